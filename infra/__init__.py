@@ -1,0 +1,1 @@
+"""The services around the pipeline: started locally, declared for Docker, watched by Prometheus."""

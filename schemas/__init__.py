@@ -1,0 +1,1 @@
+"""Avro schemas, topic declarations and the codec that both sides of the wire share."""

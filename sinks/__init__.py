@@ -1,0 +1,1 @@
+"""What leaves the pipeline: rows for ClickHouse, messages for the gateways."""

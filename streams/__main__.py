@@ -1,0 +1,5 @@
+"""`python -m streams` is `rekindle`."""
+
+from streams.cli import main
+
+main()

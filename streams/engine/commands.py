@@ -1,0 +1,75 @@
+"""What the engine puts out: dispatches, awards, decisions, webhooks. Imperative, with derived ids, stamped with the member's clock.
+
+Times are milliseconds since the epoch in UTC.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+
+class Dispatch(msgspec.Struct, kw_only=True):
+    """One intended message: a command to the sender of its channel.
+
+    `content` holds the rendered parts (`text`, `subject`, `html`, `image`, `title`, `url`, `button`); `action` is the
+    path of the step in the campaign; `not_after` is the moment past which a sender must not hand it over any more.
+    """
+
+    at: int
+    dispatch_id: str
+    member_id: str
+    campaign: str
+    version: int
+    action: str
+    channel: str
+    to: str
+    content: dict[str, Any]
+    messaging_type: str
+    not_after: int | None = None
+    network: str | None = None
+
+
+class Award(msgspec.Struct, kw_only=True):
+    """A command to accrue bonus points."""
+
+    at: int
+    award_id: str
+    member_id: str
+    campaign: str
+    version: int
+    action: str
+    amount: Decimal
+    currency: str
+    activates_at: int | None = None
+    expires_at: int | None = None
+    legal_entity: str | None = None
+    description: str | None = None
+
+
+class Decision(msgspec.Struct, kw_only=True):
+    """Why something was or wasn't done; `outcome` and `reason` come from closed lists (`streams.engine.decision`)."""
+
+    at: int
+    member_id: str
+    campaign: str
+    version: int
+    action: str | None
+    outcome: str
+    reason: str
+
+
+class Webhook(msgspec.Struct, kw_only=True):
+    """A request to make to a partner's system; `body` is rendered."""
+
+    at: int
+    webhook_id: str
+    member_id: str
+    campaign: str
+    version: int
+    action: str
+    url: str
+    body: Any
+
+
+Command = Dispatch | Award | Decision | Webhook

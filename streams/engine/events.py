@@ -1,0 +1,68 @@
+"""What the engine handles: facts about members, and the records by which the log carries time and the programme.
+
+Times are integers, milliseconds since the epoch in UTC. Values of a body are what the Avro schema makes of them:
+`str`, `int`, `bool`, `Decimal` (money and quantities), `datetime` (aware, UTC), `date`, and lists and mappings of these.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """A fact in the past tense.
+
+    `key` says whose state it belongs to: the member id, or a stranger's own (`visitor:…`, `card:…`, `phone:…`,
+    `email:…`, `receipt:…`). `body` holds the body fields and, where given, `card_number`, `visitor_id`, `phone` and
+    `email`; fields that are null or absent on the wire are absent here, those with another default are filled in.
+    """
+
+    event_id: str
+    type: str
+    occurred_at: int
+    source: str
+    key: str
+    member_id: str | None = None
+    historical: bool = False
+    body: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Tick(msgspec.Struct, kw_only=True):
+    """Time as a record in the log: every timer of the partition that is due by `occurred_at` fires.
+
+    `wall` says that it was taken from the clock; only such a tick can find a timer late after an outage.
+    """
+
+    occurred_at: int
+    wall: bool
+
+
+class ProgrammeApplied(msgspec.Struct, kw_only=True):
+    """From here on programme number `programme` is in force in this partition."""
+
+    occurred_at: int
+    programme: int
+
+
+LogRecord = Event | Tick | ProgrammeApplied
+
+
+def stranger_key(body: dict[str, Any]) -> str | None:
+    """The key of the state that an event without a member id belongs to, or None if nothing in it identifies anyone.
+
+    In the contract's order (§2, Identity): visitor, card, phone, e-mail, else the receipt.
+    """
+    for field, prefix in _STRANGERS:
+        value = body.get(field)
+        if value:
+            return f"{prefix}:{value}"
+    return None
+
+
+_STRANGERS = (
+    ("visitor_id", "visitor"),
+    ("card_number", "card"),
+    ("phone", "phone"),
+    ("email", "email"),
+    ("receipt_id", "receipt"),
+)

@@ -1,0 +1,123 @@
+"""Every setting: read from the environment once, at the edge, and handed inwards as one value.
+
+Secrets come from the environment only and are never shown: `rekindle settings` masks them.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from streams.errors import RekindleError
+
+PREFIX = "REKINDLE_"
+
+
+def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"doc": doc, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All settings, each from the environment variable `REKINDLE_<NAME>`."""
+
+    kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "host:port of the Kafka brokers, separated by commas")
+    kafka_security_protocol: str = _setting("PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_sasl_mechanism: str | None = _setting(None, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_sasl_username: str | None = _setting(None, "user name for SASL")
+    kafka_sasl_password: str | None = _setting(None, "password for SASL", secret=True)
+    kafka_ssl_ca_location: str | None = _setting(None, "file with the certificates of trusted authorities")
+    kafka_ssl_certificate_location: str | None = _setting(None, "file with the client's certificate")
+    kafka_ssl_key_location: str | None = _setting(None, "file with the client's key")
+    kafka_ssl_key_password: str | None = _setting(None, "password of the client's key", secret=True)
+    schema_registry_url: str = _setting(
+        "http://127.0.0.1:8081/apis/ccompat/v7", "address of the schema registry (Confluent-compatible interface)"
+    )
+    schema_registry_username: str | None = _setting(None, "user name for the schema registry")
+    schema_registry_password: str | None = _setting(None, "password for the schema registry", secret=True)
+    clickhouse_dsn: str = _setting(
+        "http://127.0.0.1:8123/rekindle", "address and database of ClickHouse, http(s)://[user[:password]@]host:port/db",
+        secret=True,
+    )
+    data_dir: Path = _setting(Path("build/data"), "folder for the workers' local state")
+    local_dir: Path = _setting(Path("build/local"), "folder of the services that `rekindle local up` starts")
+    instance: str | None = _setting(None, "stable name of this worker: a restart takes its partitions back at once")
+    clock: Literal["wall", "event"] = _setting("wall", "wall: ticks by the clock; event: ticks follow the events' time")
+    partitions: int = _setting(4, "partitions of the source topics and member.events, fixed when topics are created")
+    replication_factor: int = _setting(1, "replicas of each topic, when topics are created")
+    topic_profile: Literal["replay", "production"] = _setting(
+        "replay", "replay: keeps history of any age; production: the retention that each topic declares"
+    )
+    metrics_port: int = _setting(0, "port of /metrics, /health and /ready; 0 takes any free one and logs it")
+    metrics_host: str = _setting("127.0.0.1", "address that /metrics listens on")
+    group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
+    batch_records_max: int = _setting(5000, "records of one partition handled in one transaction, at most")
+    outbox: Path = _setting(Path("build/outbox"), "folder that the file gateway writes to")
+    gateway_sms: str = _setting("file", "gateway of the sms channel")
+    gateway_email: str = _setting("file", "gateway of the email channel: file or smtp")
+    smtp_host: str = _setting("127.0.0.1", "SMTP server")
+    smtp_port: int = _setting(25, "port of the SMTP server")
+    smtp_username: str | None = _setting(None, "user name for SMTP")
+    smtp_password: str | None = _setting(None, "password for SMTP", secret=True)
+    smtp_starttls: bool = _setting(False, "whether SMTP must use STARTTLS")
+    smtp_from: str = _setting("loyalty@example.com", "sender address of e-mails")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """(environment variable, value with secrets masked, sentence), in the order of declaration."""
+        rows = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            shown = "" if value is None else str(value)
+            if item.metadata["secret"] and value is not None:
+                shown = _without_credentials(shown)
+            rows.append((variable(item.name), shown, item.metadata["doc"]))
+        return rows
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment. Raises `RekindleError` naming the variable and what was expected."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        raw = environment.get(variable(item.name))
+        if raw is None or raw == "":
+            continue
+        values[item.name] = _convert(item.name, str(item.type), raw)
+        assert item.default is not MISSING
+    return Settings(**values)
+
+
+def _convert(name: str, kind: str, raw: str) -> Any:
+    if "Literal" in kind:
+        allowed = [part.strip(" '\"") for part in kind[kind.index("[") + 1 : kind.rindex("]")].split(",")]
+        if raw not in allowed:
+            raise RekindleError(f"{variable(name)}={raw!r}: expected {' or '.join(allowed)}")
+        return raw
+    if "Path" in kind:
+        return Path(raw)
+    if "bool" in kind:
+        if raw.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if raw.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise RekindleError(f"{variable(name)}={raw!r}: expected true or false")
+    if "int" in kind:
+        try:
+            return int(raw)
+        except ValueError:
+            raise RekindleError(f"{variable(name)}={raw!r}: expected a whole number") from None
+    return raw
+
+
+def _without_credentials(value: str) -> str:
+    if "://" not in value:
+        return "***"
+    scheme, rest = value.split("://", 1)
+    return f"{scheme}://***@{rest.rsplit('@', 1)[1]}" if "@" in rest else value
