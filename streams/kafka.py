@@ -1,0 +1,107 @@
+"""How every client reaches Kafka: one place turns the settings into what librdkafka, Faust and its admin calls expect.
+
+Records are produced with the partitioner of the Java clients (murmur2), so that one member has the same partition
+everywhere, whoever produced. Whatever the pipeline puts out is read `read_committed`.
+"""
+
+import ssl
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import RekindleError
+from streams.settings import Settings
+
+REACH_SECONDS = 10.0
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Addresses and credentials for a client of librdkafka (consumer, producer or admin)."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "security.protocol": settings.kafka_security_protocol,
+    }
+    optional = {
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+        "sasl.password": settings.kafka_sasl_password,
+        "ssl.ca.location": settings.kafka_ssl_ca_location,
+        "ssl.certificate.location": settings.kafka_ssl_certificate_location,
+        "ssl.key.location": settings.kafka_ssl_key_location,
+        "ssl.key.password": settings.kafka_ssl_key_password,
+    }
+    config.update({name: value for name, value in optional.items() if value is not None})
+    return config
+
+
+def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+    """For a consumer of committed records that keeps its own offsets and starts a new group at the beginning."""
+    return {
+        **client_config(settings),
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """For a producer that never reorders or repeats, with the partitioner of the Java clients."""
+    return {
+        **client_config(settings),
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "compression.type": "lz4",
+    }
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """Build the TLS context for aiokafka, or None where the protocol is without TLS. Raises `RekindleError`."""
+    if "SSL" not in settings.kafka_security_protocol.replace("SASL", ""):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_location)
+        if settings.kafka_ssl_certificate_location:
+            context.load_cert_chain(
+                settings.kafka_ssl_certificate_location,
+                settings.kafka_ssl_key_location,
+                settings.kafka_ssl_key_password,
+            )
+    except (OSError, ssl.SSLError) as error:
+        raise RekindleError(f"certificates for Kafka cannot be read: {error}") from error
+    return context
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """Build the `broker_credentials` of a Faust app: SASL, TLS or None."""
+    import faust.auth  # noqa: PLC0415 - only workers need Faust; it takes most of a second
+
+    context = ssl_context(settings)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        return faust.auth.SASLCredentials(
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=settings.kafka_sasl_password,
+            ssl_context=context,
+        )
+    return faust.auth.SSLCredentials(context) if context is not None else None
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """Open an admin client. Whether a broker answers shows with the first call (`partition_counts` says it clearly)."""
+    return AdminClient({**client_config(settings), "log_level": 0})
+
+
+def partition_counts(settings: Settings, timeout_seconds: float = REACH_SECONDS) -> dict[str, int]:
+    """Every topic with its number of partitions. Raises `RekindleError` when no broker answers in time."""
+    try:
+        topics = admin_client(settings).list_topics(timeout=timeout_seconds).topics
+    except KafkaException as error:
+        raise RekindleError(
+            f"no Kafka broker answers at {settings.kafka_bootstrap_servers} ({error.args[0].str()}): "
+            "start it, or set REKINDLE_KAFKA_BOOTSTRAP_SERVERS (`rekindle local up` prints the line)"
+        ) from error
+    return {name: len(topic.partitions) for name, topic in topics.items()}

@@ -1,0 +1,57 @@
+"""Every metric of every process, declared once, with the sentence that explains it (served by `streams.serve_metrics`).
+
+Names begin with `rekindle_`; durations are in seconds, sizes in bytes. Labels stay few and bounded.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_RECORDS = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10000, 50000)
+
+# what goes through the stages ingest and members
+records_in = Counter("rekindle_records_in", "Records read, by stage and topic.", ["stage", "topic"])
+records_out = Counter("rekindle_records_out", "Records put out in committed transactions.", ["stage", "topic"])
+dead_letters = Counter("rekindle_dead_letters", "Records put aside into dead.letters.", ["stage"])
+batch_records = Histogram("rekindle_batch_records", "Records handled in one batch.", ["stage"], buckets=_RECORDS)
+step_seconds = Histogram(
+    "rekindle_step_seconds",
+    "Time of one step of a batch: decode, load, engine, encode, produce, commit, store.",
+    ["stage", "step"],
+    buckets=_SECONDS,
+)
+transactions = Counter("rekindle_transactions", "Kafka transactions, by outcome.", ["stage", "outcome"])
+last_commit_timestamp_seconds = Gauge(
+    "rekindle_last_commit_timestamp_seconds", "When the stage last committed, in seconds since the epoch.", ["stage"]
+)
+lag_records = Gauge(
+    "rekindle_lag_records",
+    "Records of a partition that were fetched or announced by the broker but not handled yet.",
+    ["stage", "topic", "partition"],
+)
+stale_batches = Counter(
+    "rekindle_stale_batches", "Batches dropped because the partitions were dealt out anew after the fetch.", ["stage"]
+)
+
+# timers and state of the members stage
+timers_due = Counter("rekindle_timers_due", "Members that the due index named when a tick was handled.", [])
+timers_fired = Counter("rekindle_timers_fired", "Members whose due timers were fired by a tick.", [])
+oldest_due_timestamp_seconds = Gauge(
+    "rekindle_oldest_due_timestamp_seconds",
+    "The earliest due time in the index, in seconds since the epoch.",
+    ["partition"],
+)
+engine_errors = Counter(
+    "rekindle_engine_errors",
+    "Events that the engine could not handle; each is in dead.letters with its reason.",
+    ["type"],
+)
+state_bytes = Gauge("rekindle_state_bytes", "Estimated size of a partition's local state.", ["partition"])
+recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
+programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])
+
+# the time that ingest writes into the log
+tick_timestamp_seconds = Gauge(
+    "rekindle_tick_timestamp_seconds",
+    "The last tick appended to a partition, in seconds since the epoch.",
+    ["partition"],
+)

@@ -1,0 +1,63 @@
+"""`/metrics`, `/health` and `/ready` of a process, on a thread of their own so that a busy loop cannot starve them.
+
+`/health` says that the process lives and has made the progress it must (an orchestrator restarts it otherwise);
+`/ready` that it has its partitions and their state. Both answer 200 or 503 with one line of reason.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from streams.errors import RekindleError
+from streams.settings import Settings
+
+Check = Callable[[], str | None]
+"""Returns None when all is well, else one sentence why not."""
+
+logger = logging.getLogger(__name__)
+
+
+def _well() -> str | None:
+    return None
+
+
+def serve_metrics(settings: Settings, *, health: Check = _well, ready: Check = _well) -> int:
+    """Serve in the background until the process ends; returns the port. Raises `RekindleError` for a busy port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.split("?")[0] == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+                return
+            check = {"/health": health, "/ready": ready}.get(self.path)
+            if check is None:
+                self._answer(404, "text/plain", b"try /metrics, /health or /ready\n")
+                return
+            reason = check()
+            self._answer(200 if reason is None else 503, "text/plain", f"{reason or 'ok'}\n".encode())
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+            logger.debug(format, *args)
+
+    try:
+        server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), Handler)
+    except OSError as error:
+        raise RekindleError(
+            f"metrics cannot be served on {settings.metrics_host}:{settings.metrics_port} ({error.strerror}): "
+            "set REKINDLE_METRICS_PORT to a free port, or to 0 for any"
+        ) from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    port = server.server_address[1]
+    logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, port)
+    return port
