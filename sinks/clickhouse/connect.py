@@ -1,0 +1,67 @@
+"""Connections to ClickHouse: one place for addresses, timeouts and what a failure means.
+
+The embedded engine of `rekindle local` answers the same interface, so there is one client for both.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, InterfaceError, OperationalError
+
+from streams.errors import RekindleError
+
+SEND_RECEIVE_TIMEOUT_S = 60
+CONNECT_TIMEOUT_S = 5
+
+_DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Server errors that a repetition cannot heal: wrong SQL, missing tables or columns, wrong types, no rights.
+_LASTING_CODES = frozenset({6, 10, 16, 20, 27, 36, 43, 44, 46, 47, 50, 53, 60, 62, 70, 81, 115, 193, 194, 497, 516})
+_CODE = re.compile(r"[Cc]ode:? ?(\d+)")
+
+
+def connect(dsn: str, *, create_database: bool = False) -> Client:
+    """A client for the database that the address names.
+
+    `create_database` creates it first. Raises `RekindleError` when the address is malformed, and the driver's
+    `ClickHouseError` when the server cannot be reached.
+    """
+    database = database_of(dsn)
+    if create_database:
+        parts = urlsplit(dsn)
+        with _client(parts._replace(path="/default").geturl()) as client:
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    return _client(dsn)
+
+
+def database_of(dsn: str) -> str:
+    """The database that an address names. Raises `RekindleError` if it names none, or not a plain word."""
+    parts = urlsplit(dsn)
+    database = parts.path.strip("/")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _DATABASE_NAME.fullmatch(database):
+        raise RekindleError("REKINDLE_CLICKHOUSE_DSN: expected http(s)://[user[:password]@]host:port/database")
+    return database
+
+
+def is_lasting(error: BaseException) -> bool:
+    """Whether the same request would fail again however often it is repeated."""
+    if not isinstance(error, DatabaseError):
+        return False
+    code = _CODE.search(str(error))
+    return code is not None and int(code.group(1)) in _LASTING_CODES
+
+
+def _client(dsn: str) -> Client:
+    return clickhouse_connect.get_client(
+        dsn=dsn,
+        compress="lz4",
+        connect_timeout=CONNECT_TIMEOUT_S,
+        send_receive_timeout=SEND_RECEIVE_TIMEOUT_S,
+        autogenerate_session_id=False,
+        query_retries=0,
+    )
+
+
+__all__ = ["ClickHouseError", "Client", "InterfaceError", "OperationalError", "connect", "database_of", "is_lasting"]
