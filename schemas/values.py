@@ -52,7 +52,7 @@ def _plain(value: Decimal) -> Decimal:
 
 @lru_cache(maxsize=65_536)
 def decimal_from_bytes(data: bytes) -> Decimal:
-    """Read a canonical number from Avro's bytes: prices repeat, hence the cache. Raises `ValueError` for one too large."""
+    """Read a number from Avro's bytes: prices repeat, hence the cache. Raises `ValueError` for too large a one."""
     if len(data) > _BYTES_MAX:
         raise ValueError(_TOO_LARGE)
     return exact(Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-SCALE, _WIDE))
