@@ -6,6 +6,8 @@ PYTHON ?=
 # What to test: make test TESTS="tests/unit -k timers"
 TESTS ?=
 LOCK_UV := uv==0.13.9
+COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url pyproject.toml
 
 INSTALLED := .venv/.installed
 
@@ -52,8 +54,8 @@ format: setup ## rewrite the code in the project's format
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-lock: setup ## pin every dependency anew, with hashes, in requirements.lock
-	test -x build/lock/bin/uv || .venv/bin/python -m venv build/lock
+lock: setup ## pin every dependency anew, with hashes: requirements.lock, and its part that runs in the image
+	test -x build/lock/bin/python || .venv/bin/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet '$(LOCK_UV)'
-	build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \
-		--no-header --no-emit-index-url pyproject.toml --output-file requirements.lock
+	$(COMPILE) --all-extras --upgrade --output-file requirements.lock
+	$(COMPILE) --extra build --constraint requirements.lock --output-file infra/docker/requirements.lock
