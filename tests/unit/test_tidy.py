@@ -41,12 +41,15 @@ def committed() -> list[Path]:
 
 
 def impurities(tree: ast.AST) -> Iterator[str]:
-    """One line for each import, attribute or call that reaches outside a pure function."""
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+    """One line for each import or call that reaches outside a pure function; what only type checkers read is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.FunctionDef) and node.name == "__hash__":
+            continue
+        yield from impurities(node)
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
         for name in names:
             if name.split(".")[0] in IMPURE_MODULES:
