@@ -1,0 +1,16 @@
+"""`add_to`: put the member on a segment's list."""
+
+from typing import ClassVar
+
+from streams.engine.actions import Action
+from streams.engine.values import Text
+
+
+class AddTo(Action):
+    """Put the member into the segment, whatever its list or condition says, until `remove_from`."""
+
+    kind: ClassVar[str] = "add_to"
+    sole: ClassVar[str | None] = "segment"
+    example: ClassVar[str] = "add_to: year-old\n"
+
+    segment: Text

@@ -1,0 +1,30 @@
+"""`if`: go one way or the other."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from streams.engine.actions import Action
+from streams.engine.conditions import Condition
+
+
+class If(Action):
+    """Do `then` if the condition holds now, otherwise `else`; then go on. Body fields are those of the entry event."""
+
+    kind: ClassVar[str] = "if"
+    beside: ClassVar[bool] = True
+    example: ClassVar[str] = """\
+if: {member.purchases.count: {ge: 10}}
+then: [{award: {amount: 500, currency: points}}]
+else: [{award: {amount: 100, currency: points}}]
+"""
+
+    if_: Condition = Field(alias="if")
+    then: tuple[Action, ...]
+    else_: tuple[Action, ...] = Field((), alias="else")
+
+    def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
+        yield ".then", self.then
+        if self.else_:
+            yield ".else", self.else_

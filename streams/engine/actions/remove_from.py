@@ -1,0 +1,16 @@
+"""`remove_from`: take the member off a segment's list."""
+
+from typing import ClassVar
+
+from streams.engine.actions import Action
+from streams.engine.values import Text
+
+
+class RemoveFrom(Action):
+    """Take the member out of the segment, whatever its list or condition says, until `add_to`."""
+
+    kind: ClassVar[str] = "remove_from"
+    sole: ClassVar[str | None] = "segment"
+    example: ClassVar[str] = "remove_from: year-old\n"
+
+    segment: Text

@@ -1,0 +1,72 @@
+"""`send`: one message, or a cascade of channels for it."""
+
+from functools import cached_property
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from streams.engine.actions import Action
+from streams.engine.definition import Definition, invalid
+from streams.engine.values import Duration, Text
+
+
+class CascadeStep(Definition):
+    """One channel of a cascade. The next is tried when `until` hasn't come by `wait` after this one was sent."""
+
+    channel: Text
+    template: Text
+    network: Text | None = None
+    wait: Duration | None = None
+    until: Literal["sent", "delivered", "opened", "clicked"] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.wait is None) != (self.until is None):
+            raise invalid([(("wait",), "`wait` and `until` belong together")])
+        return self
+
+
+class Send(Action):
+    """Send a message: one, or the first of a cascade's that reaches the member.
+
+    `as` names it for a later `wait: {for: {of: …}}`; `expires` is counted from the action; `network` is the social network.
+    """
+
+    kind: ClassVar[str] = "send"
+    example: ClassVar[str] = """\
+send: {channel: email, template: come-back, as: mail, messaging_type: marketing, expires: PT12H}
+"""
+
+    channel: Text | None = None
+    template: Text | None = None
+    as_: Text | None = Field(None, alias="as")
+    messaging_type: Text = "marketing"
+    network: Text | None = None
+    expires: Duration | None = None
+    cascade: tuple[CascadeStep, ...] = ()
+
+    @model_validator(mode="after")
+    def _single_or_cascade(self) -> Self:
+        if self.cascade:
+            stray = [name for name in ("channel", "template", "network") if getattr(self, name) is not None]
+            if stray:
+                raise invalid([((name,), "stands in the steps of the `cascade`, not beside it") for name in stray])
+            open_ended = [index for index, step in enumerate(self.cascade[:-1]) if step.wait is None]
+            if open_ended:
+                raise invalid(
+                    [(("cascade", index), "needs `wait` and `until`: it isn't the last") for index in open_ended]
+                )
+            return self
+        missing = [name for name in ("channel", "template") if getattr(self, name) is None]
+        if missing:
+            raise invalid([((name,), "is required (or a `cascade`)") for name in missing])
+        return self
+
+    @cached_property
+    def steps(self) -> tuple[CascadeStep, ...]:
+        """The channels to try, in order: one for a single message."""
+        if self.cascade:
+            return self.cascade
+        assert self.channel is not None
+        assert self.template is not None
+        return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)

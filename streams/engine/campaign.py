@@ -1,0 +1,354 @@
+"""Campaigns and what stands beside them in a programme: policies, counters, segments, polls."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from streams.engine.actions import Action
+from streams.engine.conditions import Condition, parse
+from streams.engine.definition import Definition, Loc, described, invalid
+from streams.engine.matching import EventMatch
+from streams.engine.policies.consent import DEFAULT_TYPES, MessagingType
+from streams.engine.policies.frequency_cap import FrequencyCap
+from streams.engine.policies.quiet_hours import QuietHours
+from streams.engine.triggers import Trigger
+from streams.engine.values import Count, Duration, Percent, Period, Text, ZoneName, moment_ms
+
+DEFAULT_ZONE = "Europe/Moscow"
+DEFAULT_REGION = "RU"
+BUCKETS_MAX = 10_000
+_DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
+
+
+def one_or_more(value: Any) -> Any:
+    """A list, also of a single value that stands alone."""
+    return [value] if isinstance(value, dict) else value
+
+
+# Campaigns -----------------------------------------------------------------------------------------------------------
+
+
+class Active(Definition):
+    """When journeys may be entered: from `from` (inside) until `until` (outside), milliseconds since the epoch.
+
+    In the YAML: ISO 8601; without offset, in the programme's zone. A date alone is its first moment; as `until`, its whole day.
+    """
+
+    from_: Annotated[int | None, WithJsonSchema({"type": "string"})] = Field(None, alias="from")
+    until: Annotated[int | None, WithJsonSchema({"type": "string"})] = None
+
+    @field_validator("from_", "until", mode="before")
+    @classmethod
+    def _moment(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            return None
+        zone = (info.context or {}).get("zone", DEFAULT_ZONE)
+        return moment_ms(value, ZoneInfo(zone), end_of_day=info.field_name == "until")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ is not None and self.until is not None and self.from_ >= self.until:
+            raise invalid([(("until",), "must be later than `from`")])
+        return self
+
+
+def _again(value: Any) -> Any:
+    if isinstance(value, Duration) or value in {"always", "never"}:
+        return value
+    try:
+        if isinstance(value, str):
+            found = Duration.parse(value)
+            if not found.negative:
+                return found
+    except ValueError:
+        pass
+    expected = "`always`, `never` or a duration such as P30D"
+    raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")  # type: ignore[arg-type]
+
+
+class Entry(Definition):
+    """Whether a member may enter again, and what happens while a journey of the same campaign runs."""
+
+    again: Annotated[
+        Literal["always", "never"] | Duration, PlainValidator(_again), WithJsonSchema({"type": "string"})
+    ] = "always"
+    while_running: Literal["ignore", "restart", "parallel"] = "ignore"
+
+
+class Goal(EventMatch):
+    """What the campaign is for. `within` is the attribution period; `ends` also ends the journey when it is reached."""
+
+    within: Period = Duration(ms=7 * _DAY_MS)
+    ends: bool = False
+
+
+class Campaign(Definition):
+    """A versioned definition of communication: who enters when, and what is done then."""
+
+    example: ClassVar[str] = """\
+id: come-back
+version: 1
+name: Two weeks without a purchase
+group: retention
+status: live
+trigger:
+  - event: registration_completed
+  - event: purchase_completed
+audience: {segment: everyone}
+cancel_on: [{event: purchase_completed}]
+entry: {again: always, while_running: restart}
+priority: 0
+holdout: 0
+goal: {event: purchase_completed, within: P7D}
+actions:
+  - wait: P14D
+  - send: {channel: sms, template: come-back}
+  - wait: P14D
+  - send: {channel: sms, template: come-back-again}
+"""
+
+    id: Text
+    version: Count = 1
+    name: Text | None = None
+    group: Text | None = None
+    status: Literal["live", "draft", "paused", "stopped"] = "live"
+    active: Active | None = None
+    triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)] = Field(alias="trigger")
+    audience: Condition | None = None
+    cancel_on: tuple[EventMatch, ...] = ()
+    entry: Entry = Entry()
+    priority: int = Field(0, strict=True)
+    holdout: Percent = Decimal(0)
+    goal: Goal | None = None
+    in_flight: Literal["keep", "move", "stop"] = "keep"
+    actions: tuple[Action, ...]
+
+    @field_validator("triggers", "cancel_on", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        return one_or_more(value)
+
+    def walk_actions(self) -> Iterator[tuple[str, Action]]:
+        """Every action with its path (`actions[2].then[0]`), in order."""
+        yield from walk("actions", self.actions)
+
+
+def walk(path: str, actions: tuple[Action, ...]) -> Iterator[tuple[str, Action]]:
+    """Every action of a list, and of the lists inside, with its path."""
+    for index, action in enumerate(actions):
+        at = f"{path}[{index}]"
+        yield at, action
+        for below, block in action.blocks():
+            yield from walk(at + below, block)
+
+
+# Policies ------------------------------------------------------------------------------------------------------------
+
+
+class Policies(Definition):
+    """What holds for all campaigns: the default zone and region, quiet hours, caps, messaging types, the global holdout."""
+
+    example: ClassVar[str] = """\
+default_time_zone: Europe/Moscow
+default_region: RU
+quiet_hours: {from: "21:00", to: "09:00", then: defer}
+frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]
+messaging_types: {marketing: {consent: opt_out}}
+global_holdout: 0
+"""
+
+    default_time_zone: ZoneName = DEFAULT_ZONE
+    default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = DEFAULT_REGION
+    quiet_hours: QuietHours | None = None
+    frequency_caps: tuple[FrequencyCap, ...] = ()
+    messaging_types: Mapping[str, MessagingType] = MappingProxyType(dict(DEFAULT_TYPES))
+    global_holdout: Percent = Decimal(0)
+
+    @field_validator("frequency_caps", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        return one_or_more(value)
+
+    @field_validator("messaging_types", mode="before")
+    @classmethod
+    def _over_defaults(cls, value: Any) -> Any:
+        """What is stated of a type goes over its defaults, key by key."""
+        if not isinstance(value, dict):
+            return value
+        given = {name: _over(name, stated) for name, stated in value.items()}
+        return {**DEFAULT_TYPES, **given}
+
+
+def _over(name: Any, stated: Any) -> Any:
+    default = DEFAULT_TYPES.get(name)
+    if default is None or not isinstance(stated, dict):
+        return {} if stated is None else stated
+    return {**default.model_dump(), **stated}
+
+
+# Counters ------------------------------------------------------------------------------------------------------------
+
+
+class SlidingWindow(Definition):
+    """The last `duration`, in buckets of the counter's step."""
+
+    duration: Period
+
+
+class TumblingWindow(Definition):
+    """The current bucket of this length alone, cut from the epoch in UTC."""
+
+    tumbling: Period
+
+
+class CalendarWindow(Definition):
+    """The current year, month or week (from Monday) in the programme's zone."""
+
+    calendar: Literal["year", "month", "week"]
+
+
+def _window(value: Any) -> Any:
+    if isinstance(value, Definition):
+        return value
+    if isinstance(value, dict):
+        return (CalendarWindow if "calendar" in value else TumblingWindow).model_validate(value)
+    return SlidingWindow.model_validate({"duration": value})
+
+
+def _clock_time(window: "SlidingWindow | TumblingWindow | CalendarWindow | None") -> Duration | None:
+    if isinstance(window, SlidingWindow):
+        return window.duration
+    return window.tumbling if isinstance(window, TumblingWindow) else None
+
+
+class Counter(EventMatch):
+    """A running figure per member: how many such events, or the sum, maximum or number of distinct values of a field.
+
+    Time is cut into buckets of `step`; a sliding window covers the current bucket and as many before as it needs. Without
+    `window`, for ever. Without `step`: a day, or for windows shorter than a day an hour, or a minute.
+    """
+
+    example: ClassVar[str] = (
+        "spend_30d: {event: purchase_completed, aggregate: sum, field: total, window: P30D, step: P1D}\n"
+    )
+
+    aggregate: Literal["count", "sum", "max", "distinct"]
+    field: Text | None = None
+    window: Annotated[
+        SlidingWindow | TumblingWindow | CalendarWindow | None,
+        PlainValidator(lambda value: None if value is None else _window(value)),
+        WithJsonSchema({"$ref": "#/$defs/Window"}),
+    ] = None
+    step: Period | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        problems: list[tuple[Loc, str]] = []
+        if self.aggregate != "count" and self.field is None:
+            problems.append((("field",), f"is required for `{self.aggregate}`"))
+        if self.aggregate == "count" and self.field is not None:
+            problems.append((("field",), "a count needs no field; for its different values use `distinct`"))
+        length = _clock_time(self.window)
+        for name, duration in (("window", length), ("step", self.step)):
+            if duration is not None and duration.months:
+                problems.append(((name,), "expected clock time (days and shorter), or `window: {calendar: month}`"))
+        if self.step is not None and not isinstance(self.window, SlidingWindow):
+            problems.append((("step",), "belongs to a window such as P30D"))
+        if not problems and isinstance(self.window, SlidingWindow) and self.buckets > BUCKETS_MAX:
+            problems.append((("step",), f"cuts the window into {self.buckets} buckets, more than {BUCKETS_MAX}"))
+        if problems:
+            raise invalid(problems)
+        return self
+
+    @property
+    def step_ms(self) -> int:
+        """The length of a bucket of a sliding or tumbling window, in milliseconds."""
+        length = _clock_time(self.window)
+        if isinstance(self.window, TumblingWindow):
+            return self.window.tumbling.ms
+        if self.step is not None:
+            return self.step.ms
+        assert length is not None, "only a sliding or tumbling window has steps"
+        return next((unit for unit in (_DAY_MS, _HOUR_MS, _MINUTE_MS) if length.ms >= unit), length.ms)
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the value covers, the current one included (sliding or tumbling window)."""
+        length = _clock_time(self.window)
+        assert length is not None, "only a sliding or tumbling window has buckets"
+        return -(-length.ms // self.step_ms)
+
+
+# Segments and polls --------------------------------------------------------------------------------------------------
+
+
+class Segment(Definition):
+    """A set of members: those of whom `where` holds, or an uploaded list (`members`, or `members_file`, read by the loader).
+
+    Without either it is a list that only `add_to`, `remove_from` and `segment_assigned` fill.
+    """
+
+    example: ClassVar[str] = "id: year-old\nwhere: {member.days_since_registration: {ge: 365}}\n"
+
+    id: Text
+    where: Condition | None = None
+    members: frozenset[str] | None = None
+    members_file: Text | None = None
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _ids(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            wrong = [
+                ((index,), "expected a member id, a string")
+                for index, item in enumerate(value)
+                if not isinstance(item, str) or not item
+            ]
+            if wrong:
+                raise invalid(wrong)
+            return frozenset(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.where is not None and (self.members is not None or self.members_file is not None):
+            raise invalid([(("where",), "a segment is a condition or a list, not both")])
+        return self
+
+
+EVERYONE = Segment(id="everyone", where=parse({}))
+
+
+class Question(Definition):
+    """One question of a poll; without options the answer is free text."""
+
+    id: Text
+    text: Text
+    options: tuple[Text, ...] = ()
+
+
+class Poll(Definition):
+    """Questions that `poll` asks."""
+
+    example: ClassVar[str] = """\
+id: after-purchase
+questions: [{id: q1, text: "How was it?", options: [good, bad]}]
+"""
+
+    id: Text
+    questions: Annotated[tuple[Question, ...], Field(min_length=1)]
+
+    @field_validator("questions")
+    @classmethod
+    def _unique(cls, questions: tuple[Question, ...]) -> tuple[Question, ...]:
+        seen: set[str] = set()
+        for index, question in enumerate(questions):
+            if question.id in seen:
+                raise invalid([((index, "id"), f"`{question.id}` is used twice")])
+            seen.add(question.id)
+        return questions

@@ -1,0 +1,88 @@
+"""A condition and what it is asked about."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+MISSING: Final = None
+"""What a view answers for a name that is missing or null: to a condition they are the same."""
+
+
+class View(Protocol):
+    """What a condition can ask: about the event at hand, the member, and the journey's entry event."""
+
+    def value(self, name: str) -> Any:
+        """The value of a name (`total`, `member.city`, `counter.spend_30d`, `entry.order_id`), `MISSING` if there is none."""
+
+    def in_segment(self, segment_id: str) -> bool:
+        """Whether the member is in the segment."""
+
+
+Test = Callable[[View], bool]
+
+
+class Node(Protocol):
+    """A node of a condition's tree; `path` is where it stands below the condition in the YAML."""
+
+    path: tuple[str | int, ...]
+
+    def compile(self) -> Test:
+        """A closure that tests a view."""
+
+    def children(self) -> "Iterator[Node]":
+        """The nodes directly below."""
+
+    def names(self) -> Iterator[str]:
+        """The names that this node itself asks a view for."""
+
+
+class Condition:
+    """Immutable; `holds(view)` is the compiled test itself, so that asking costs one call."""
+
+    __slots__ = ("_names", "holds", "source", "tree")
+
+    def __init__(self, tree: Node, source: Any) -> None:
+        self.tree = tree
+        self.source = source
+        self.holds: Test = tree.compile()
+        self._names = frozenset(name for node in self.walk() for name in node.names())
+
+    def names(self) -> frozenset[str]:
+        """All names that it may ask a view for; `segment:<id>` for each segment."""
+        return self._names
+
+    def walk(self) -> Iterator[Node]:
+        """Every node, from the root down."""
+        nodes = [self.tree]
+        while nodes:
+            node = nodes.pop()
+            yield node
+            nodes.extend(node.children())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and self.source == other.source
+
+    def __hash__(self) -> int:
+        return hash(repr(self.source))
+
+    def __repr__(self) -> str:
+        return f"Condition({self.source!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Parsed from its YAML."""
+        return core_schema.no_info_plain_validator_function(_read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A mapping from names to tests; spelt out once, among the definitions of the whole."""
+        return {"$ref": "#/$defs/Condition"}
+
+
+def _read(value: Any) -> Condition:
+    from streams.engine.conditions.parse import parse  # noqa: PLC0415 - it makes conditions
+
+    return value if isinstance(value, Condition) else parse(value)

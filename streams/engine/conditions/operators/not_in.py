@@ -1,0 +1,30 @@
+"""`not_in`: The value is of the kind of one of the operand's, and equals none of them."""
+
+import operator
+from typing import Any
+
+from streams.engine.conditions.operators import Compiled, Operator, never, several
+from streams.engine.conditions.operators._kinds import compile_comparison
+
+
+def compile_not_in(operand: Any) -> Compiled:
+    """Of an empty list, everything that isn't missing is out."""
+    if not isinstance(operand, list | tuple):
+        return never
+    equal = [compile_comparison(item, operator.eq, ordered=False) for item in operand]
+    unequal = [compile_comparison(item, operator.ne, ordered=False) for item in operand]
+
+    def holds(value: Any) -> bool:
+        if any(test(value) for test in equal):
+            return False
+        return any(test(value) for test in unequal) if unequal else value is not None
+
+    return holds
+
+
+OPERATOR = Operator(
+    name="not_in",
+    doc="The value is of the kind of one of the operand's, and equals none of them.",
+    compile=compile_not_in,
+    accepts=several,
+)

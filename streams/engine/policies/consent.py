@@ -1,0 +1,22 @@
+"""Consent: what a member must have said, or not said, before a message of a type may be sent."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from streams.engine.definition import Definition
+
+
+class MessagingType(Definition):
+    """A type of messages: the consent it needs, and whether quiet hours and frequency caps apply to it."""
+
+    example: ClassVar[str] = "messaging_types: {service: {consent: none, quiet_hours: exempt, caps: exempt}}\n"
+
+    consent: Literal["opt_out", "opt_in", "none"] = "opt_out"
+    quiet_hours: Literal["apply", "exempt"] = "apply"
+    caps: Literal["apply", "exempt"] = "apply"
+
+
+DEFAULT_TYPES: Mapping[str, MessagingType] = {
+    "marketing": MessagingType(),
+    "service": MessagingType(consent="none", quiet_hours="exempt", caps="exempt"),
+}

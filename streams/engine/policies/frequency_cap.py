@@ -1,0 +1,20 @@
+"""Frequency caps: at most so many messages in so much time."""
+
+from typing import ClassVar, Literal
+
+from streams.engine.definition import Definition
+from streams.engine.values import Count, Period, Text
+
+
+class FrequencyCap(Definition):
+    """At most `max` messages to a member within `per`, rolling: of one channel, or of all but receipt and cashier together.
+
+    Only sent ones count; a dispatch counts until exactly `per` after it.
+    """
+
+    example: ClassVar[str] = "frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]\n"
+
+    channel: Text | None = None
+    max: Count
+    per: Period
+    then: Literal["suppress", "defer"] = "suppress"

@@ -1,0 +1,33 @@
+"""`bonus`: points that are about to activate or expire."""
+
+from decimal import Decimal
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from streams.engine.definition import invalid
+from streams.engine.triggers import Trigger
+from streams.engine.values import Duration, LocalTime, Number, Text
+
+
+class BonusTrigger(Trigger):
+    """Points of one currency activate, or expire, in the stated time: one notice per member and day of the programme's zone.
+
+    It comes the stated time before the day's first of them or, with `at`, so much before that day at that time of the
+    member. Below `minimum` it doesn't come. The event has `amount` and `currency`.
+    """
+
+    kind: ClassVar[str] = "bonus"
+    example: ClassVar[str] = 'bonus: {expires_in: P3D, minimum: 100, currency: points, at: "10:00"}\n'
+
+    activates_in: Duration | None = None
+    expires_in: Duration | None = None
+    minimum: Number = Decimal(0)
+    currency: Text = "points"
+    at: LocalTime | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.activates_in is None) == (self.expires_in is None):
+            raise invalid([(("expires_in",), "expected exactly one of `activates_in` and `expires_in`")])
+        return self

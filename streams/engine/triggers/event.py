@@ -1,0 +1,23 @@
+"""`event`: an event of a type."""
+
+from typing import Any, ClassVar
+
+from streams.engine.conditions import Condition
+from streams.engine.matching import with_own_segment
+from streams.engine.triggers import Trigger
+from streams.engine.values import Text
+
+
+class EventTrigger(Trigger):
+    """An event of the type, of which `where` holds if it is stated."""
+
+    kind: ClassVar[str] = "event"
+    beside: ClassVar[bool] = True
+    example: ClassVar[str] = "event: purchase_completed\nwhere: {total: {ge: 1000}}\n"
+
+    event: Text
+    where: Condition | None = None
+
+    @classmethod
+    def read(cls, data: Any) -> Any:
+        return with_own_segment(data)

@@ -1,0 +1,16 @@
+"""`segment_entered`: the member comes into a segment."""
+
+from typing import ClassVar
+
+from streams.engine.triggers import Trigger
+from streams.engine.values import Text
+
+
+class SegmentEntered(Trigger):
+    """The member comes into the segment, within the handling of the event or tick that changed it."""
+
+    kind: ClassVar[str] = "segment_entered"
+    sole: ClassVar[str | None] = "segment"
+    example: ClassVar[str] = "segment_entered: year-old\n"
+
+    segment: Text

@@ -1,0 +1,16 @@
+"""`segment_left`: the member leaves a segment."""
+
+from typing import ClassVar
+
+from streams.engine.triggers import Trigger
+from streams.engine.values import Text
+
+
+class SegmentLeft(Trigger):
+    """The member leaves the segment, within the handling of the event or tick that changed it."""
+
+    kind: ClassVar[str] = "segment_left"
+    sole: ClassVar[str | None] = "segment"
+    example: ClassVar[str] = "segment_left: year-old\n"
+
+    segment: Text
