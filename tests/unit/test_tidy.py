@@ -41,7 +41,7 @@ def committed() -> list[Path]:
 
 
 def impurities(tree: ast.AST) -> Iterator[str]:
-    """One line for each import or call that reaches outside a pure function; what only type checkers read is left out."""
+    """One line for each import or call that reaches out of a pure function (not: what type checkers alone read)."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
