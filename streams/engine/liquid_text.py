@@ -1,0 +1,307 @@
+"""Liquid, strict and bounded: a text with names in it, parsed once.
+
+On top of python-liquid, for the contract (§3, Templates; §4.1):
+- a name that is undefined or null can be tested (`{% if %}`, `default`) but not rendered: `TemplateError`;
+- numbers are decimals and print plainly (351, 12.5); the filters on numbers are exact;
+- nothing reads a clock (`now`, `today` are undefined), a file (no `include`, `render`) or anything but the data;
+- output, loops and nesting are bounded.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException
+from functools import lru_cache
+from typing import Any, ClassVar, TextIO
+
+from liquid import BoundTemplate, Environment, Markup, RenderContext
+from liquid.ast import Node
+from liquid.builtin.expressions.primitive import FloatLiteral
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
+from liquid.exceptions import FilterArgumentError, LiquidError, UndefinedError
+from liquid.expression import Expression
+from liquid.stringify import to_liquid_string
+from liquid.undefined import UNDEFINED, FalsyStrictUndefined, Undefined
+from liquid.utils import ReadOnlyChainMap
+
+from streams.errors import RekindleError
+
+SOURCE_CHARS_MAX = 500_000
+OUTPUT_BYTES_MAX = 1_000_000
+LOOP_ITERATIONS_MAX = 10_000
+
+
+class TemplateError(RekindleError):
+    """A text that doesn't parse, or can't be rendered with these data."""
+
+
+class LiquidText:
+    """A parsed text. Making one raises `TemplateError` that names line and mistake."""
+
+    __slots__ = ("_template", "source")
+
+    def __init__(self, source: str, *, html: bool = False) -> None:
+        if len(source) > SOURCE_CHARS_MAX:
+            raise TemplateError(f"is longer than {SOURCE_CHARS_MAX} characters")
+        self.source = source
+        try:
+            self._template = _parse(source, html)
+        except LiquidError as error:
+            raise TemplateError(_message(error)) from None
+        except RecursionError:
+            raise TemplateError("is nested too deeply") from None
+
+    def render(self, data: Mapping[str, Any]) -> str:
+        """The text with the data's values. Raises `TemplateError`."""
+        try:
+            return str(self._template.render(data))
+        except LiquidError as error:
+            raise TemplateError(_message(error)) from None
+        except (ArithmeticError, ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
+            raise TemplateError(f"{type(error).__name__}: {error}") from None
+
+    def names(self) -> set[str]:
+        """The paths that it asks of the data (`member.first_name`), but for those that it makes itself."""
+        return {str(path) for path in self._template.global_variable_paths()}
+
+
+def render_strings(value: Any, data: Mapping[str, Any]) -> Any:
+    """`value` with every string in it rendered, however deep: a webhook's body. Raises `TemplateError`."""
+    if isinstance(value, str):
+        return LiquidText(value).render(data)
+    if isinstance(value, Mapping):
+        return {key: render_strings(item, data) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [render_strings(item, data) for item in value]
+    return value
+
+
+def plain_number(number: Decimal | float) -> str:
+    """351, not 351.0; 12.5; never an exponent."""
+    text = format(number if isinstance(number, Decimal) else Decimal(repr(number)), "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+# Values --------------------------------------------------------------------------------------------------------------
+
+
+class _Plain(Decimal):
+    """A decimal that prints plainly wherever a filter makes a string of it."""
+
+    def __str__(self) -> str:
+        return plain_number(Decimal(self))
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is Decimal or kind is float:
+        return _Plain(value if kind is Decimal else repr(value))
+    if kind is datetime:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value.tzinfo else value.isoformat()
+    if kind is date:
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if kind is dict:
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+class _Missing(FalsyStrictUndefined):
+    """Undefined or null: false in tests, replaced by `default`, an error anywhere else."""
+
+    force_liquid_default = True
+
+
+class _Context(RenderContext):
+    """Names come from the data alone, nulls count as undefined, and numbers are plain."""
+
+    def __init__(self, template: BoundTemplate, **options: Any) -> None:
+        super().__init__(template, **options)
+        self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
+
+    def get(self, path: list[object], *, token: Any, default: object = UNDEFINED) -> object:
+        found = super().get(path, token=token, default=default)
+        if found is None:
+            name = ".".join(str(segment) for segment in path)
+            return _Missing(name, hint=f"{name} is null", token=token)
+        return found if isinstance(found, Undefined) else _plain(found)
+
+
+class _Template(BoundTemplate):
+    context_class = _Context
+
+
+class _OutputNode(OutputNode):
+    """What came out null, after all filters, isn't rendered either."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = self.expression.evaluate(context)
+        if value is None or isinstance(value, Undefined):
+            raise UndefinedError(f"{self.expression} is undefined or null", token=self.token)
+        if isinstance(value, Mapping):
+            raise UndefinedError(f"{self.expression} is a record, not a text", token=self.token)
+        return buffer.write(to_liquid_string(_plain(value), context.autoescape))
+
+
+class _Output(Output):
+    node_class = _OutputNode
+
+
+class _EchoNode(_OutputNode, EchoNode):
+    pass
+
+
+class _Echo(EchoTag):
+    node_class = _EchoNode
+
+
+# Filters -------------------------------------------------------------------------------------------------------------
+
+_Number = int | Decimal
+
+
+def _number(value: Any) -> _Number:
+    if isinstance(value, Undefined):
+        str(value)  # raises, and names it
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, Decimal):
+        return Decimal(value)
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, str):
+        with contextlib.suppress(DecimalException):
+            found = Decimal(value.strip())
+            return int(found) if value.strip().lstrip("-").isdigit() else found
+    raise FilterArgumentError(f"expected a number, found {value!r}", token=None)
+
+
+def _arithmetic(combine: Callable[[_Number, _Number], _Number]) -> Callable[[Any, Any], Any]:
+    def apply(left: Any, right: Any) -> Any:
+        return _plain(combine(_number(left), _number(right)))
+
+    return apply
+
+
+def _divided_by(left: _Number, right: _Number) -> _Number:
+    if right == 0:
+        raise FilterArgumentError("can't divide by 0", token=None)
+    if isinstance(left, int) and isinstance(right, int):
+        return left // right
+    return Decimal(left) / Decimal(right)
+
+
+def _modulo(left: _Number, right: _Number) -> _Number:
+    if right == 0:
+        raise FilterArgumentError("can't divide by 0", token=None)
+    return left - right * _rounded(Decimal(left) / Decimal(right), ROUND_FLOOR)
+
+
+def _rounded(value: Any, rounding: str) -> int:
+    return int(Decimal(_number(value)).to_integral_value(rounding=rounding))
+
+
+def _round(value: Any, digits: Any = 0) -> Any:
+    places = int(_number(digits))
+    if places <= 0:
+        return _rounded(value, ROUND_HALF_UP)
+    return _plain(Decimal(_number(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
+
+
+def _sum(values: Any, key: Any = None) -> Any:
+    items = values if isinstance(values, list) else [values]
+    total: _Number = 0
+    for item in items:
+        total = total + _number(item[key] if key is not None else item)
+    return _plain(total)
+
+
+def _date(value: Any, pattern: Any) -> str:
+    """A date or time in ISO 8601, written by the pattern of strftime; never the present moment."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise FilterArgumentError(f"expected a date or time in ISO 8601, found {value!r}", token=None) from None
+    return found.strftime(str(pattern))
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "plus": _arithmetic(lambda left, right: left + right),
+    "minus": _arithmetic(lambda left, right: left - right),
+    "times": _arithmetic(lambda left, right: left * right),
+    "divided_by": _arithmetic(_divided_by),
+    "modulo": _arithmetic(_modulo),
+    "at_most": _arithmetic(min),
+    "at_least": _arithmetic(max),
+    "abs": lambda value: _plain(abs(_number(value))),
+    "ceil": lambda value: _rounded(value, ROUND_CEILING),
+    "floor": lambda value: _rounded(value, ROUND_FLOOR),
+    "round": _round,
+    "sum": _sum,
+    "date": _date,
+}
+
+
+# Environments --------------------------------------------------------------------------------------------------------
+
+
+class _Environment(Environment):
+    template_class = _Template
+    output_stream_limit: ClassVar[int | None] = OUTPUT_BYTES_MAX
+    loop_iteration_limit: ClassVar[int | None] = LOOP_ITERATIONS_MAX
+    local_namespace_limit: ClassVar[int | None] = OUTPUT_BYTES_MAX
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        super().setup_tags_and_filters(extra=extra)
+        for name in ("include", "render"):
+            del self.tags[name]
+        self.add_tag(_Output)
+        self.add_tag(_Echo)
+        self.filters.update(_FILTERS)
+
+
+_TEXT = _Environment(undefined=_Missing)
+_HTML = _Environment(undefined=_Missing, autoescape=True)
+
+
+@lru_cache(maxsize=4096)
+def _parse(source: str, html: bool) -> BoundTemplate:
+    template = (_HTML if html else _TEXT).from_string(source)
+    context = _Context(template)
+    for node in template.nodes:
+        _make_exact(node, context)
+    return template
+
+
+def _make_exact(node: Node, context: RenderContext) -> None:
+    """Literals with a fraction (`12.5`) become decimals."""
+    for expression in node.expressions():
+        _make_exact_in(expression)
+    for child in node.children(context, include_partials=False):
+        _make_exact(child, context)
+
+
+def _make_exact_in(expression: Expression) -> None:
+    if isinstance(expression, FloatLiteral):
+        expression.value = _plain(expression.value)
+    for child in _children(expression):
+        _make_exact_in(child)
+
+
+def _children(expression: Expression) -> Iterator[Expression]:
+    yield from expression.children()
+
+
+def _message(error: LiquidError) -> str:
+    token = error.token
+    line = f"line {token.source.count(chr(10), 0, token.start_index) + 1}: " if token and token.start_index >= 0 else ""
+    return f"{line}{error.message}"
+
+
+__all__ = ["LiquidText", "Markup", "TemplateError", "plain_number", "render_strings"]

@@ -1,0 +1,94 @@
+"""Templates: what a message says, by parts. A channel takes the parts that it can carry."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import PrivateAttr, model_validator
+
+from streams.engine.channels import CHANNELS
+from streams.engine.definition import Definition, Loc, invalid
+from streams.engine.liquid_text import LiquidText, TemplateError
+from streams.engine.values import Text
+
+PARTS = ("subject", "title", "text", "html", "image", "url", "button")
+_Render = Callable[[Mapping[str, Any]], Any]
+
+
+class Button(Definition):
+    """A button: what stands on it, and where it leads."""
+
+    text: Text
+    url: Text
+
+
+class Template(Definition):
+    """The parts of a message, each in Liquid; `moderated` says that a social network has approved it."""
+
+    example: ClassVar[str] = """\
+id: come-back
+subject: We miss you
+text: "We miss you, {{ member.first_name }}"
+html: "<p>We miss you, {{ member.first_name }}</p>"
+"""
+
+    id: Text
+    text: Text | None = None
+    subject: Text | None = None
+    html: Text | None = None
+    image: Text | None = None
+    title: Text | None = None
+    url: Text | None = None
+    button: Button | None = None
+    moderated: bool = False
+
+    _parts: dict[str, _Render] = PrivateAttr(default_factory=dict)
+    _names: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="after")
+    def _compile(self) -> Self:
+        problems: list[tuple[Loc, str]] = []
+        names: set[str] = set()
+
+        def parsed(source: str, loc: Loc) -> _Render:
+            try:
+                text = LiquidText(source, html=loc == ("html",))
+            except TemplateError as error:
+                problems.append((loc, f"isn't valid Liquid: {error}"))
+                return lambda _: ""
+            names.update(text.names())
+            return text.render
+
+        for part in PARTS:
+            value = getattr(self, part)
+            if isinstance(value, str):
+                self._parts[part] = parsed(value, (part,))
+            elif value is not None:
+                self._parts[part] = _button(parsed(value.text, (part, "text")), parsed(value.url, (part, "url")))
+        if not self._parts:
+            problems.append((("text",), "a template has at least one part"))
+        if problems:
+            raise invalid(problems)
+        self._names = frozenset(names)
+        return self
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that it has."""
+        return frozenset(self._parts)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The paths that it asks of the data (`member.first_name`)."""
+        return self._names
+
+    def render(self, channel: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of a message: the parts that the channel takes, in its order. Raises `TemplateError`."""
+        taken = CHANNELS[channel].taken(self._parts)
+        return {part: self._parts[part](data) for part in taken}
+
+
+def _button(text: _Render, url: _Render) -> _Render:
+    return lambda data: {"text": text(data), "url": url(data)}
+
+
+__all__ = ["PARTS", "Button", "Template", "TemplateError"]
