@@ -24,7 +24,7 @@ IMPURE_MODULES = {
 }
 IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "read_text", "write_text", "read_bytes", "write_bytes"}
 # hash() of a string differs from process to process; the engine's own hashes are SHA-256
-IMPURE_CALLS = {"open", "print", "input", "hash", "id", "exec", "eval"}
+IMPURE_CALLS = {"open", "print", "input", "hash", "exec", "eval"}
 # the engine, what it knows of phones, addresses and zones, and what of our own code both may lean on
 PURE = ("streams/engine", "streams/profile")
 PURE_OURS = ("streams.engine", "streams.profile", "streams.errors", "schemas.catalogue")
