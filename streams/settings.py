@@ -37,11 +37,16 @@ class Settings:
     schema_registry_username: str | None = _setting(None, "user name for the schema registry")
     schema_registry_password: str | None = _setting(None, "password for the schema registry", secret=True)
     clickhouse_dsn: str = _setting(
-        "http://127.0.0.1:8123/rekindle", "address and database of ClickHouse, http(s)://[user[:password]@]host:port/db",
+        "http://127.0.0.1:8123/rekindle",
+        "address and database of ClickHouse, http(s)://[user[:password]@]host:port/db",
         secret=True,
     )
     data_dir: Path = _setting(Path("build/data"), "folder for the workers' local state")
     local_dir: Path = _setting(Path("build/local"), "folder of the services that `rekindle local up` starts")
+    cache_dir: Path | None = _setting(
+        None, "folder for what `rekindle local up` downloads; else the user's cache folder"
+    )
+    maven_mirror: str | None = _setting(None, "address of a Maven repository to download from; else the central one")
     instance: str | None = _setting(None, "stable name of this worker: a restart takes its partitions back at once")
     clock: Literal["wall", "event"] = _setting("wall", "wall: ticks by the clock; event: ticks follow the events' time")
     partitions: int = _setting(4, "partitions of the source topics and member.events, fixed when topics are created")

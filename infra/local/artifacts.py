@@ -15,21 +15,18 @@ import os
 import shutil
 import tarfile
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.disk import require_space
+from infra.local.download import Counter, fetch
 from infra.local.progress import Progress
 from streams.errors import RekindleError
 
 LIST = Path(__file__).parent / "artifacts.txt"
 DOWNLOADS_AT_ONCE = 8
-ATTEMPTS_MAX = 3
-READ_TIMEOUT_S = 60
-COORDINATE_PARTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +72,17 @@ def read_list(path: Path = LIST) -> list[Artifact]:
     return artifacts
 
 
-def cache_directory() -> Path:
-    """`REKINDLE_CACHE_DIR`, else `rekindle` in the user's cache folder."""
-    if chosen := os.environ.get("REKINDLE_CACHE_DIR"):
-        return Path(chosen).absolute()
+def user_cache() -> Path:
+    """`rekindle` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "rekindle"
 
 
-def provide(artifacts: Sequence[Artifact], cache: Path, progress: Progress) -> dict[str, Path]:
+def provide(
+    artifacts: Sequence[Artifact], cache: Path, progress: Progress, *, mirror: str | None = None
+) -> dict[str, Path]:
     """Paths of all artifacts by coordinate: jars as files, archives unpacked as folders; downloads what is missing.
+
+    `mirror` is the address of a Maven repository to use instead of the central one.
 
     Raises `RekindleError` when one cannot be had, isn't what the list says, or the disk is full.
     """
@@ -94,14 +93,14 @@ def provide(artifacts: Sequence[Artifact], cache: Path, progress: Progress) -> d
                 shutil.rmtree(stale, ignore_errors=True)
             missing = [artifact for artifact in artifacts if not _is_cached(artifact, cache)]
             if missing:
-                _download_all(missing, cache, progress)
+                _download_all(missing, cache, progress, mirror)
     except OSError as error:
         raise RekindleError(f"cannot keep downloads in {cache}: {error.strerror or error}") from error
     return {artifact.coordinate: _place(artifact, cache) for artifact in artifacts}
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256 in hexadecimal digits."""
+    """Return the file's sha256 in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -130,17 +129,17 @@ def _locked(cache: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _download_all(missing: Sequence[Artifact], cache: Path, progress: Progress) -> None:
+def _download_all(missing: Sequence[Artifact], cache: Path, progress: Progress, mirror: str | None) -> None:
     total = sum(artifact.size_bytes for artifact in missing)
     # An archive needs its own size and that of what is in it, jars again.
     require_space(cache, sum(artifact.size_bytes * (1 if artifact.packaging == "jar" else 3) for artifact in missing))
     progress.say(f"downloading {len(missing)} files, {total / 1e6:.0f} MB, into {cache}")
-    counted = _Counter(total, progress)
+    counter = Counter(total, progress)
     staging = Path(tempfile.mkdtemp(prefix="staging-", dir=cache))
     try:
         with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
             jobs = [
-                pool.submit(_download_one, artifact, cache, staging / str(number), counted)
+                pool.submit(_download_one, artifact, cache, staging / str(number), counter, mirror)
                 for number, artifact in enumerate(sorted(missing, key=lambda artifact: -artifact.size_bytes))
             ]
             try:
@@ -153,42 +152,16 @@ def _download_all(missing: Sequence[Artifact], cache: Path, progress: Progress) 
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _download_one(artifact: Artifact, cache: Path, staging: Path, counted: "_Counter") -> None:
-    file = _fetch(artifact, staging, counted)
+def _download_one(artifact: Artifact, cache: Path, staging: Path, counter: Counter, mirror: str | None) -> None:
+    file = fetch(artifact.coordinate, staging, counter, mirror)
     found = sha256_of(file)
     if found != artifact.sha256:
         raise RekindleError(
-            f"{artifact.coordinate}: the downloaded file has sha256 {found}, expected {artifact.sha256}; it was not kept"
+            f"{artifact.coordinate}: downloaded, it has sha256 {found}, expected {artifact.sha256}; it was not kept"
         )
     if artifact.packaging != "jar":
         file = _unpack(file, staging / "unpacked")
     file.replace(_place(artifact, cache))
-
-
-def _fetch(artifact: Artifact, staging: Path, counted: "_Counter") -> Path:
-    try:
-        import requests  # noqa: PLC0415 - with jgo, an optional dependency
-        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
-    except ImportError:
-        raise RekindleError(
-            "the services without Docker need the extra `local`: pip install 'rekindle[local]'"
-        ) from None
-    last: Exception | None = None
-    for attempt in range(ATTEMPTS_MAX):
-        with counted.attempt() as update:
-            context = MavenContext(
-                resolver=PythonResolver(progress_callback=update),
-                repo_cache=staging / str(attempt),  # its own folder: jgo takes a half-written file for a whole one
-                timeout=READ_TIMEOUT_S,
-            )
-            component = context.project(artifact.group, artifact.name).at_version(artifact.version)
-            try:
-                path = component.artifact(classifier=artifact.classifier, packaging=artifact.packaging).resolve()
-                return Path(path)
-            except (requests.RequestException, RuntimeError) as error:
-                last = error
-                counted.take_back()
-    raise RekindleError(f"{artifact.coordinate}: cannot be downloaded ({type(last).__name__}); is there a network?")
 
 
 def _unpack(archive: Path, into: Path) -> Path:
@@ -198,33 +171,3 @@ def _unpack(archive: Path, into: Path) -> Path:
         tar.extractall(into)  # noqa: S202 - filtered and verified
     archive.unlink()
     return into
-
-
-class _Counter:
-    """Adds up the bytes of parallel downloads; a failed attempt's bytes are taken back."""
-
-    def __init__(self, total_bytes: int, progress: Progress) -> None:
-        self._total_bytes = total_bytes
-        self._progress = progress
-        self._done_bytes = 0
-        self._lock = threading.Lock()
-        self._local = threading.local()
-
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], None]]]]:
-        self._local.attempt_bytes = 0
-
-        @contextlib.contextmanager
-        def follow(_name: str, _size_bytes: int) -> Iterator[Callable[[int], None]]:
-            yield self._add
-
-        yield follow
-
-    def take_back(self) -> None:
-        self._add(-self._local.attempt_bytes)
-
-    def _add(self, count_bytes: int) -> None:
-        self._local.attempt_bytes += count_bytes
-        with self._lock:
-            self._done_bytes += count_bytes
-            self._progress.downloaded(self._done_bytes, self._total_bytes)

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from infra.local.artifacts import Artifact
 from infra.local.ports import HOST
@@ -14,6 +15,7 @@ from infra.local.service import SETTINGS, Place, Program
 
 DATABASE = "rekindle"
 ANSWER_TIMEOUT_S = 2
+MEMORY_BYTES_MAX = 1 << 30
 PROJECT = Path(__file__).parent.parent.parent
 
 
@@ -29,10 +31,13 @@ class ClickHouse:
         return []
 
     def prepare(self, place: Place) -> Program:
-        """Nothing to format: the engine makes its folder itself."""
+        """Write the configuration: the shared one, and how much memory there is here."""
+        config = ET.parse(SETTINGS / "clickhouse.xml")  # noqa: S314 - our own file
+        ET.SubElement(config.getroot(), "max_server_memory_usage").text = str(MEMORY_BYTES_MAX)
+        config.write(place.directory / "config.xml", encoding="utf-8")
         command = [sys.executable, "-m", "infra.local.clickhouse_http"]
         command += ["--path", str(place.directory / "data"), "--port", str(place.ports["http"])]
-        command += ["--config", str(SETTINGS / "clickhouse.xml"), "--database", DATABASE]
+        command += ["--config", str(place.directory / "config.xml"), "--database", DATABASE]
         return Program(command, {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"})
 
     def is_ready(self, place: Place) -> bool:

@@ -115,8 +115,8 @@ class Engine:
             if not connection.busy.acquire(blocking=False):
                 raise EngineError(
                     CODE_SESSION_IS_LOCKED,
-                    f"Code: {CODE_SESSION_IS_LOCKED}. DB::Exception: Session {request.session} is locked by a concurrent "
-                    "client. (SESSION_IS_LOCKED)",
+                    f"Code: {CODE_SESSION_IS_LOCKED}. DB::Exception: Session {request.session} is locked by another "
+                    "statement. (SESSION_IS_LOCKED)",
                 )
         try:
             yield connection
@@ -165,7 +165,8 @@ def _insert(engine: Any, sql: str, data_format: str, data: bytes) -> int:
 def _own_settings(connection: _Connection, settings: Mapping[str, str]) -> dict[str, str]:
     names = ", ".join(_text(name) for name in settings) or "''"
     found = connection.engine.query(
-        f"SELECT name, value FROM system.settings WHERE changed AND name IN ({names})", "TSV"
+        f"SELECT name, value FROM system.settings WHERE changed AND name IN ({names})",  # noqa: S608 - quoted
+        "TSV",
     )
     rows = (line.split("\t", 1) for line in (found.bytes() or b"").decode().splitlines())
     return {name: re.sub(r"\\(.)", r"\1", value) for name, value in rows}

@@ -16,7 +16,7 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TextIO
 from urllib.parse import parse_qsl, urlsplit
 
 from infra.local.clickhouse_engine import Engine, EngineError
@@ -73,11 +73,11 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: there is a request per statement."""
 
     def do_GET(self) -> None:
-        """Ping, or a statement in the address."""
+        """Answer a ping, or run a statement from the address."""
         self._handle()
 
     def do_POST(self) -> None:
-        """A statement in the address or the body, data in the body."""
+        """Run a statement from the address or the body, with data from the body."""
         self._handle()
 
     def _handle(self) -> None:
@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         except BadRequestError as error:
             self.close_connection = True
             self._reply(HTTPStatus.BAD_REQUEST, f"{error}\n".encode())
+        except ConnectionError:
+            self.close_connection = True  # the client is gone
         except EngineError as error:
             code = str(error.code or UNKNOWN_CODE)
             self._reply(HTTPStatus.INTERNAL_SERVER_ERROR, f"{error}\n".encode(), {"X-ClickHouse-Exception-Code": code})
@@ -126,14 +128,17 @@ class Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return b"".join(self._chunks())
-        length = int(self.headers.get("Content-Length") or 0)
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+        except ValueError:
+            raise BadRequestError("Content-Length is no number") from None
         if length > BODY_BYTES_MAX:
             raise BadRequestError(f"a body has at most {BODY_BYTES_MAX} bytes, this one {length}")
         return self.rfile.read(length)
 
     def _chunks(self) -> list[bytes]:
         chunks, total = [], 0
-        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+        while size := self._chunk_size():
             total += size
             if total > BODY_BYTES_MAX:
                 raise BadRequestError(f"a body has at most {BODY_BYTES_MAX} bytes")
@@ -141,6 +146,13 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return chunks
+
+    def _chunk_size(self) -> int:
+        line = self.rfile.readline()
+        try:
+            return int(line.split(b";")[0], 16)
+        except ValueError:
+            raise BadRequestError(f"a chunk begins with its size, not with {line[:20]!r}") from None
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -159,7 +171,7 @@ def serve(path: Path, port: int, config: Path, database: str, *, grace_s: float 
     """Serve until TERM or INT. Raises `OSError` for a busy port, `SystemExit` for a folder that is in use."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(path.name + ".lock").open("w") as lock:
-        _take(lock.buffer, path)
+        _take(lock, path)
         engine = Engine(path, config, database)
         try:
             server = Server(port, engine)
@@ -173,7 +185,7 @@ def serve(path: Path, port: int, config: Path, database: str, *, grace_s: float 
             engine.close()
 
 
-def _take(lock: BinaryIO, path: Path) -> None:
+def _take(lock: TextIO, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

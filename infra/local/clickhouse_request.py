@@ -16,9 +16,12 @@ from backports import zstd
 
 # What the address may carry that is neither a setting nor a parameter of the statement.
 NO_SETTINGS = frozenset(
-    """query database default_format session_id session_timeout session_check query_id quota_key wait_end_of_query
-    client_protocol_version role send_progress_in_http_headers http_headers_progress_interval_ms buffer_size
-    enable_http_compression user password cancel_http_readonly_queries_on_client_close""".split()
+    {
+        *("query", "database", "default_format", "query_id", "quota_key", "wait_end_of_query", "buffer_size", "role"),
+        *("session_id", "session_timeout", "session_check", "user", "password", "client_protocol_version"),
+        *("send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression"),
+        *("compress", "decompress", "cancel_http_readonly_queries_on_client_close"),
+    }
 )
 FORMAT_DEFAULT = "TabSeparated"
 
@@ -55,7 +58,7 @@ class _Decompressor(Protocol):
 
 
 def _frames(make: Callable[[], Any]) -> Callable[[bytes], bytes]:
-    """A body may be several frames one after another; the first alone would lose rows without a word."""
+    """Decompress every frame of a body that may hold several: the first alone would lose rows without a word."""
 
     def decompress(data: bytes) -> bytes:
         parts = []
@@ -79,7 +82,7 @@ DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def decompress(encoding: str, body: bytes) -> bytes:
-    """The body as it was before compression. Raises `BadRequestError`."""
+    """Return the body as it was before compression. Raises `BadRequestError`."""
     if encoding not in DECOMPRESSORS:
         raise BadRequestError(
             f"Content-Encoding {encoding!r} is not supported: {', '.join(filter(None, DECOMPRESSORS))}"
@@ -91,7 +94,7 @@ def decompress(encoding: str, body: bytes) -> bytes:
 
 
 def compress(accepted: str, body: bytes) -> tuple[str, bytes]:
-    """The answer in an encoding that the client accepts, and that encoding's name."""
+    """Return the answer in an encoding that the client accepts, and that encoding's name."""
     if "zstd" in accepted:
         return "zstd", zstd.compress(body, 1)
     if "lz4" in accepted:
@@ -102,9 +105,13 @@ def compress(accepted: str, body: bytes) -> tuple[str, bytes]:
 
 
 def parse(query: Mapping[str, str], database_header: str, format_header: str, body: bytes) -> Request:
-    """The request from what the address, two headers and the body (already decompressed) say."""
+    """Build the request from what the address, two headers and the body (already decompressed) say."""
     if query.get("compress") == "1" or query.get("decompress") == "1":
         raise BadRequestError("the native compression of blocks is not supported: use Content-Encoding")
+    try:
+        timeout_s = float(query.get("session_timeout", "60"))
+    except ValueError:
+        raise BadRequestError("session_timeout is a number of seconds") from None
     sql, data, data_format = split_statement(query.get("query", "").encode(), body)
     named = query.get("default_format") or format_header or FORMAT_DEFAULT
     return Request(
@@ -113,7 +120,7 @@ def parse(query: Mapping[str, str], database_header: str, format_header: str, bo
         format=data_format or named,
         database=query.get("database") or database_header,
         session=query.get("session_id", ""),
-        session_timeout_s=float(query.get("session_timeout", "60")),
+        session_timeout_s=timeout_s,
         settings={
             name: value for name, value in query.items() if name not in NO_SETTINGS and not name.startswith("param_")
         },

@@ -7,10 +7,11 @@ may be another one at the next start.
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from infra.local import ports
 from infra.local.artifacts import Artifact
-from infra.local.service import SETTINGS, Place, Program, java, java_options
+from infra.local.service import SETTINGS, Place, Program, java, java_environment, java_options
 from streams.errors import RekindleError
 
 HEAP_MIB = 384
@@ -41,21 +42,21 @@ class Kafka:
 listeners=PLAINTEXT://{ports.HOST}:{broker},CONTROLLER://{ports.HOST}:{controller}
 advertised.listeners=PLAINTEXT://{ports.HOST}:{broker}
 controller.quorum.voters=1@{ports.HOST}:{controller}
-log.dirs={data}
+log.dirs={_escape(data)}
 """,
             encoding="utf-8",
         )
         classpath = os.pathsep.join(str(path) for path in place.artifacts.values() if path.suffix == ".jar")
         machine = [java(), *java_options(place.directory, HEAP_MIB)]
-        machine += [f"-Dlog4j2.configurationFile={SETTINGS / 'log4j2.properties'}", "-cp", classpath]
+        machine += [f"-Dlog4j2.configurationFile={(SETTINGS / 'log4j2.properties').as_uri()}", "-cp", classpath]
         if not (data / "meta.properties").exists():
             tool = [*machine, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
             done = subprocess.run(  # noqa: S603 - our own command
-                tool, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False
+                tool, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False, env=java_environment()
             )
             if done.returncode != 0:
                 raise RekindleError(f"kafka's storage cannot be formatted:\n{(done.stderr or done.stdout).strip()}")
-        return Program([*machine, "kafka.Kafka", str(properties)], {"PATH": os.environ.get("PATH", "")})
+        return Program([*machine, "kafka.Kafka", str(properties)], java_environment())
 
     def is_ready(self, place: Place) -> bool:
         """Whether the broker answers with itself in the cluster's metadata (it listens before it takes requests)."""
@@ -74,3 +75,11 @@ log.dirs={data}
     def address(self, ports: Mapping[str, int]) -> str:
         """host:port of the broker."""
         return f"127.0.0.1:{ports['broker']}"
+
+
+def _escape(path: Path) -> str:
+    """Spell a path as Java reads it from a properties file: Latin-1, a backslash escapes. Raises `RekindleError`."""
+    text = str(path)
+    if "," in text:
+        raise RekindleError(f"{text}: kafka takes a comma in the name of its folder for two folders")
+    return text.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()

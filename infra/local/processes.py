@@ -37,7 +37,13 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
         pid = os.posix_spawn(command[0], list(command), dict(environment), file_actions=actions, setsid=True)
     except OSError as error:
         raise RekindleError(f"cannot start {command[0]}: {error.strerror}") from error
-    return Process(pid, _start_time(pid) or "gone")
+    return find(pid) or Process(pid, "gone")
+
+
+def find(pid: int) -> Process | None:
+    """Identify a process that runs now; None when there is none of this pid."""
+    started = _start_time(pid)
+    return None if started is None else Process(pid, started)
 
 
 def alive(process: Process) -> bool:
@@ -83,7 +89,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 
 def _start_time(pid: int) -> str | None:
-    """The moment that the process started, None when it is gone or a zombie."""
+    """Return the moment that the process started, None when it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

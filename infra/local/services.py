@@ -1,8 +1,9 @@
 """`up`, `down` and `status` of the three services in one folder. See the package for what they promise."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from infra.local.registry import Registry
 from infra.local.service import Place, Service
 from infra.local.state import Running
 from streams.errors import RekindleError
+from streams.settings import Settings, load
 
 SERVICES: tuple[Service, ...] = (Kafka(), Registry(), ClickHouse())
 START_TIMEOUT_S = 120.0
@@ -35,7 +37,7 @@ class Services:
     ports: Mapping[str, Mapping[str, int]]
 
     def environment(self) -> dict[str, str]:
-        """The `REKINDLE_...` variables with which all other commands reach them."""
+        """Return the `REKINDLE_...` variables with which all other commands reach them."""
         kafka, registry, clickhouse = (service.address(self.ports[service.name]) for service in SERVICES)
         return {
             "REKINDLE_KAFKA_BOOTSTRAP_SERVERS": kafka,
@@ -58,23 +60,25 @@ class Status:
     log: str
 
 
-def up(directory: Path, *, progress: Progress | None = None) -> Services:
-    """Start what doesn't run yet and wait until all answer. Raises `RekindleError`, then nothing new is left running."""
-    progress = progress or Silent()
+def up(directory: Path, *, settings: Settings | None = None, progress: Progress | None = None) -> Services:
+    """Start what doesn't run yet and wait until all answer. Raises `RekindleError`, nothing new left running."""
+    settings, progress = settings or load(), progress or Silent()
     directory = directory.absolute()
-    with state.locked(directory):
+    with state.locked(directory), _disk_errors(directory):
         running = state.read(directory)
         dead = [service for service in SERVICES if not _runs(service, running)]
         if dead:
             pinned = artifacts.read_list()
             needed = [artifact for service in dead for artifact in service.artifacts(pinned)]
             require_space(directory, DISK_NEEDED_BYTES)
-            _start_all(
-                dead, directory, running, artifacts.provide(needed, artifacts.cache_directory(), progress), progress
-            )
+            cache = (settings.cache_dir or artifacts.user_cache()).absolute()
+            files = artifacts.provide(needed, cache, progress, mirror=settings.maven_mirror)
+            _start_all(dead, directory, running, files, progress)
         else:
             progress.say("all services run already")
-        _await_all(directory, running, [service for service in SERVICES if service not in dead], progress)
+        for service in SERVICES:
+            if service not in dead:
+                _await(service, directory, running[service.name], progress)
     return Services(directory, {name: item.ports for name, item in running.items()})
 
 
@@ -109,6 +113,14 @@ def status(directory: Path) -> list[Status]:
     return rows
 
 
+@contextlib.contextmanager
+def _disk_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RekindleError(f"{error.filename or directory}: {error.strerror or error}") from error
+
+
 def _runs(service: Service, running: Mapping[str, Running]) -> bool:
     item = running.get(service.name)
     return item is not None and processes.alive(item.process)
@@ -122,7 +134,7 @@ def _start_all(
     progress: Progress,
 ) -> None:
     """Start these in parallel, each on the ports that it had before, and wait until they answer; or take all back."""
-    pinned = artifacts.read_list()
+    pinned, before_all = artifacts.read_list(), dict(running)
     free = iter(ports.choose(sum(len(service.ports) for service in dead)))
     places = {}
     for service in dead:
@@ -134,7 +146,6 @@ def _start_all(
         own = {artifact.coordinate: files[artifact.coordinate] for artifact in service.artifacts(pinned)}
         places[service.name] = Place(directory / service.name, chosen, own)
     started: list[processes.Process] = []
-    kept = dict(running)
     given_up = False
     lock = threading.Lock()
 
@@ -163,13 +174,8 @@ def _start_all(
             with lock:
                 given_up = True
             processes.stop(started, grace_s=STOP_GRACE_S)
-            state.write(directory, kept)
+            state.write(directory, before_all)
             raise
-
-
-def _await_all(directory: Path, running: Mapping[str, Running], found: list[Service], progress: Progress) -> None:
-    for service in found:
-        _await(service, directory, running[service.name], progress)
 
 
 def _await(service: Service, directory: Path, item: Running, progress: Progress) -> None:

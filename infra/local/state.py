@@ -26,7 +26,7 @@ class Running:
 
 
 def read(directory: Path) -> dict[str, Running]:
-    """The services started there, by name. Raises `RekindleError` when the file isn't one of ours."""
+    """Return the services started there, by name. Raises `RekindleError` when the file isn't one of ours."""
     path = directory / FILE
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
