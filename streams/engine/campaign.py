@@ -1,12 +1,21 @@
 """Campaigns and what stands beside them in a programme: policies, counters, segments, polls."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from types import MappingProxyType
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from streams.engine.actions import Action
@@ -16,6 +25,7 @@ from streams.engine.matching import EventMatch
 from streams.engine.policies.consent import DEFAULT_TYPES, MessagingType
 from streams.engine.policies.frequency_cap import FrequencyCap
 from streams.engine.policies.quiet_hours import QuietHours
+from streams.engine.script import Script, flatten
 from streams.engine.triggers import Trigger
 from streams.engine.values import Count, Duration, Percent, Period, Text, ZoneName, moment_ms
 
@@ -133,6 +143,32 @@ actions:
     def _list(cls, value: Any) -> Any:
         return one_or_more(value)
 
+    _records_kept: frozenset[str] | None = PrivateAttr(default=None)
+
+    @cached_property
+    def script(self) -> Script:
+        """Its actions by their paths."""
+        return flatten(self.actions)
+
+    def admits(self, at: int) -> bool:
+        """Whether journeys may be entered at that moment (ms): by status and `active`."""
+        if self.status != "live" or self.active is None:
+            return self.status == "live"
+        return (self.active.from_ is None or self.active.from_ <= at) and (
+            self.active.until is None or at < self.active.until
+        )
+
+    def keep_records(self, fields: frozenset[str]) -> None:
+        """State which lists of records of the entry event something in the programme still names; all, if never stated."""
+        self._records_kept = fields
+
+    def remembered(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a journey keeps of its entry event: all plain fields, and those lists of records that are still named."""
+        kept = self._records_kept
+        if kept is None:
+            return dict(body)
+        return {name: value for name, value in body.items() if not isinstance(value, list) or name in kept}
+
     def walk_actions(self) -> Iterator[tuple[str, Action]]:
         """Every action with its path (`actions[2].then[0]`), in order."""
         yield from walk("actions", self.actions)
@@ -166,7 +202,7 @@ global_holdout: 0
     default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = DEFAULT_REGION
     quiet_hours: QuietHours | None = None
     frequency_caps: tuple[FrequencyCap, ...] = ()
-    messaging_types: Mapping[str, MessagingType] = MappingProxyType(dict(DEFAULT_TYPES))
+    messaging_types: Mapping[str, MessagingType] = Field(default_factory=lambda: dict(DEFAULT_TYPES))
     global_holdout: Percent = Decimal(0)
 
     @field_validator("frequency_caps", mode="before")
@@ -264,6 +300,13 @@ class Counter(EventMatch):
         if problems:
             raise invalid(problems)
         return self
+
+    distinct_max: ClassVar[int] = 1000
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the definition: a changed counter starts anew."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
     def step_ms(self) -> int:

@@ -77,6 +77,14 @@ def render_strings(value: Any, data: Mapping[str, Any]) -> Any:
     return value
 
 
+def strings_names(value: Any) -> set[str]:
+    """The paths that the strings in `value` ask of the data. Raises `TemplateError`."""
+    if isinstance(value, str):
+        return LiquidText(value).names()
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return {name for item in items for name in strings_names(item)}
+
+
 def plain_number(number: Decimal | float) -> str:
     """351, not 351.0; 12.5; never an exponent."""
     text = format(number if isinstance(number, Decimal) else Decimal(repr(number)), "f")

@@ -4,18 +4,36 @@ It is made of the bundles that were applied, the last of which is in force. The 
 journeys still need: the versions of campaigns that they entered with, and the templates and polls of these.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self, TypeVar
+from zoneinfo import ZoneInfo
 
+from streams.engine.actions.branch import If
+from streams.engine.actions.poll import Poll as PollAction
+from streams.engine.actions.send import Send
+from streams.engine.actions.wait import Wait
+from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
+from streams.engine.liquid_text import strings_names
+from streams.engine.matching import EventMatch
 from streams.engine.templates import Template
 from streams.engine.triggers import Trigger
+from streams.engine.triggers.bonus import BonusTrigger
+from streams.engine.triggers.cart_abandoned import CartAbandoned
+from streams.engine.triggers.date import DateTrigger
 from streams.engine.triggers.event import EventTrigger
+from streams.engine.triggers.now import NowTrigger
+from streams.engine.triggers.schedule import ScheduleTrigger
 from streams.engine.triggers.segment_entered import SegmentEntered
 from streams.engine.triggers.segment_left import SegmentLeft
 
+T = TypeVar("T")
+Timed = tuple[tuple[Campaign, int, T], ...]
+DAY_MS = 86_400_000
+SEGMENT_EVENTS = frozenset({"segment_entered", "segment_left"})
 Triggered = tuple[tuple[Campaign, Trigger], ...]
 _Defined = TypeVar("_Defined", Template, Poll)
 
@@ -26,10 +44,10 @@ class Definitions:
 
     campaigns: tuple[Campaign, ...] = ()
     policies: Policies = field(default_factory=Policies)
-    counters: Mapping[str, Counter] = MappingProxyType({})
-    segments: Mapping[str, Segment] = MappingProxyType({})
-    templates: Mapping[str, Template] = MappingProxyType({})
-    polls: Mapping[str, Poll] = MappingProxyType({})
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    polls: Mapping[str, Poll] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +58,9 @@ class Programme:
     `by_trigger_event`: who is triggered by events of a type; `segment_entered` and `segment_left` triggers stand under
     those types, check the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`, `bonus`,
     `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
-    `counters_by_event`: name and counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each
-    after the segments that it asks for. Templates and polls fall back to earlier bundles.
+    `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each
+    after the segments that it asks for; `watched_segments` those that some campaign looks at. `sent_kept_ms`: how long a sent
+    message can still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles.
     """
 
     campaigns: tuple[Campaign, ...]
@@ -54,6 +73,15 @@ class Programme:
     by_trigger_kind: Mapping[str, Triggered]
     counters_by_event: Mapping[str, tuple[tuple[str, Counter], ...]]
     conditional_segments: tuple[Segment, ...]
+    date_triggers: Timed[DateTrigger]
+    cart_triggers: Timed[CartAbandoned]
+    bonus_triggers: Timed[BonusTrigger]
+    schedule_triggers: Timed[ScheduleTrigger]
+    mailings_now: tuple[Campaign, ...]
+    watched_segments: tuple[str, ...]
+    sent_kept_ms: int
+    number: int
+    zone: ZoneInfo
     _versions: Mapping[tuple[str, int], Campaign]
     _in_force: Mapping[str, Campaign]
 
@@ -61,13 +89,16 @@ class Programme:
         """A campaign's version, also of an earlier bundle; None if no bundle has it."""
         return self._versions.get((campaign_id, version))
 
-    def campaign(self, campaign_id: str) -> Campaign | None:
+    def current(self, campaign_id: str) -> Campaign | None:
         """The campaign that is in force under this id."""
         return self._in_force.get(campaign_id)
 
     @classmethod
-    def compile(cls, definitions: Sequence[Definitions]) -> Self:
-        """The programme of these bundles' definitions, oldest first; the last is in force."""
+    def compile(cls, definitions: Sequence[Definitions], number: int | None = None) -> Self:
+        """The programme of these bundles' definitions, oldest first; the last is in force.
+
+        `number` is its number in the log, by default that of the bundles.
+        """
         last = definitions[-1]
         campaigns = tuple(sorted(last.campaigns, key=lambda campaign: (-campaign.priority, campaign.id)))
         segments = {EVERYONE.id: EVERYONE, **last.segments}
@@ -82,22 +113,80 @@ class Programme:
         counters: dict[str, list[tuple[str, Counter]]] = {}
         for name, counter in last.counters.items():
             counters.setdefault(counter.event, []).append((name, counter))
+        templates = _newest(each.templates for each in definitions)
+        for campaign in campaigns:
+            campaign.keep_records(named_records(campaign, templates))
         return cls(
             campaigns=campaigns,
             policies=last.policies,
             counters=MappingProxyType(dict(last.counters)),
             segments=MappingProxyType(segments),
-            templates=_newest(each.templates for each in definitions),
+            templates=templates,
             polls=_newest(each.polls for each in definitions),
             by_trigger_event=_frozen(by_event),
             by_trigger_kind=_frozen(by_kind),
             counters_by_event=_frozen(counters),
             conditional_segments=tuple(in_order_of_need(segments)),
+            date_triggers=_timed(campaigns, DateTrigger),
+            cart_triggers=_timed(campaigns, CartAbandoned),
+            bonus_triggers=_timed(campaigns, BonusTrigger),
+            schedule_triggers=_timed(campaigns, ScheduleTrigger),
+            mailings_now=tuple(campaign for campaign, _, _ in _timed(campaigns, NowTrigger)),
+            watched_segments=watched(campaigns, segments),
+            sent_kept_ms=_sent_kept_ms(campaigns, last.policies),
+            number=len(definitions) if number is None else number,
+            zone=ZoneInfo(last.policies.default_time_zone),
             _versions=MappingProxyType(
                 {(each.id, each.version): each for bundle in definitions for each in bundle.campaigns}
             ),
             _in_force=MappingProxyType({campaign.id: campaign for campaign in campaigns}),
         )
+
+
+def watched(campaigns: Iterable[Campaign], segments: Mapping[str, Segment]) -> tuple[str, ...]:
+    """The segments whose entering or leaving some campaign looks at, by id."""
+    found: set[str] = set()
+    for campaign in campaigns:
+        for trigger in campaign.triggers:
+            if isinstance(trigger, SegmentEntered | SegmentLeft):
+                found.add(trigger.segment)
+        if any(match.event in SEGMENT_EVENTS for match in matches(campaign)):
+            found.update(segments)
+    return tuple(sorted(found))
+
+
+def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:
+    """Every place of a campaign that looks for events of a type."""
+    yield from (trigger for trigger in campaign.triggers if isinstance(trigger, EventTrigger))
+    yield from campaign.cancel_on
+    if campaign.goal is not None:
+        yield campaign.goal
+    for _, action in campaign.walk_actions():
+        if isinstance(action, Wait) and action.for_ is not None:
+            yield action.for_
+
+
+def named_records(campaign: Campaign, templates: Mapping[str, Template]) -> frozenset[str]:
+    """The fields of the entry event that something done after the entry may still name."""
+    names: set[str] = set()
+    for match in matches(campaign):
+        if match.where is not None:
+            names.update(name.removeprefix("entry.") for name in match.where.names() if name.startswith("entry."))
+    for _, action in campaign.walk_actions():
+        if isinstance(action, If):
+            names.update(name.removeprefix("entry.") for name in action.if_.names())
+        elif isinstance(action, Webhook):
+            names.update(_event_fields(strings_names(action.body)))
+        elif isinstance(action, Send | PollAction):
+            for step in action.steps:
+                template = templates.get(step.template)
+                names.update(_event_fields(template.names) if template is not None else ())
+    return frozenset(name.partition(".")[0] for name in names)
+
+
+def _event_fields(paths: Iterable[str]) -> set[str]:
+    """The fields below `event` in a template's paths, such as `event.lines[0].name`."""
+    return {re.split(r"[.\[]", path)[1].strip("'\"") for path in paths if re.match(r"event[.\[]", path)}
 
 
 def trigger_event(trigger: Trigger) -> str | None:
@@ -130,6 +219,25 @@ def needs(segment: Segment) -> set[str]:
     """The segments that a segment's condition asks for."""
     names = segment.where.names() if segment.where is not None else frozenset[str]()
     return {name.removeprefix("segment:") for name in names if name.startswith("segment:")}
+
+
+_Kind = TypeVar("_Kind", bound=Trigger)
+
+
+def _timed(campaigns: Iterable[Campaign], kind: type[_Kind]) -> "Timed[_Kind]":
+    return tuple(
+        (campaign, index, trigger)
+        for campaign in campaigns
+        for index, trigger in enumerate(campaign.triggers)
+        if isinstance(trigger, kind)
+    )
+
+
+def _sent_kept_ms(campaigns: Iterable[Campaign], policies: Policies) -> int:
+    """How long a sent message can still matter to a cap or to an attribution; months count 31 days."""
+    lengths = [cap.per for cap in policies.frequency_caps]
+    lengths += [campaign.goal.within for campaign in campaigns if campaign.goal is not None]
+    return max((length.ms + length.months * 31 * DAY_MS for length in lengths), default=0)
 
 
 _Item = TypeVar("_Item")
