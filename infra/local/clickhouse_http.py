@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             raise BadRequestError("Content-Length is no number") from None
         if length > BODY_BYTES_MAX:
             raise BadRequestError(f"a body has at most {BODY_BYTES_MAX} bytes, this one {length}")
-        return self.rfile.read(length)
+        return self._read(length)
 
     def _chunks(self) -> list[bytes]:
         chunks, total = [], 0
@@ -142,10 +142,17 @@ class Handler(BaseHTTPRequestHandler):
             total += size
             if total > BODY_BYTES_MAX:
                 raise BadRequestError(f"a body has at most {BODY_BYTES_MAX} bytes")
-            chunks.append(self.rfile.read(size))
+            chunks.append(self._read(size))
             self.rfile.readline()
         self.rfile.readline()
         return chunks
+
+    def _read(self, size: int) -> bytes:
+        """Read so much; half a body (its sender was killed) must not become half an INSERT."""
+        data = self.rfile.read(size)
+        if len(data) < size:
+            raise ConnectionError
+        return data
 
     def _chunk_size(self) -> int:
         line = self.rfile.readline()

@@ -53,6 +53,7 @@ class Request:
 
 class _Decompressor(Protocol):
     unused_data: bytes | None
+    eof: bool
 
     def decompress(self, data: bytes) -> bytes: ...
 
@@ -65,6 +66,8 @@ def _frames(make: Callable[[], Any]) -> Callable[[bytes], bytes]:
         while data:
             frame: _Decompressor = make()
             parts.append(frame.decompress(data))
+            if not frame.eof:
+                raise EOFError("it ends within a frame")
             data = frame.unused_data or b""
         return b"".join(parts)
 
