@@ -107,7 +107,7 @@ class Programme:
         for campaign in campaigns:
             for trigger in campaign.triggers:
                 by_kind.setdefault(trigger.kind, []).append((campaign, trigger))
-                event = trigger_event(trigger)
+                event = trigger.event_type
                 if event is not None:
                     by_event.setdefault(event, []).append((campaign, trigger))
         counters: dict[str, list[tuple[str, Counter]]] = {}
@@ -189,13 +189,6 @@ def _event_fields(paths: Iterable[str]) -> set[str]:
     return {re.split(r"[.\[]", path)[1].strip("'\"") for path in paths if re.match(r"event[.\[]", path)}
 
 
-def trigger_event(trigger: Trigger) -> str | None:
-    """The type of events that a trigger looks at, None for those that timers make."""
-    if isinstance(trigger, EventTrigger):
-        return trigger.event
-    return trigger.kind if isinstance(trigger, SegmentEntered | SegmentLeft) else None
-
-
 def in_order_of_need(segments: Mapping[str, Segment]) -> list[Segment]:
     """The segments with a condition, each after those that its condition asks for; by id where that leaves a choice."""
     done: dict[str, Segment] = {}
@@ -252,3 +245,7 @@ def _newest(bundles: Iterable[Mapping[str, _Defined]]) -> Mapping[str, _Defined]
     for bundle in bundles:
         merged.update(bundle)
     return MappingProxyType(merged)
+
+
+EMPTY = Programme.compile([Definitions()], number=0)
+"""What is in force before any programme was applied."""

@@ -1,9 +1,46 @@
 """Actions: the steps of a campaign. One kind, one file: its parameters, docs, example and code; found by discovery."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from streams.engine.definition import Kind
+from streams.engine.values import Duration
+
+if TYPE_CHECKING:
+    from streams.engine.actions.send import CascadeStep
+    from streams.engine.events import Event
+    from streams.engine.handling import Handling
+    from streams.engine.script import Step
+    from streams.engine.state import Journey
+
+
+class Result(NamedTuple):
+    """What becomes of the journey after an action: it waits there, ends for a reason, or goes on at `path` (None: done)."""
+
+    path: str | None = None
+    waits: bool = False
+    ends: str | None = None
+
+
+WAITS = Result(waits=True)
+EXITS = Result(ends="exited")
+
+
+class Message(Protocol):
+    """An action that sends a message: one channel after another, until one reaches the member."""
+
+    messaging_type: str
+    network: str | None
+    expires: Duration | None
+    as_: str | None
+
+    @property
+    def steps(self) -> "tuple[CascadeStep, ...]":
+        """The channels to try, in order."""
+
+    @property
+    def poll_id(self) -> str | None:
+        """The poll whose questions its template may name."""
 
 
 class Action(Kind):
@@ -14,3 +51,16 @@ class Action(Kind):
     def blocks(self) -> "Iterator[tuple[str, tuple[Action, ...]]]":
         """The lists of actions inside it, each with its path below the action's own (`.then`, `.split[1].actions`)."""
         yield from ()
+
+    def after_timer(self, step: "Step") -> str | None:
+        """Where a journey that waits here goes on when the wait's timer has come due."""
+        return step.next
+
+    def is_answered(self, handling: "Handling", journey: "Journey", event: "Event") -> bool:
+        """Whether the event ends a wait here."""
+        del handling, journey, event
+        return False
+
+    def run(self, handling: "Handling", journey: "Journey", step: "Step") -> Result:
+        """Do it for the member at hand. Raises nothing: what can't be done leaves a decision."""
+        raise NotImplementedError

@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Text
 
 
@@ -14,3 +17,8 @@ class AddTo(Action):
     example: ClassVar[str] = "add_to: year-old\n"
 
     segment: Text
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del journey
+        handling.state.assigned[self.segment] = True
+        return Result(step.next)

@@ -6,8 +6,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from streams.engine.actions import Action
+from streams.engine import commands
+from streams.engine.actions import Action, Result
 from streams.engine.definition import Definition, described
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.sending import step_id
+from streams.engine.state import Journey
 from streams.engine.values import Count, Duration, Period, Text, exact_number
 
 
@@ -40,3 +45,32 @@ award: {amount: 300, currency: points, lifetime: P30D, activates_in: P1D, descri
     legal_entity: Text | None = None
     description: Text | None = None
     limit: Limit | None = None
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        state, now = handling.state, handling.now
+        if self.limit is not None:
+            place = f"{journey.campaign}/{step.path}"
+            given = [at for at in state.awarded.get(place, ()) if self.limit.per.after(at) > now]
+            if len(given) >= self.limit.count:
+                handling.decide(journey.campaign, journey.version, step.path, "suppressed", "award_limit")
+                return Result(step.next)
+            state.awarded[place] = [*given, now]
+        activates_at = now if self.activates_in is None else self.activates_in.after(now)
+        handling.output.append(
+            commands.Award(
+                at=now,
+                award_id=step_id(journey, step.path),
+                member_id=state.key,
+                campaign=journey.campaign,
+                version=journey.version,
+                action=step.path,
+                amount=self.amount,
+                currency=self.currency,
+                activates_at=activates_at,
+                expires_at=None if self.lifetime is None else self.lifetime.after(activates_at),
+                legal_entity=self.legal_entity,
+                description=self.description,
+            )
+        )
+        journey.amount = self.amount
+        return Result(step.next)

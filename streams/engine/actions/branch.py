@@ -5,8 +5,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
 from streams.engine.conditions import Condition
+from streams.engine.handling import Handling, View
+from streams.engine.script import Step
+from streams.engine.state import Journey
 
 
 class If(Action):
@@ -28,3 +31,8 @@ else: [{award: {amount: 100, currency: points}}]
         yield ".then", self.then
         if self.else_:
             yield ".else", self.else_
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        holds = self.if_.holds(View(handling, journey=journey))
+        block, actions = ("then", self.then) if holds else ("else", self.else_)
+        return Result(f"{step.path}.{block}[0]" if actions else step.next)

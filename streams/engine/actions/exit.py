@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from streams.engine.actions import Action
+from streams.engine.actions import EXITS, Action, Result
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Text
 
 
@@ -14,3 +17,7 @@ class Exit(Action):
     example: ClassVar[str] = "exit: bought\n"
 
     reason: Text
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del handling, journey, step
+        return EXITS

@@ -4,7 +4,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
+from streams.engine.actions.send import CascadeStep
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.sending import start
+from streams.engine.state import Journey
 from streams.engine.values import Duration, Text
 
 
@@ -21,3 +26,17 @@ class Poll(Action):
     messaging_type: Text = "marketing"
     network: Text | None = None
     expires: Duration | None = None
+
+    @property
+    def steps(self) -> tuple[CascadeStep, ...]:
+        """The one channel it is sent over."""
+        return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)
+
+    @property
+    def poll_id(self) -> str | None:
+        """The poll whose questions the template may name."""
+        return self.poll
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        start(handling, journey, self, step.path)
+        return Result(step.next)

@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Text
 
 
@@ -14,3 +17,8 @@ class RemoveFrom(Action):
     example: ClassVar[str] = "remove_from: year-old\n"
 
     segment: Text
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del journey
+        handling.state.assigned[self.segment] = False
+        return Result(step.next)

@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from streams.engine.actions import Action
+from streams.engine.actions import EXITS, Action, Result
+from streams.engine.handling import Handling, in_segment
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Text
 
 
@@ -13,3 +16,7 @@ class Select(Action):
     example: ClassVar[str] = "select: {segment: year-old}\n"
 
     segment: Text
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del journey
+        return Result(step.next) if in_segment(handling, self.segment) else EXITS

@@ -5,8 +5,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
 from streams.engine.definition import Definition, invalid
+from streams.engine.handling import Handling
+from streams.engine.script import Step
+from streams.engine.sending import start
+from streams.engine.state import Journey
 from streams.engine.values import Duration, Text
 
 
@@ -70,3 +74,12 @@ send: {channel: email, template: come-back, as: mail, messaging_type: marketing,
         assert self.channel is not None
         assert self.template is not None
         return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)
+
+    @property
+    def poll_id(self) -> str | None:
+        """None: a poll is sent by `poll`."""
+        return None
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        start(handling, journey, self, step.path)
+        return Result(step.next)

@@ -6,8 +6,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
 from streams.engine.definition import described
+from streams.engine.handling import Handling
+from streams.engine.limits import ATTRIBUTES_MAX
+from streams.engine.profile import plain_attribute
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Text
 
 
@@ -28,3 +33,13 @@ class Set(Action):
     example: ClassVar[str] = "set: {last_campaign: come-back}\n"
 
     attributes: Annotated[dict[Text, Scalar], Field(min_length=1)]
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del journey
+        attributes = handling.state.profile.attributes
+        for name, value in self.attributes.items():
+            if value is None:
+                attributes.pop(name, None)
+            elif name in attributes or len(attributes) < ATTRIBUTES_MAX:
+                attributes[name] = plain_attribute(value)
+        return Result(step.next)

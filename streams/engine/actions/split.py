@@ -6,8 +6,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from streams.engine.actions import Action
+from streams.engine.actions import Action, Result
 from streams.engine.definition import Definition, invalid
+from streams.engine.handling import Handling
+from streams.engine.ids import share
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Percent
 
 _WHOLE = 100
@@ -43,3 +47,13 @@ split:
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
         for index, branch in enumerate(self.branches):
             yield f".split[{index}].actions", branch.actions
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        del handling
+        where = share(f"{journey.campaign}/{step.path}/{journey.member_id}")
+        upto = Decimal(0)
+        for index, branch in enumerate(self.branches):
+            upto += branch.percent
+            if where < upto:
+                return Result(f"{step.path}.split[{index}].actions[0]" if branch.actions else step.next)
+        return Result(step.next)

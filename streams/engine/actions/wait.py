@@ -5,9 +5,15 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from streams.engine.actions import Action
+from streams.engine.actions import WAITS, Action, Result
 from streams.engine.definition import Loc, invalid
+from streams.engine.events import Event
+from streams.engine.handling import Handling, View
+from streams.engine.journeys import WAIT_TIMER
+from streams.engine.local_time import next_local
 from streams.engine.matching import EventMatch
+from streams.engine.script import Step
+from streams.engine.state import Journey
 from streams.engine.values import Duration, LocalTime, Period, Text
 
 
@@ -61,3 +67,26 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
         if self.on_timeout:
             yield ".on_timeout", self.on_timeout
+
+    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
+        journey.began = journey.base
+        if self.duration is not None:
+            handling.set_timer(self.duration.after(journey.base), WAIT_TIMER, journey.number)
+        elif self.until is not None:
+            handling.set_timer(next_local(journey.base, self.until, handling.zone), WAIT_TIMER, journey.number)
+        elif self.timeout is not None:
+            handling.set_timer(self.timeout.after(journey.base), WAIT_TIMER, journey.number)
+        return WAITS
+
+    def after_timer(self, step: Step) -> str | None:
+        """Where the journey goes on when the wait's timer has come due."""
+        return f"{step.path}.on_timeout[0]" if self.on_timeout else step.next
+
+    def is_answered(self, handling: Handling, journey: Journey, event: Event) -> bool:
+        """Whether the event ends the wait: contract §4.3 and fine print "Wait for"."""
+        match = self.for_
+        if match is None or match.event != event.type or (handling.late and journey.began > event.occurred_at):
+            return False
+        if match.of is not None and event.body.get("dispatch_id") not in journey.named.get(match.of, ()):
+            return False
+        return match.where is None or match.where.holds(View(handling, event.body, journey))

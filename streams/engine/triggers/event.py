@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from streams.engine.conditions import Condition
+from streams.engine.handling import View
 from streams.engine.matching import with_own_segment
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
@@ -21,3 +22,12 @@ class EventTrigger(Trigger):
     @classmethod
     def read(cls, data: Any) -> Any:
         return with_own_segment(data)
+
+    @property
+    def event_type(self) -> str | None:
+        """The type that it names."""
+        return self.event
+
+    def matches(self, view: View) -> bool:
+        """Whether `where` holds."""
+        return self.where is None or self.where.holds(view)

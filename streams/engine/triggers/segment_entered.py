@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from streams.engine.handling import View
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
 
@@ -14,3 +15,12 @@ class SegmentEntered(Trigger):
     example: ClassVar[str] = "segment_entered: year-old\n"
 
     segment: Text
+
+    @property
+    def event_type(self) -> str | None:
+        """The derived event."""
+        return "segment_entered"
+
+    def matches(self, view: View) -> bool:
+        """Whether it is this segment."""
+        return view.body.get("segment") == self.segment

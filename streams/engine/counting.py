@@ -1,0 +1,83 @@
+"""What an event adds to the member's counters, and what a return or a cancelled order takes back.
+
+A late event counts in its own time. `purchase_returned` and `order_cancelled` lower sums and totals by their amount when
+they are handled; counts stay (contract, "Counters").
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from streams.engine import windows
+from streams.engine.events import Event
+from streams.engine.handling import Handling, View
+from streams.engine.limits import ORDERS_KEPT_MAX
+from streams.engine.state import Order, Tally
+
+
+def count(handling: Handling, event: Event) -> None:
+    """Count the event in every counter that it concerns."""
+    if event.type == "order_cancelled":
+        _take_back_order(handling, event)
+    elif event.type == "purchase_returned":
+        _take_back_purchase(handling, event)
+    counters = handling.programme.counters_by_event.get(event.type, ())
+    if not counters and event.type != "order_placed":
+        return
+    view = View(handling, event.body)
+    added: dict[str, Decimal] = {}
+    for name, counter in counters:
+        if counter.where is not None and not counter.where.holds(view):
+            continue
+        value = _value(counter.aggregate, event.body.get(counter.field) if counter.field else None)
+        if value is None:
+            continue
+        _add(handling, name, event.occurred_at, value)
+        if counter.aggregate == "sum":
+            added[name] = Decimal(value)
+    order_id = event.body.get("order_id")
+    if event.type == "order_placed" and order_id is not None and added:
+        handling.state.orders = [*handling.state.orders, Order(str(order_id), event.occurred_at, added)][
+            -ORDERS_KEPT_MAX:
+        ]
+
+
+def _value(aggregate: str, field: Any) -> Decimal | int | str | None:
+    if aggregate == "count":
+        return 1
+    if aggregate == "distinct":
+        return None if field is None else str(field)
+    if isinstance(field, bool) or not isinstance(field, int | Decimal):
+        return None
+    return field
+
+
+def _add(handling: Handling, name: str, at: int, value: Decimal | int | str) -> None:
+    counter = handling.programme.counters[name]
+    tallies = handling.state.tallies
+    tally = tallies.get(name)
+    if tally is None or tally.definition != counter.fingerprint:
+        tally = tallies[name] = Tally(counter.fingerprint)
+    windows.add(tally, counter, at, handling.now, handling.programme.zone, value)
+
+
+def _take_back_order(handling: Handling, event: Event) -> None:
+    order_id = event.body.get("order_id")
+    order = next((order for order in handling.state.orders if order.order_id == order_id), None)
+    if order is None:
+        return
+    handling.state.orders = [other for other in handling.state.orders if other is not order]
+    for name, amount in order.sums.items():
+        if name in handling.programme.counters:
+            _add(handling, name, event.occurred_at, -amount)
+
+
+def _take_back_purchase(handling: Handling, event: Event) -> None:
+    total = event.body.get("total")
+    if total is None:
+        return
+    view = View(handling, event.body)
+    for name, counter in handling.programme.counters_by_event.get("purchase_completed", ()):
+        if counter.aggregate != "sum" or counter.field != "total":
+            continue
+        if counter.where is None or counter.where.holds(view):
+            _add(handling, name, event.occurred_at, -total)

@@ -1,0 +1,34 @@
+"""Outcomes and reasons of decisions: closed lists (contract §4.11), each with the sentence that the reference prints."""
+
+OUTCOMES = {
+    "refused": "An entry into the campaign was refused.",
+    "suppressed": "A message or an award was not made.",
+    "deferred": "A message was put off to the first permitted moment.",
+    "cancelled": "A cancel event ended the journey.",
+    "superseded": "A new entry took the journey's place.",
+    "ended": "The journey came to its end.",
+}
+
+REASONS = {
+    "not_in_audience": "The member is not in the campaign's audience.",
+    "already_running": "The campaign runs for the member already.",
+    "entered_before": "The member entered the campaign before, and `entry.again` doesn't allow it yet.",
+    "inactive": "The campaign is not live, or the moment lies outside its `active` period.",
+    "holdout": "The member belongs to the part that is held out for comparison.",
+    "unsubscribed": "The member doesn't allow messages of this channel and type.",
+    "no_address": "The member has no address in this channel.",
+    "expired": "The message came later than its `expires` allows.",
+    "frequency_cap": "The member has been sent as many messages as the cap allows.",
+    "quiet_hours": "The moment lies in the member's quiet hours.",
+    "template_error": "The template could not be rendered for this member.",
+    "not_moderated": "A template for social networks hasn't been moderated.",
+    "award_limit": "The member was given this award as often as its limit allows.",
+    "cancelled": "An event of `cancel_on` came.",
+    "superseded": "A new entry took the journey's place.",
+    "campaign_stopped": "The campaign was stopped or taken out of the programme.",
+    "limit_exceeded": "The campaign exceeded a bound of the engine for this member.",
+    "member_erased": "The member was erased.",
+    "completed": "The journey did all its actions.",
+    "exited": "The journey met an `exit`, or a `select` whose segment the member isn't in.",
+    "goal": "The goal was reached, and it ends the journey.",
+}

@@ -1,0 +1,147 @@
+"""A journey's life: entered, run from wait to wait, cancelled, superseded or ended.
+
+Contract §4.5-4.8. `proceed` runs actions until one waits or the script ends; a journey whose actions are done but whose
+messages are still pending keeps running until the last of them is decided.
+"""
+
+from typing import TYPE_CHECKING
+
+from streams.engine.events import Event
+from streams.engine.handling import Handling, View
+from streams.engine.ids import share
+from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, STEPS_PER_HANDLING_MAX
+from streams.engine.script import FIRST, Script
+from streams.engine.state import Journey, pack
+from streams.engine.values import Duration
+
+if TYPE_CHECKING:
+    from streams.engine.actions import Result
+    from streams.engine.campaign import Campaign
+
+WAIT_TIMER, MESSAGE_TIMER = "wait", "message"
+
+
+def enter(handling: Handling, campaign: "Campaign", event: Event, at: int) -> None:
+    """Check the entry rules in the contract's order (§4.6) and, if they allow it, start a journey entered at `at` (ms)."""
+    reason = _refusal(handling, campaign, event, at)
+    state = handling.state
+    if reason is not None:
+        if reason == "holdout":
+            _note_entry(handling, campaign.id, at)
+        handling.decide(campaign.id, campaign.version, None, "refused", reason)
+        return
+    if campaign.entry.while_running == "restart":
+        for journey in _running(handling, campaign.id):
+            leave(handling, journey, "superseded", "superseded")
+    if len(state.journeys) >= JOURNEYS_PER_MEMBER_MAX:
+        handling.decide(campaign.id, campaign.version, None, "refused", "limit_exceeded")
+        return
+    _note_entry(handling, campaign.id, at)
+    journey = Journey(
+        number=state.next_number(),
+        campaign=campaign.id,
+        version=campaign.version,
+        entered_at=at,
+        member_id=state.key,
+        entry_type=event.type,
+        entry_source=event.source,
+        entry_event_id=event.event_id,
+        entry_at=event.occurred_at,
+        entry_body=pack(campaign.remembered(event.body)),
+        base=at,
+    )
+    state.journeys.append(journey)
+    proceed(handling, journey, FIRST if campaign.actions else None)
+
+
+def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int) -> str | None:
+    if not campaign.admits(at):
+        return "inactive"
+    if campaign.audience is not None and not campaign.audience.holds(View(handling, event.body)):
+        return "not_in_audience"
+    last = handling.state.entries.get(campaign.id)
+    again = campaign.entry.again
+    if last is not None and (again == "never" or (isinstance(again, Duration) and again.after(last) > at)):
+        return "entered_before"
+    running = _running(handling, campaign.id)
+    if running and campaign.entry.while_running == "ignore":
+        return "already_running"
+    if campaign.entry.while_running == "restart" and any(journey.entered_at > at for journey in running):
+        return "already_running"
+    if _held_out(handling, campaign):
+        return "holdout"
+    return None
+
+
+def _held_out(handling: Handling, campaign: "Campaign") -> bool:
+    everywhere, here = handling.programme.policies.global_holdout, campaign.holdout
+    member = handling.state.key
+    return bool(
+        (everywhere and share(f"global/{member}") < everywhere) or (here and share(f"{campaign.id}/{member}") < here)
+    )
+
+
+def _note_entry(handling: Handling, campaign_id: str, at: int) -> None:
+    entries = handling.state.entries
+    entries[campaign_id] = max(entries.get(campaign_id, at), at)
+
+
+def _running(handling: Handling, campaign_id: str) -> list[Journey]:
+    return [journey for journey in handling.state.journeys if journey.campaign == campaign_id]
+
+
+def script_of(handling: Handling, journey: Journey) -> Script:
+    """The steps of the version that the journey runs."""
+    campaign = handling.definition(journey)
+    return {} if campaign is None else campaign.script
+
+
+def proceed(handling: Handling, journey: Journey, path: str | None) -> None:
+    """Run actions from `path` on to the next wait or the end."""
+    script = script_of(handling, journey)
+    while path is not None:
+        handling.steps += 1
+        if handling.steps > STEPS_PER_HANDLING_MAX:
+            leave(handling, journey, "ended", "limit_exceeded")
+            return
+        step = script[path]
+        journey.at = None
+        result: Result = step.action.run(handling, journey, step)
+        if result.waits:
+            journey.at = path
+            return
+        if result.ends is not None:
+            finish(handling, journey, result.ends)
+            return
+        path = result.path
+    finish(handling, journey, "completed")
+
+
+def finish(handling: Handling, journey: Journey, reason: str) -> None:
+    """The journey's actions are done; it ends now, or when its last pending message is decided."""
+    journey.at = None
+    if journey.pending:
+        journey.ending = reason
+        return
+    leave(handling, journey, "ended", reason)
+
+
+def settle(handling: Handling, journey: Journey) -> None:
+    """End a journey whose actions were done and whose last message has just been decided."""
+    if journey.ending is not None and not journey.pending:
+        leave(handling, journey, "ended", journey.ending)
+
+
+def leave(handling: Handling, journey: Journey, outcome: str, reason: str) -> None:
+    """Take the journey out, with its timers and whatever messages were pending."""
+    state = handling.state
+    at = journey.at or (journey.pending[0].path if journey.pending and outcome != "ended" else None)
+    state.journeys = [other for other in state.journeys if other is not journey]
+    handling.drop_timers(WAIT_TIMER, journey.number)
+    handling.drop_timers(MESSAGE_TIMER, journey.number)
+    handling.decide(journey.campaign, journey.version, at, outcome, reason)
+
+
+def is_running(handling: Handling, journey: Journey) -> bool:
+    """Whether the journey hasn't been taken out meanwhile."""
+    return any(other is journey for other in handling.state.journeys)

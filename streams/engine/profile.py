@@ -1,0 +1,186 @@
+"""What an event changes in the member's profile, consent and history of purchases.
+
+Contract, fine print "Profile" and "Consent", and §4.3: an absent or null field changes nothing; a value that its rule
+rejects clears the field; a late event fills only what is still empty. Each effect is one entry of `_EFFECTS`, so that
+an event type without one costs a look-up.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from streams.engine.events import Event
+from streams.engine.local_time import to_datetime, zone
+from streams.engine.state import MemberState, Profile, Statement
+from streams.profile.emails import normalise_email
+from streams.profile.phones import normalise_phone
+from streams.profile.zones import zone_of_city
+
+_PLAIN = ("first_name", "middle_name", "last_name", "gender", "address", "referrer_id")
+_OLDEST_BIRTH = date(1900, 1, 1)
+
+
+def apply_to_profile(state: MemberState, event: Event, *, late: bool, region: str) -> None:
+    """Change profile, consent and purchases as `event` says; `region` reads phones without a country code."""
+    effect = _EFFECTS.get(event.type)
+    if effect is not None:
+        effect(state, event, late, region)
+
+
+def changes_profile(event_type: str) -> bool:
+    """Whether events of this type may change what date triggers go by."""
+    return event_type in _PROFILE_TYPES
+
+
+def _fill(profile: Profile, field: str, value: Any, late: bool) -> None:
+    if late and getattr(profile, field) is not None:
+        return
+    setattr(profile, field, value)
+
+
+def _registration(state: MemberState, event: Event, late: bool, region: str) -> None:
+    profile = state.profile
+    if event.type == "registration_completed" and profile.registered_at is None:
+        profile.registered_at = event.occurred_at
+    body = event.body
+    for field in _PLAIN:
+        if field in body:
+            _fill(profile, field, str(body[field]), late)
+    _contacts(state, event, late, region)
+    if "birth_date" in body:
+        _fill(profile, "birth_date", _born(body["birth_date"], event.occurred_at), late)
+    if "time_zone" in body:
+        name = str(body["time_zone"])
+        _fill(profile, "time_zone", name if zone(name) else None, late)
+    if "city" in body and not (late and profile.city is not None):
+        profile.city = str(body["city"])
+        profile.city_zone = zone_of_city(profile.city, region)
+    attributes = body.get("attributes")
+    if attributes:
+        for name, value in attributes.items():
+            if value is not None and not (late and name in profile.attributes):
+                profile.attributes[name] = plain_attribute(value)
+
+
+def _contacts(state: MemberState, event: Event, late: bool, region: str) -> None:
+    body = event.body
+    if "phone" in body:
+        _fill(state.profile, "phone", normalise_phone(str(body["phone"]), region), late)
+    if "email" in body:
+        _fill(state.profile, "email", normalise_email(str(body["email"])), late)
+
+
+def _born(value: Any, at: int) -> date | None:
+    if not isinstance(value, date):
+        try:
+            value = date.fromisoformat(str(value))
+        except ValueError:
+            return None
+    return value if _OLDEST_BIRTH <= value <= to_datetime(at).date() else None
+
+
+def plain_attribute(value: Any) -> str | bool | int | float:
+    """An attribute as the state keeps it: whole numbers as such, other numbers as the float that prints the same."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _app_installed(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del region
+    for field in ("push_token", "platform"):
+        if field in event.body:
+            _fill(state.profile, field, str(event.body[field]), late)
+
+
+def _social_linked(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del region
+    network, profile_id = event.body.get("network"), event.body.get("profile_id")
+    if network and profile_id and not (late and network in state.profile.social):
+        state.profile.social[network] = profile_id
+
+
+def _status(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del region
+    if "status" in event.body:
+        _fill(state.profile, "status", str(event.body["status"]), late)
+
+
+def _card(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del region
+    if "card_number" in event.body:
+        _fill(state.profile, "card_number", str(event.body["card_number"]), late)
+
+
+def _purchase(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del late, region
+    purchases, at = state.purchases, event.occurred_at
+    purchases.count += 1
+    purchases.total += event.body.get("total") or 0
+    purchases.first_at = at if purchases.first_at is None else min(purchases.first_at, at)
+    purchases.last_at = at if purchases.last_at is None else max(purchases.last_at, at)
+
+
+def _returned(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del late, region
+    state.purchases.total -= event.body.get("total") or 0
+
+
+def _subscription(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del late, region
+    body = event.body
+    if "subscribed" in body:
+        declare(state, body.get("channel"), body.get("messaging_type"), body["subscribed"], event.occurred_at)
+
+
+def _objection(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del late, region
+    declare(state, event.body.get("channel"), None, False, event.occurred_at)
+
+
+def declare(state: MemberState, channel: str | None, messaging_type: str | None, subscribed: bool, at: int) -> None:
+    """Note what the member said of one channel and type; of equal scope the newest statement stands."""
+    for statement in state.statements:
+        if statement.channel == channel and statement.messaging_type == messaging_type:
+            if at >= statement.at:
+                statement.subscribed, statement.at = subscribed, at
+            return
+    state.statements.append(Statement(channel, messaging_type, subscribed, at))
+
+
+def consents(state: MemberState, channel: str, messaging_type: str, consent: str) -> bool:
+    """Whether a message may be sent: the narrowest statement that covers it, else what `consent` says without one.
+
+    Both named, then the channel, then the type, then neither (contract, fine print "Consent").
+    """
+    if consent == "none":
+        return True
+    best: Statement | None = None
+    best_rank = -1
+    for statement in state.statements:
+        if statement.channel not in {None, channel} or statement.messaging_type not in {None, messaging_type}:
+            continue
+        rank = 2 * (statement.channel is not None) + (statement.messaging_type is not None)
+        if rank > best_rank:
+            best, best_rank = statement, rank
+    return best.subscribed if best is not None else consent == "opt_out"
+
+
+_EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], None]] = {
+    "registration_completed": _registration,
+    "profile_updated": _registration,
+    "phone_bound": _contacts,
+    "email_bound": _contacts,
+    "app_installed": _app_installed,
+    "social_profile_linked": _social_linked,
+    "status_changed": _status,
+    "status_calculated": _status,
+    "card_issued": _card,
+    "purchase_completed": _purchase,
+    "purchase_returned": _returned,
+    "subscription_changed": _subscription,
+    "member_unsubscribed": _objection,
+    "message_complained": _objection,
+}
+_PROFILE_TYPES = frozenset({"registration_completed", "profile_updated"})

@@ -1,0 +1,90 @@
+"""What an event does to journeys: those that it cancels, the waits that it ends, goals, and triggers, in this order.
+
+Contract §4.5; and §4.3 for what a late event can still do.
+"""
+
+from streams.engine.events import Event
+from streams.engine.handling import Handling, View
+from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed, script_of
+from streams.engine.matching import EventMatch
+from streams.engine.sending import answer
+from streams.engine.state import Journey
+
+
+def react(handling: Handling, event: Event) -> None:
+    """Let the event cancel, answer, reach goals and trigger."""
+    running = list(handling.state.journeys)
+    if running:
+        _cancel(handling, running, event)
+        _answer(handling, running, event)
+        _reach_goals(handling, running, event)
+    started = None
+    for campaign, trigger in handling.programme.by_trigger_event.get(event.type, ()):
+        if campaign is not started and trigger.matches(View(handling, event.body)):
+            started = campaign
+            enter(handling, campaign, event, event.occurred_at)
+
+
+def _in_time(handling: Handling, journey: Journey, event: Event) -> bool:
+    return not handling.late or journey.entered_at <= event.occurred_at
+
+
+def _matches(handling: Handling, match: EventMatch, journey: Journey, event: Event) -> bool:
+    return match.event == event.type and (match.where is None or match.where.holds(View(handling, event.body, journey)))
+
+
+def _cancel(handling: Handling, running: list[Journey], event: Event) -> None:
+    for journey in running:
+        campaign = handling.definition(journey)
+        if campaign is None or not _in_time(handling, journey, event):
+            continue
+        if any(_matches(handling, match, journey, event) for match in campaign.cancel_on):
+            leave(handling, journey, "cancelled", "cancelled")
+
+
+def _answer(handling: Handling, running: list[Journey], event: Event) -> None:
+    for journey in running:
+        if journey.pending and is_running(handling, journey):
+            answer(handling, journey, event)
+        if journey.at is None or not is_running(handling, journey):
+            continue
+        step = script_of(handling, journey).get(journey.at)
+        if step is None or not step.action.is_answered(handling, journey, event):
+            continue
+        handling.drop_timers(WAIT_TIMER, journey.number)
+        journey.base = event.occurred_at
+        proceed(handling, journey, step.next)
+
+
+def _reach_goals(handling: Handling, running: list[Journey], event: Event) -> None:
+    for journey in running:
+        campaign = handling.definition(journey)
+        goal = None if campaign is None else campaign.goal
+        if goal is None or not goal.ends or not _in_time(handling, journey, event):
+            continue
+        if is_running(handling, journey) and _matches(handling, goal, journey, event):
+            leave(handling, journey, "ended", "goal")
+
+
+def mail(handling: Handling) -> None:
+    """Make the mailings that go out at once, to a member who is known as their programme comes into force."""
+    state = handling.state
+    for campaign in handling.programme.mailings_now:
+        mark = f"{campaign.id}/{campaign.version}/now"
+        if mark in state.mailed:
+            continue
+        state.mailed = [*state.mailed, mark]
+        enter(handling, campaign, made_by_timer(handling, "now", handling.now), handling.now)
+
+
+def made_by_timer(handling: Handling, kind: str, due: int, body: dict[str, object] | None = None) -> Event:
+    """The entry event that a timer makes; its identity is its kind and when it was due (contract §4.9)."""
+    return Event(
+        event_id=kind,
+        type=kind,
+        occurred_at=due,
+        source="timer",
+        key=handling.state.key,
+        member_id=handling.state.key,
+        body=body or {},
+    )

@@ -1,0 +1,297 @@
+"""From a `send` to a dispatch: the checks in the contract's order (§4.8), deferral, and cascades.
+
+A message is decided by `attempt`: each step of its cascade (an ordinary message is a cascade of one) is sent, put off,
+or suppressed; what is put off or waits for a status stays in `journey.pending` with one timer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streams.engine.channels import CHANNELS, Channel
+from streams.engine.commands import Dispatch
+from streams.engine.events import Event
+from streams.engine.handling import Handling, View, counter_value, member_value
+from streams.engine.ids import derived_id
+from streams.engine.journeys import MESSAGE_TIMER, settle
+from streams.engine.limits import SENT_KEPT_MAX
+from streams.engine.liquid_text import TemplateError
+from streams.engine.local_time import next_local, within
+from streams.engine.profile import consents
+from streams.engine.state import Journey, MemberState, Pending, Sent
+
+if TYPE_CHECKING:
+    from streams.engine.actions import Message
+    from streams.engine.actions.send import CascadeStep
+    from streams.engine.campaign import Campaign
+
+FAILED = "message_failed"
+_MEETS = {
+    "sent": {"message_sent", "message_delivered", "message_opened", "message_clicked"},
+    "delivered": {"message_delivered", "message_opened", "message_clicked"},
+    "opened": {"message_opened", "message_clicked"},
+    "clicked": {"message_clicked"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Why a step wasn't sent: suppressed for good, or put off until `until` (ms)."""
+
+    reason: str
+    until: int | None = None
+
+
+def start(handling: Handling, journey: Journey, message: "Message", path: str) -> None:
+    """Decide the message of the action at `path`, as far as it can be decided now."""
+    attempt(handling, journey, message, Pending(path=path, step=0, action_at=journey.base))
+
+
+def attempt(handling: Handling, journey: Journey, message: "Message", pending: Pending) -> None:
+    """Go through the cascade from `pending.step` until a step is sent or put off, or none is left."""
+    campaign = handling.definition(journey)
+    assert campaign is not None
+    _forget(journey, pending)
+    while pending.step < len(message.steps):
+        step = message.steps[pending.step]
+        verdict = _send(handling, journey, campaign, message, step, pending)
+        if verdict is None:
+            if pending.sent is not None:
+                assert step.wait is not None
+                _keep(handling, journey, pending, step.wait.after(handling.now))
+            return
+        outcome = "suppressed" if verdict.until is None else "deferred"
+        handling.decide(journey.campaign, journey.version, pending.path, outcome, verdict.reason)
+        if verdict.until is not None:
+            _keep(handling, journey, pending, verdict.until)
+            return
+        pending.step += 1
+
+
+def resume(handling: Handling, journey: Journey, message: "Message", path: str) -> None:
+    """The timer of a pending message came due: check it again, or go to the cascade's next step."""
+    pending = next((item for item in journey.pending if item.path == path), None)
+    if pending is None:
+        return
+    if pending.sent is not None:
+        pending.step += 1
+        pending.sent = None
+    attempt(handling, journey, message, pending)
+    settle(handling, journey)
+
+
+def answer(handling: Handling, journey: Journey, event: Event) -> None:
+    """A delivery status came: does it decide a step of one of the journey's cascades?"""
+    dispatch_id = event.body.get("dispatch_id")
+    if dispatch_id is None:
+        return
+    for pending in [item for item in journey.pending if item.sent == dispatch_id]:
+        campaign = handling.definition(journey)
+        if campaign is None:
+            continue
+        message: Message = campaign.script[pending.path].action  # type: ignore[assignment]
+        step = message.steps[pending.step]
+        if event.type == FAILED:
+            handling.drop_timers(MESSAGE_TIMER, journey.number, pending.path)
+            resume(handling, journey, message, pending.path)
+        elif event.type in _MEETS[step.until or "delivered"]:
+            handling.drop_timers(MESSAGE_TIMER, journey.number, pending.path)
+            _forget(journey, pending)
+            settle(handling, journey)
+
+
+def _keep(handling: Handling, journey: Journey, pending: Pending, due: int) -> None:
+    journey.pending = [*journey.pending, pending]
+    handling.set_timer(due, MESSAGE_TIMER, journey.number, pending.path)
+
+
+def _forget(journey: Journey, pending: Pending) -> None:
+    journey.pending = [item for item in journey.pending if item is not pending]
+
+
+def _send(
+    handling: Handling,
+    journey: Journey,
+    campaign: "Campaign",
+    message: "Message",
+    step: "CascadeStep",
+    pending: Pending,
+) -> _Verdict | None:
+    """Send the step, or say why not. Leaves the dispatch id in `pending.sent` if a later step hangs on it."""
+    state, policies, now = handling.state, handling.programme.policies, handling.now
+    channel = CHANNELS[step.channel]
+    kind = policies.messaging_types[message.messaging_type]
+    if not consents(state, step.channel, message.messaging_type, kind.consent):
+        return _Verdict("unsubscribed")
+    network = step.network or message.network
+    address = address_of(state, channel, network)
+    if address is None:
+        return _Verdict("no_address")
+    expires_at = None if message.expires is None else message.expires.after(pending.action_at)
+    if expires_at is not None and now > expires_at:
+        return _Verdict("expired")
+    capped = not channel.exempt and kind.caps != "exempt"
+    verdict = _cap_in_the_way(handling, step.channel) if capped else None
+    if verdict is not None:
+        return verdict
+    quiet = None if channel.exempt or kind.quiet_hours == "exempt" else policies.quiet_hours
+    if quiet is not None and within(now, quiet.from_, quiet.to, handling.zone):
+        return _Verdict("quiet_hours", next_local(now, quiet.to, handling.zone) if quiet.then == "defer" else None)
+    template = handling.programme.templates.get(step.template)
+    if template is None:
+        return _Verdict("template_error")
+    if channel.moderated and not template.moderated:
+        return _Verdict("not_moderated")
+    try:
+        content = template.render(step.channel, template_data(handling, journey, campaign, message.poll_id))
+    except TemplateError:
+        return _Verdict("template_error")
+    quiet_from = None if quiet is None else next_local(now, quiet.from_, handling.zone)
+    until = [at for at in (expires_at, quiet_from) if at is not None]
+    dispatch = Dispatch(
+        at=now,
+        dispatch_id=step_id(journey, pending.path, pending.step),
+        member_id=state.key,
+        campaign=journey.campaign,
+        version=journey.version,
+        action=pending.path,
+        channel=step.channel,
+        to=address,
+        content=content,
+        messaging_type=message.messaging_type,
+        not_after=min(until, default=None),
+        network=network,
+    )
+    handling.output.append(dispatch)
+    state.sent.append(Sent(now, dispatch.dispatch_id, step.channel, journey.campaign, capped))
+    _prune_sent(handling, state)
+    if message.as_ is not None:
+        journey.named = {**journey.named, message.as_: [*journey.named.get(message.as_, ()), dispatch.dispatch_id]}
+    later = pending.step + 1 < len(message.steps) and step.wait is not None
+    pending.sent = dispatch.dispatch_id if later else None
+    return None
+
+
+def step_id(journey: Journey, path: str, cascade_step: int = 0) -> str:
+    """The id of what the action at `path` makes (contract §4.9): a rerun yields the same, deferral doesn't change it."""
+    return derived_id(
+        journey.member_id,
+        journey.campaign,
+        journey.version,
+        journey.entry_source,
+        journey.entry_event_id,
+        journey.entry_at,
+        path,
+        cascade_step,
+    )
+
+
+def address_of(state: MemberState, channel: Channel, network: str | None) -> str | None:
+    """Where the channel reaches the member; None if nowhere."""
+    match channel.address:
+        case "member_id":
+            return state.key
+        case "profile":
+            if network is not None:
+                return state.profile.social.get(network)
+            return next(iter(state.profile.social.values()), None)
+        case "phone" | "email" | "push_token":
+            address: str | None = getattr(state.profile, channel.address)
+            return address
+
+
+def _cap_in_the_way(handling: Handling, channel: str) -> _Verdict | None:
+    now = handling.now
+    for cap in handling.programme.policies.frequency_caps:
+        if cap.channel is not None and cap.channel != channel:
+            continue
+        counting = sorted(
+            sent.at
+            for sent in handling.state.sent
+            if sent.capped and cap.channel in {None, sent.channel} and cap.per.after(sent.at) > now
+        )
+        if len(counting) < cap.max:
+            continue
+        if cap.then == "defer" and cap.max > 0:
+            return _Verdict("frequency_cap", cap.per.after(counting[len(counting) - cap.max]))
+        return _Verdict("frequency_cap")
+    return None
+
+
+def _prune_sent(handling: Handling, state: MemberState) -> None:
+    kept_ms = handling.programme.sent_kept_ms
+    state.sent = [sent for sent in state.sent if sent.at + kept_ms > handling.now][-SENT_KEPT_MAX:]
+
+
+def template_data(
+    handling: Handling, journey: Journey, campaign: "Campaign", poll_id: str | None = None
+) -> dict[str, Any]:
+    """What a template may name: `member`, `event`, `campaign`, `counter`, `amount`, `poll`."""
+    entry = View(handling, journey=journey).entry
+    data: dict[str, Any] = {
+        "member": _MemberData(handling),
+        "event": entry,
+        "campaign": {
+            "id": campaign.id,
+            "version": campaign.version,
+            "name": campaign.name,
+            "group": campaign.group,
+        },
+        "counter": _Counters(handling),
+        "amount": journey.amount if journey.amount is not None else entry.get("amount"),
+    }
+    if poll_id is not None:
+        data["poll"] = handling.programme.polls[poll_id].model_dump()
+    return data
+
+
+class _Lazy(Mapping[str, Any]):
+    """A mapping for templates that reckons a value when it is named, so that a message costs what it uses."""
+
+    def __init__(self, handling: Handling, names: Sequence[str]) -> None:
+        self._handling = handling
+        self._names = names
+
+    def __iter__(self) -> Any:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class _Counters(_Lazy):
+    def __init__(self, handling: Handling) -> None:
+        super().__init__(handling, list(handling.programme.counters))
+
+    def __getitem__(self, name: str) -> Any:
+        value = counter_value(self._handling, name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+
+class _Branch(_Lazy):
+    """`member.attributes`, `member.bonus`, `member.purchases`, `member.social`."""
+
+    def __init__(self, handling: Handling, head: str) -> None:
+        super().__init__(handling, ())
+        self._head = head
+
+    def __getitem__(self, name: str) -> Any:
+        value = member_value(self._handling, f"{self._head}.{name}")
+        if value is None:
+            raise KeyError(name)
+        return value
+
+
+class _MemberData(_Lazy):
+    def __init__(self, handling: Handling) -> None:
+        super().__init__(handling, ())
+
+    def __getitem__(self, name: str) -> Any:
+        if name in {"attributes", "bonus", "purchases", "social"}:
+            return _Branch(self._handling, name)
+        value = member_value(self._handling, name)
+        if value is None:
+            raise KeyError(name)
+        return value

@@ -1,0 +1,146 @@
+"""Timers: fired in order of due, then in the order in which they were set (contract §4.2).
+
+One kind, one entry of `_FIRE`. A journey whose campaign is paused keeps its timer parked until the campaign is live
+again. A tick of the clock more than five minutes after a timer was due makes it happen at the tick.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, cast
+
+from streams.engine.bonus import BONUS_TIMER, notice_amount
+from streams.engine.calendar_timers import DATE_TIMER, SCHEDULE_TIMER, next_mailing, set_date_timers
+from streams.engine.cart import CART_TIMER, cart_body
+from streams.engine.handling import Handling
+from streams.engine.journeys import MESSAGE_TIMER, WAIT_TIMER, enter, leave, proceed, script_of
+from streams.engine.limits import OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
+from streams.engine.reacting import made_by_timer, react
+from streams.engine.segments import note_changes
+from streams.engine.sending import resume
+from streams.engine.state import Journey, Timer
+if TYPE_CHECKING:
+    from streams.engine.actions import Message
+
+_MAILINGS_KEPT_MAX = 100
+
+
+def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> None:
+    """Fire every timer due by `until` (ms), also those set meanwhile. `tick_at`: the clock's time, if it caused this."""
+    state = handling.state
+    for _ in range(TIMERS_FIRED_PER_HANDLING_MAX):
+        if not state.timers:
+            return
+        timer = min(state.timers, key=_order)
+        if timer.due > until:
+            return
+        state.timers = [other for other in state.timers if other is not timer]
+        if _is_paused(handling, timer):
+            state.parked = [*state.parked, timer]
+            continue
+        late = tick_at is not None and tick_at - timer.due > OUTAGE_MS
+        at = tick_at if late and tick_at is not None else timer.due
+        state.clock = max(state.clock, at)
+        handling.steps = 0
+        _FIRE[timer.kind](handling, timer, at)
+        note_changes(handling, react)
+
+
+def unpark(handling: Handling) -> None:
+    """Give back the timers of campaigns that are no longer paused."""
+    state = handling.state
+    parked, state.parked = state.parked, []
+    for timer in parked:
+        (state.parked if _is_paused(handling, timer) else state.timers).append(timer)
+
+
+def _order(timer: Timer) -> tuple[int, int]:
+    return timer.due, timer.sequence
+
+
+def _is_paused(handling: Handling, timer: Timer) -> bool:
+    if timer.kind not in {WAIT_TIMER, MESSAGE_TIMER}:
+        return False
+    journey = _journey(handling, timer)
+    campaign = None if journey is None else handling.programme.current(journey.campaign)
+    return campaign is not None and campaign.status == "paused"
+
+
+def _journey(handling: Handling, timer: Timer) -> Journey | None:
+    return next((journey for journey in handling.state.journeys if journey.number == timer.owner), None)
+
+
+def _go_on(handling: Handling, timer: Timer, at: int) -> None:
+    journey = _journey(handling, timer)
+    if journey is None or journey.at is None:
+        return
+    step = script_of(handling, journey).get(journey.at)
+    if step is None:
+        leave(handling, journey, "ended", "campaign_stopped")
+        return
+    journey.base = at
+    proceed(handling, journey, step.action.after_timer(step))
+
+
+def _decide_message(handling: Handling, timer: Timer, at: int) -> None:
+    del at
+    journey = _journey(handling, timer)
+    if journey is None:
+        return
+    step = script_of(handling, journey).get(timer.detail)
+    if step is None:
+        leave(handling, journey, "ended", "campaign_stopped")
+        return
+    resume(handling, journey, cast("Message", step.action), timer.detail)
+
+
+def _notice_date(handling: Handling, timer: Timer, at: int) -> None:
+    index, year = timer.detail.split("/")
+    handling.state.dated[f"{timer.owner}/{index}"] = int(year)
+    set_date_timers(handling)
+    _enter(handling, timer, at, DATE_TIMER)
+
+
+def _notice_cart(handling: Handling, timer: Timer, at: int) -> None:
+    if handling.state.cart:
+        _enter(handling, timer, at, "cart_abandoned", cart_body(handling.state))
+
+
+def _notice_bonus(handling: Handling, timer: Timer, at: int) -> None:
+    state = handling.state
+    index, day = timer.detail.split("/")
+    state.noticed = [*state.noticed, f"{timer.owner}/{timer.detail}"][-100:]
+    for campaign, place, trigger in handling.programme.bonus_triggers:
+        if campaign.id == timer.owner and place == int(index):
+            amount = notice_amount(handling, trigger, date.fromisoformat(day))
+            if amount is not None:
+                _enter(handling, timer, at, BONUS_TIMER, {"amount": amount, "currency": trigger.currency})
+
+
+def _make_mailing(handling: Handling, timer: Timer, at: int) -> None:
+    state = handling.state
+    for campaign, index, trigger in handling.programme.schedule_triggers:
+        if campaign.id != timer.owner or str(index) != timer.detail:
+            continue
+        following = next_mailing(handling, trigger)
+        if following is not None:
+            handling.set_timer(following, SCHEDULE_TIMER, timer.owner, timer.detail)
+        mark = f"{campaign.id}/{campaign.version}/{timer.due}"
+        if mark not in state.mailed:
+            state.mailed = [*state.mailed, mark][-_MAILINGS_KEPT_MAX:]
+            _enter(handling, timer, at, SCHEDULE_TIMER)
+
+
+def _enter(handling: Handling, timer: Timer, at: int, kind: str, body: dict[str, object] | None = None) -> None:
+    campaign = handling.programme.current(str(timer.owner))
+    if campaign is not None:
+        enter(handling, campaign, made_by_timer(handling, kind, timer.due, body), at)
+
+
+_FIRE: Mapping[str, Callable[[Handling, Timer, int], None]] = {
+    WAIT_TIMER: _go_on,
+    MESSAGE_TIMER: _decide_message,
+    DATE_TIMER: _notice_date,
+    CART_TIMER: _notice_cart,
+    BONUS_TIMER: _notice_bonus,
+    SCHEDULE_TIMER: _make_mailing,
+}

@@ -1,0 +1,90 @@
+"""Counters over time: buckets of a fixed step from the epoch in UTC, or calendar periods in the programme's zone.
+
+Contract, "Counters": the value covers the current bucket and the ⌈window/step⌉ - 1 before it; a tumbling or calendar
+window is the current one alone; without a window there is a single bucket for ever.
+"""
+
+from collections.abc import Iterator
+from datetime import time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from streams.engine.local_time import local_moment, to_datetime
+from streams.engine.state import Tally
+
+if TYPE_CHECKING:
+    from streams.engine.campaign import Counter
+
+_EVER = 0
+
+
+def bucket_of(counter: "Counter", at: int, tz: ZoneInfo) -> int:
+    """The bucket that the moment `at` (ms) counts in."""
+    window = counter.window
+    if window is None:
+        return _EVER
+    period = getattr(window, "calendar", None)
+    if period is not None:
+        return _period_start(period, at, tz)
+    return at // counter.step_ms
+
+
+def oldest_bucket(counter: "Counter", now: int, tz: ZoneInfo) -> int:
+    """The oldest bucket that still counts at `now` (ms)."""
+    current = bucket_of(counter, now, tz)
+    if counter.window is None or getattr(counter.window, "calendar", None) is not None:
+        return current
+    return current - counter.buckets + 1
+
+
+def _period_start(period: str, at: int, tz: ZoneInfo) -> int:
+    day = to_datetime(at, tz).date()
+    if period == "week":
+        day -= timedelta(days=day.weekday())
+    elif period == "month":
+        day = day.replace(day=1)
+    else:
+        day = day.replace(month=1, day=1)
+    return local_moment(day, time(), tz)
+
+
+def read(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> Decimal | int | None:
+    """The counter's value at `now` (ms): 0 of nothing, but None for a maximum of nothing."""
+    if tally is None or tally.definition != counter.fingerprint:
+        return None if counter.aggregate == "max" else 0
+    oldest, current = oldest_bucket(counter, now, tz), bucket_of(counter, now, tz)
+    if counter.aggregate == "distinct":
+        return len(
+            {value for bucket, values in tally.values.items() if oldest <= bucket <= current for value in values}
+        )
+    numbers = [number for bucket, number in tally.numbers.items() if oldest <= bucket <= current]
+    if counter.aggregate == "max":
+        return max(numbers, default=None)
+    return sum(numbers)
+
+
+def add(tally: Tally, counter: "Counter", at: int, now: int, tz: ZoneInfo, value: Decimal | int | str) -> None:
+    """Count `value` in its own time `at` (ms); what no window at `now` can cover is left out, and old buckets go."""
+    oldest = oldest_bucket(counter, now, tz)
+    bucket = bucket_of(counter, at, tz)
+    if bucket < oldest:
+        return
+    if counter.aggregate == "distinct":
+        values = tally.values.setdefault(bucket, [])
+        if str(value) not in values and sum(map(len, tally.values.values())) < counter.distinct_max:
+            values.append(str(value))
+    elif not isinstance(value, str):
+        before = tally.numbers.get(bucket)
+        if before is None:
+            tally.numbers[bucket] = value
+        else:
+            tally.numbers[bucket] = max(before, value) if counter.aggregate == "max" else before + value
+    for expired in list(_expired(tally, oldest)):
+        tally.numbers.pop(expired, None)
+        tally.values.pop(expired, None)
+
+
+def _expired(tally: Tally, oldest: int) -> Iterator[int]:
+    yield from (bucket for bucket in tally.numbers if bucket < oldest)
+    yield from (bucket for bucket in tally.values if bucket < oldest)
