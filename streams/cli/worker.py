@@ -1,0 +1,34 @@
+"""`rekindle worker`: the long-running part that turns events into commands."""
+
+import os
+import sys
+
+import click
+
+
+@click.command()
+@click.option("--only", type=click.Choice(["ingest", "members"]), help="Run one stage alone, in this process.")
+@click.option("--parent", type=int, hidden=True, help="Pid of the worker that this process must not outlive.")
+def command(only: str | None, parent: int | None) -> None:
+    """Run the stages: ingest writes the log of events, members decides and puts out commands.
+
+    Start as many workers as there are partitions at most; each takes its share. SIGTERM ends a worker cleanly: what it
+    has begun is committed first. With REKINDLE_METRICS_PORT=N, ingest serves its metrics on N and members on N + 1.
+    """
+    from streams import settings
+    from streams.runtime.supervise import die_with_parent, supervise
+
+    configured = settings.load()
+    if only is not None:
+        from streams.runtime.run_stage import run_stage
+
+        if parent is not None:
+            die_with_parent(parent)
+        sys.exit(run_stage(configured, only))
+
+    commands, environments = [], []
+    for offset, stage in enumerate(("ingest", "members")):
+        commands.append([sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())])
+        port = configured.metrics_port + offset if configured.metrics_port else 0
+        environments.append({**os.environ, settings.variable("metrics_port"): str(port)})
+    sys.exit(supervise(commands, environments))

@@ -1,0 +1,55 @@
+"""The engine as this stage sees it: a handful of pure functions, so that a test can put another in its place."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from streams.engine.commands import Command
+from streams.engine.events import Event
+
+
+class State(Protocol):
+    """A member's state; only the engine looks inside."""
+
+    def next_due(self) -> int | None:
+        """Return when its earliest timer is due, in milliseconds since the epoch, None without timers."""
+
+
+class Engine(Protocol):
+    """`streams.engine` and `streams.programme`, together."""
+
+    def handle(self, programme: Any, state: Any, event: Event, *, tick_at: int | None) -> Sequence[Command | Event]:
+        """Handle an event of the member; `tick_at` is the partition's last tick, which moved every member's clock."""
+
+    def advance(self, programme: Any, state: Any, at: int, *, wall: bool) -> Sequence[Command | Event]:
+        """Fire the timers due by a tick."""
+
+    def adopt(self, programme: Any, state: Any, at: int, *, tick_at: int | None) -> Sequence[Command | Event]:
+        """Let a programme come into force for a member that exists."""
+
+    def new(self, key: str) -> Any:
+        """Make the state of a member of whom nothing is known."""
+
+    def encode(self, state: Any) -> bytes:
+        """Write a state."""
+
+    def decode(self, data: bytes) -> Any:
+        """Read a state."""
+
+    def load(self, bundles: Sequence[dict[str, str]]) -> Any:
+        """Read a programme; the last bundle is in force. Without any, it is the one in which nothing happens."""
+
+
+class RealEngine:
+    """The engine that decides in production. Its modules are imported when it is made."""
+
+    def __init__(self) -> None:
+        from streams import programme  # noqa: PLC0415
+        from streams.engine import state, step  # noqa: PLC0415
+
+        self.handle = step.handle
+        self.advance = step.advance
+        self.adopt = step.adopt
+        self.new = state.new
+        self.encode = state.encode
+        self.decode = state.decode
+        self.load = programme.load

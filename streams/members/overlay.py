@@ -1,0 +1,101 @@
+"""The members that a batch touches: each loaded once, changed in memory, written once when the batch is committed.
+
+The engine changes a state in place. When it raises in the middle, the state is made again from the bytes that were
+loaded, and what the member had been through in this batch is repeated: pure functions give the same state, and the
+happy path pays nothing for it.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from streams.engine.commands import Command
+from streams.engine.events import Event
+from streams.members.engine import Engine
+from streams.members.record import due_of, pack, state_of
+from streams.members.store import PartitionStore
+
+Step = Callable[[Any], Sequence[Command | Event]]
+"""What the engine does to a state."""
+
+
+class Loaded:
+    """A member in memory. `due` is when its earliest timer is due, `stored_due` what the index says."""
+
+    __slots__ = ("due", "key", "state", "steps", "stored", "stored_due")
+
+    def __init__(self, key: bytes, stored: bytes | None, engine: Engine) -> None:
+        self.key = key
+        self.stored = stored
+        self.stored_due = None if stored is None else due_of(stored)
+        self.due = self.stored_due
+        self.steps: list[Step] = []
+        self.state = self.fresh_state(engine)
+
+    def fresh_state(self, engine: Engine) -> Any:
+        """Make the state as it was loaded."""
+        return engine.new(self.key.decode()) if self.stored is None else engine.decode(state_of(self.stored))
+
+
+class Overlay:
+    """The members of one partition that are in memory, over the store that holds all."""
+
+    def __init__(self, store: PartitionStore, engine: Engine) -> None:
+        self._store = store
+        self._engine = engine
+        self._members: dict[bytes, Loaded] = {}
+        self._timers: list[tuple[int, bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def load(self, keys: Iterable[bytes]) -> None:
+        """Load members that aren't in memory yet, all at once."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self._members]
+        for key, stored in zip(missing, self._store.get(missing), strict=True):
+            self._members[key] = Loaded(key, stored, self._engine)
+
+    def member(self, key: bytes) -> Loaded:
+        """Return a member, loaded if need be."""
+        if key not in self._members:
+            self.load([key])
+        return self._members[key]
+
+    def apply(self, member: Loaded, step: Step) -> Sequence[Command | Event]:
+        """Let the engine change a member; when it raises, the member is as before, and the exception goes on."""
+        try:
+            commands = step(member.state)
+            due = member.state.next_due()
+        except Exception:
+            member.state = member.fresh_state(self._engine)
+            for earlier in member.steps:
+                earlier(member.state)
+            raise
+        member.steps.append(step)
+        if due != member.due:
+            member.due = due
+            if due is not None:
+                heapq.heappush(self._timers, (due, member.key))
+        return commands
+
+    def park(self, member: Loaded) -> None:
+        """Take a member whose timers cannot be fired out of the index; its next event brings it back."""
+        member.due = None
+
+    def due(self, until: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (due, key) of members due by a time, in order; some may turn out to be due no more."""
+        changed = []
+        while self._timers and self._timers[0][0] <= until:
+            changed.append(heapq.heappop(self._timers))
+        return heapq.merge(changed, self._store.due_members(until))
+
+    def changes(self) -> Iterator[tuple[bytes, bytes, int | None]]:
+        """Yield key, new record and the due time of the old one, for every member that changed."""
+        for member in self._members.values():
+            if member.steps or member.due != member.stored_due:
+                yield member.key, pack(member.due, self._engine.encode(member.state)), member.stored_due
+
+    def clear(self) -> None:
+        """Forget all members; the store has them now."""
+        self._members.clear()
+        self._timers.clear()

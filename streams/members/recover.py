@@ -1,0 +1,112 @@
+"""Brings the local state of a partition up to its changelog.
+
+1. A fence record is written to the changelog partition. It lies behind everything that earlier owners wrote, and a
+   `read_committed` reader reaches it only after every transaction before it is decided: read up to the fence, the
+   state is complete, and a predecessor that was thought dead can add nothing more (its offsets are refused).
+2. Records from behind the store's own position up to the fence are applied in batches, each in one WriteBatch together
+   with the position: killed in between, recovery goes on where it was.
+
+A store whose position the changelog no longer reaches (it was wiped or truncated) is rebuilt from the beginning.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams import metrics
+from streams.errors import RekindleError
+from streams.kafka import consumer_config, producer_config
+from streams.members.record import FENCE
+from streams.members.store import PartitionStore
+from streams.runtime.fault_points import pass_point
+from streams.settings import Settings
+
+BATCH_RECORDS = 20_000
+STALL_SECONDS_MAX = 120.0
+PROGRESS_LOG_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class StaleStoreError(Exception):
+    """The changelog doesn't hold what the store would need to go on; it must be rebuilt."""
+
+
+def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mapping[int, int]:
+    """Write a fence to each changelog partition and return its offset. Raises `RekindleError`."""
+    offsets: dict[int, int] = {}
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, message: object) -> None:
+        if error is not None:
+            failures.append(error.str())
+        else:
+            offsets[message.partition()] = message.offset()  # type: ignore[attr-defined]
+
+    producer = Producer({**producer_config(settings), "linger.ms": 0, "log_level": 3})
+    for partition in partitions:
+        producer.produce(topic, b"", FENCE, partition=partition, on_delivery=delivered)
+    producer.flush(30)
+    if failures or len(offsets) < len(partitions):
+        raise RekindleError(f"{topic} cannot be written: {'; '.join(failures) or 'no answer from the broker'}")
+    return offsets
+
+
+def recover_partition(
+    settings: Settings, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+) -> int:
+    """Apply the changelog up to the fence; returns the number of records read.
+
+    Raises `RekindleError` when the changelog stalls, `StaleStoreError` when the store must be rebuilt first.
+    """
+    consumer = Consumer(
+        {
+            **consumer_config(settings, f"{settings.group_prefix}-recovery"),
+            "enable.partition.eof": False,
+            "fetch.wait.max.ms": 20,
+            "log_level": 3,
+        }
+    )
+    try:
+        return _apply(consumer, TopicPartition(topic, partition), store, fence=fence, abandoned=abandoned)
+    finally:
+        consumer.close()
+
+
+def _apply(
+    consumer: Consumer, source: TopicPartition, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+) -> int:
+    name = f"{source.topic}/{source.partition}"
+    low, _ = consumer.get_watermark_offsets(source, timeout=30)
+    have = store.changelog_offset
+    if have is not None and (have > fence or have + 1 < low):
+        raise StaleStoreError(f"the store is at {have}, the changelog holds {low} to {fence}")
+    consumer.assign([TopicPartition(source.topic, source.partition, low if have is None else have + 1)])
+    position = low - 1 if have is None else have
+    read = 0
+    last_news = last_log = time.monotonic()
+    while position < fence:
+        if abandoned():
+            return read
+        messages = consumer.consume(BATCH_RECORDS, 0.2)
+        now = time.monotonic()
+        if not messages:
+            if now - last_news > STALL_SECONDS_MAX:
+                raise RekindleError(f"recovery of {name} got nothing for {STALL_SECONDS_MAX:.0f} s")
+            continue
+        for message in messages:
+            if message.error() is not None:
+                raise KafkaException(message.error())
+        position = int(messages[-1].offset() or 0)
+        changes = [(bytes(m.key() or b""), m.value()) for m in messages if m.key() != FENCE]
+        store.apply_changelog(changes, position)
+        pass_point("members", "recovering")
+        read += len(messages)
+        metrics.recovered_records.inc(len(messages))
+        last_news = now
+        if now - last_log > PROGRESS_LOG_SECONDS:
+            last_log = now
+            logger.info("recovering %s: %d records read, %d offsets to go", name, read, fence - position)
+    return read

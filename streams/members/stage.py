@@ -1,0 +1,204 @@
+"""The members stage: `member.events` in, commands out, every member's state kept.
+
+A commit, in order: commands and dead letters → changelog (to the partition of the same number) → input offsets → the
+transaction → the local store. The store lags behind the changelog after a crash between the last two; recovery closes
+the gap.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.cimpl import NewTopic
+from schemas.codec import Codec
+
+from streams import metrics
+from streams.clock import Clock, wall_clock
+from streams.dead_letters import DeadLetters
+from streams.errors import RekindleError
+from streams.kafka import admin_client, partition_counts
+from streams.members.emit import route
+from streams.members.engine import Engine
+from streams.members.overlay import Overlay
+from streams.members.programmes import Programmes
+from streams.members.record import PROGRESS
+from streams.members.recover import StaleStoreError, recover_partition, write_fences
+from streams.members.step import Effects, MemberStep
+from streams.members.store import PartitionStore
+from streams.runtime.batch import Batch
+from streams.runtime.fault_points import pass_point
+from streams.runtime.group_offsets import Committed
+from streams.runtime.stage import Input
+from streams.runtime.transactions import TransactionalProducer, kafka_time
+from streams.settings import Settings
+from streams.topics import MEMBER_EVENTS, check_partitions, members_changelog
+
+GAUGES_EVERY_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class MembersStage:
+    """Implements `streams.runtime.stage.Stage`."""
+
+    name = "members"
+    topics = (MEMBER_EVENTS,)
+
+    def __init__(
+        self,
+        settings: Settings,
+        codec: Codec,
+        producer: TransactionalProducer,
+        *,
+        engine: Engine,
+        directory: Path,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._settings = settings
+        self._codec = codec
+        self._producer = producer
+        self._engine = engine
+        self._directory = directory
+        self._changelog = members_changelog(settings)
+        self._programmes = Programmes(settings, engine)
+        self._dead_letters = DeadLetters(codec, self.name, clock)
+        self._stores: dict[int, PartitionStore] = {}
+        self._steps: dict[int, MemberStep] = {}
+        self._read_to: dict[int, int] = {}
+        self._group = b""
+        self._gauges_at = 0.0
+
+    def start(self) -> None:
+        """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
+        partitions = check_partitions(self._settings)
+        _ensure_changelog(self._settings, self._changelog, partitions)
+        self._producer.start()
+
+    def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
+        """Close the stores of partitions that went away and bring the others up to their changelog."""
+        self._steps.clear()
+        for partition in set(self._stores) - set(partitions):
+            self._stores.pop(partition).close()
+        if not partitions:
+            return
+        started = time.monotonic()
+        fences = write_fences(self._settings, self._changelog, list(partitions))
+        read = 0
+        for partition in partitions:
+            if abandoned():
+                return
+            read += self._recover_partition(partition, fences[partition], abandoned)
+        seconds = time.monotonic() - started
+        logger.info("%d partitions recovered, %d changelog records read in %.1f s", len(partitions), read, seconds)
+
+    def _recover_partition(self, partition: int, fence: int, abandoned: Callable[[], bool]) -> int:
+        path = self._directory / "state" / str(partition)
+        store = self._stores.get(partition)
+        if store is None:
+            store = self._stores[partition] = PartitionStore(path)
+        try:
+            return recover_partition(
+                self._settings, self._changelog, partition, store, fence=fence, abandoned=abandoned
+            )
+        except StaleStoreError as stale:
+            logger.warning("local state of partition %d is rebuilt: %s", partition, stale)
+            store.close()
+            shutil.rmtree(path)
+            store = self._stores[partition] = PartitionStore(path)
+            return recover_partition(
+                self._settings, self._changelog, partition, store, fence=fence, abandoned=abandoned
+            )
+
+    def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
+        """Start where the last commit stands; if the group's offsets have expired, where the state says."""
+        starts: dict[Input, int | None] = {}
+        for (topic, partition), found in committed.items():
+            progress = self._stores[partition].meta(PROGRESS)
+            known = None if progress is None else int(progress)
+            starts[topic, partition] = known if found is None else found.offset
+            self._steps[partition] = MemberStep(
+                partition,
+                self._stores[partition],
+                codec=self._codec,
+                engine=self._engine,
+                programmes=self._programmes,
+                flush=partial(self._flush, partition),
+            )
+        return starts
+
+    def read_from(self, positions: Mapping[Input, int]) -> None:
+        """Learn where each partition is read from."""
+        self._read_to = {partition: position for (_, partition), position in positions.items()}
+
+    def handle(self, batch: Batch, group: bytes) -> None:
+        """Step through a batch and commit it."""
+        expected = self._read_to[batch.partition]
+        if batch.start > expected:
+            missing = f"records {expected} to {batch.start - 1} of {batch.topic}/{batch.partition}"
+            raise RekindleError(f"{missing} were never delivered")
+        records = [record for record in batch.records if record.offset >= expected]
+        self._read_to[batch.partition] = max(batch.end, expected)
+        if not records:
+            return
+        metrics.records_in.labels(self.name, batch.topic).inc(len(records))
+        metrics.batch_records.labels(self.name).observe(len(records))
+        self._group = group
+        self._steps[batch.partition].handle(records, batch.end)
+
+    def _flush(self, partition: int, overlay: Overlay, effects: Effects, next_offset: int) -> None:
+        pass_point(self.name, "handled")
+        started = time.perf_counter()
+        meta = {**effects.meta, PROGRESS: b"%d" % next_offset}
+        changes = [*overlay.changes(), *((key, value, None) for key, value in meta.items())]
+        with self._producer.begin() as transaction:
+            for command in effects.commands:
+                topic, key, timestamp = route(command)
+                transaction.produce(topic, self._codec.encode(command), key, timestamp=kafka_time(timestamp))
+            for record, reason, member in effects.dead:
+                self._dead_letters.produce(transaction, record, reason, key=member)
+            for key, value, _ in changes:
+                transaction.produce_changelog(self._changelog, value, key, partition=partition)
+            offsets = [TopicPartition(MEMBER_EVENTS, partition, next_offset)]
+            changelog_offset = transaction.commit(offsets, self._group)
+        committed = time.perf_counter()
+        self._stores[partition].write(changes, changelog_offset)
+        pass_point(self.name, "stored")
+        metrics.step_seconds.labels(self.name, "commit").observe(committed - started)
+        metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
+
+    def idle(self, group: bytes) -> None:  # noqa: ARG002 - the interface's
+        """Bring the gauges up to date now and then."""
+        if time.monotonic() - self._gauges_at < GAUGES_EVERY_SECONDS:
+            return
+        self._gauges_at = time.monotonic()
+        for partition, store in self._stores.items():
+            metrics.state_bytes.labels(str(partition)).set(store.size_bytes())
+            due = store.earliest_due()
+            metrics.oldest_due_timestamp_seconds.labels(str(partition)).set(0 if due is None else due / 1000)
+
+    def held(self) -> Collection[Input]:
+        """Hold nothing back: the queue before this stage is short."""
+        return ()
+
+    def close(self) -> None:
+        """Close the stores."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+
+def _ensure_changelog(settings: Settings, topic: str, partitions: int) -> None:
+    count = partition_counts(settings).get(topic)
+    if count is None:
+        new = NewTopic(topic, partitions, settings.replication_factor, config={"cleanup.policy": "compact"})
+        try:
+            admin_client(settings).create_topics([new])[topic].result(30)
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
+    elif count != partitions:
+        raise RekindleError(f"{topic} has {count} partitions, {MEMBER_EVENTS} has {partitions}: they must be equal")

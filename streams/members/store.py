@@ -1,0 +1,167 @@
+"""The local state of one partition in RocksDB: members, the index of what is due, and how far it has come.
+
+Three column families: `default` holds the members (`streams.members.record`), `due` one entry per member with a timer,
+`meta` what the stage keeps for itself. One WriteBatch changes all three, and the changelog offset that it brings the
+store to, so that after a crash they agree. Nothing here is needed to survive: the changelog rebuilds it.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import rocksdict
+
+from streams.members.record import RESERVED, due_of, index_bound, index_key, split_index_key
+
+CACHE_BYTES = 32 * 1024 * 1024
+WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+WRITE_BUFFERS_MAX = 3
+BLOOM_BITS = 10
+OPEN_FILES_MAX = 256
+INFO_LOGS_MAX = 2
+INFO_LOG_BYTES_MAX = 1024 * 1024
+_OFFSET = b"changelog-offset"
+_NEVER = 2**63
+
+logger = logging.getLogger(__name__)
+Change = tuple[bytes, bytes | None]
+"""A key and its new record, None for deleted."""
+
+
+class PartitionStore:
+    """An open partition. One thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open()
+        except Exception as error:
+            if "lock" in str(error).lower():
+                raise
+            logger.warning("local state in %s cannot be read (%s): rebuilding it from the changelog", path, error)
+            shutil.rmtree(path)
+            self._open()
+
+    def _open(self) -> None:
+        families = {"due": _options(), "meta": _options()}
+        self._db = rocksdict.Rdict(str(self.path), _options(), column_families=families)
+        self._due = self._db.get_column_family("due")
+        self._due_handle = self._db.get_column_family_handle("due")
+        self._meta = self._db.get_column_family("meta")
+        self._meta_handle = self._db.get_column_family_handle("meta")
+        self._scan_from = 0  # no entry of the index is due before this
+        self._put_since = _NEVER  # the earliest due time that was put into the index since `scanned`
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the records of members, in order."""
+        found: list[bytes | None] = self._db.get(list(keys)) if keys else []  # type: ignore[assignment]
+        return found
+
+    def meta(self, key: bytes) -> bytes | None:
+        """Return one of the stage's own records."""
+        value: bytes | None = self._meta.get(key)
+        return value
+
+    @property
+    def changelog_offset(self) -> int | None:
+        """The last changelog record that the store contains."""
+        value = self._meta.get(_OFFSET)
+        return None if value is None else int(value)
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None, int | None]], changelog_offset: int) -> None:
+        """Apply changes in one step; each is key, new record and the due time of the record that it replaces."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value, old_due in changes:
+            if key.startswith(RESERVED):
+                self._write_meta(batch, key, value)
+                continue
+            due = None if value is None else due_of(value)
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+            if due == old_due:
+                continue
+            if old_due is not None:
+                batch.delete(index_key(old_due, key), self._due_handle)
+            if due is not None:
+                batch.put(index_key(due, key), b"", self._due_handle)
+                self._scan_from = min(self._scan_from, due)
+                self._put_since = min(self._put_since, due)
+        batch.put(_OFFSET, str(changelog_offset).encode(), self._meta_handle)
+        self._db.write(batch)
+
+    def _write_meta(self, batch: Any, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            batch.delete(key, self._meta_handle)
+        else:
+            batch.put(key, value, self._meta_handle)
+
+    def apply_changelog(self, changes: Iterable[Change], changelog_offset: int) -> None:
+        """Bring the store up to a changelog offset; of several records of a key the last counts."""
+        last = dict(changes)
+        keys = [key for key in last if not key.startswith(RESERVED)]
+        old = {key: None if value is None else due_of(value) for key, value in zip(keys, self.get(keys), strict=True)}
+        self.write(((key, value, old.get(key)) for key, value in last.items()), changelog_offset)
+
+    def due_members(self, until: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (due, key) of members due by a time, in that order, as the index stood when the scan began.
+
+        The scan begins where the last one ended: seeking over what was deleted since is what makes scans slow.
+        """
+        options = rocksdict.ReadOptions()
+        options.set_iterate_upper_bound(index_bound(until))
+        entries = self._due.iter(options)
+        entries.seek(index_key(self._scan_from, b""))
+        while entries.valid():
+            yield split_index_key(entries.key())
+            entries.next()
+
+    def scanned(self, until: int) -> None:
+        """Remember that nothing in the index is due by a time any more, but for what was put there since."""
+        self._scan_from = max(self._scan_from, min(until, self._put_since))
+        self._put_since = _NEVER
+
+    def earliest_due(self) -> int | None:
+        """Return the earliest due time in the index."""
+        entries = self._due.iter(rocksdict.ReadOptions())
+        entries.seek(index_key(self._scan_from, b""))
+        return split_index_key(entries.key())[0] if entries.valid() else None
+
+    def members(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, record) of every member whose key is greater than `after`, by key, as of now."""
+        entries = self._db.iter(rocksdict.ReadOptions())
+        entries.seek(after + b"\0" if after else b"")
+        while entries.valid():
+            yield entries.key(), entries.value()
+            entries.next()
+
+    def size_bytes(self) -> int:
+        """Return the estimated size of the members' records."""
+        return int(self._db.property_int_value("rocksdb.estimate-live-data-size") or 0)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._due.close()
+        self._meta.close()
+        self._db.close()
+
+
+def _options() -> Any:
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(WRITE_BUFFERS_MAX)
+    options.set_max_open_files(OPEN_FILES_MAX)
+    options.set_keep_log_file_num(INFO_LOGS_MAX)
+    options.set_max_log_file_size(INFO_LOG_BYTES_MAX)
+    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    table = rocksdict.BlockBasedOptions()
+    table.set_bloom_filter(BLOOM_BITS, block_based=False)
+    table.set_block_cache(rocksdict.Cache(CACHE_BYTES))
+    options.set_block_based_table_factory(table)
+    return options

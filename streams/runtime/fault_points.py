@@ -1,0 +1,36 @@
+"""Named points at which a test may kill the process, as a power cut would: in a commit, in recovery, anywhere.
+
+`REKINDLE_FAULT="members.committed:3"` ends the process with SIGKILL when it passes that point for the third time. The
+variable is read once, at import; without it a point costs one comparison.
+"""
+
+import os
+import signal
+
+VARIABLE = "REKINDLE_FAULT"
+NAMES = (
+    "recovering",  # a partition's local state is being brought up to its changelog
+    "handled",  # a batch was handled in memory, nothing is written yet
+    "produced",  # its records are in the producer, the transaction is open
+    "offsets_sent",  # the input offsets are part of the transaction
+    "committed",  # the transaction is committed, the local state is still the old one
+    "stored",  # the local state is written
+)
+
+
+def _configured() -> tuple[str, int]:
+    name, _, count = os.environ.get(VARIABLE, "").partition(":")
+    return name, int(count or 1)
+
+
+_name, _remaining = _configured()
+
+
+def pass_point(stage: str, point: str) -> None:
+    """Go on, or die here if the environment asked for it. `point` is one of `NAMES`."""
+    global _remaining  # noqa: PLW0603 - a countdown of this process
+    if _name == "" or _name != f"{stage}.{point}":
+        return
+    _remaining -= 1
+    if _remaining == 0:
+        os.kill(os.getpid(), signal.SIGKILL)

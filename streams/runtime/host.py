@@ -1,0 +1,225 @@
+"""Runs one stage: Faust brings batches, a thread handles them one at a time, a failure ends the process.
+
+The engine's thread is one, and a lock is held around each use of it: a batch is handled to its end before partitions
+are given away. A batch that was fetched under an earlier deal of the partitions is dropped; its records come again to
+whoever owns them now. Whatever goes wrong otherwise ends the process with status 1 and one line, and the next start
+begins at the last commit: no error is lived with.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import faust
+from faust.types import TP
+
+from streams import metrics
+from streams.app import consumer_of, create_app
+from streams.errors import RekindleError
+from streams.runtime.group_metadata import encode_group_metadata
+from streams.runtime.group_offsets import GroupOffsets
+from streams.runtime.local_state import LocalState
+from streams.runtime.stage import Stage
+from streams.runtime.transactions import PartitionsLostError
+from streams.settings import Settings
+
+IDLE_SECONDS = 0.25
+STOP_SECONDS_MAX = 8.0
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Host:
+    """One stage in this process."""
+
+    def __init__(self, settings: Settings, stage: Stage, group: str, local: LocalState) -> None:
+        self._settings = settings
+        self._stage = stage
+        self._group = group
+        self._local = local
+        self._offsets = GroupOffsets(settings, group)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
+        self._lock = asyncio.Lock()
+        self._ended = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._recovered: int | None = None  # the deal of partitions whose state is ready
+        self._generation: int | None = None  # the one whose positions are sought, too: batches may come
+        self._app: faust.App | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether partitions were dealt out and their state is there."""
+        return self._generation is not None
+
+    async def run(self) -> int:
+        """Run until SIGTERM, SIGINT or a failure; returns the exit status."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+        try:
+            await loop.run_in_executor(self._thread, self._stage.start)
+        except RekindleError:
+            self._thread.shutdown()
+            raise
+        self._app = self._build()
+        start = asyncio.ensure_future(self._app.start())
+        start.add_done_callback(self._started)
+        idle = asyncio.ensure_future(self._idle())
+        await self._ended.wait()
+        idle.cancel()
+        await self._stop(start)
+        if self._failure is not None:
+            logger.error("%s ends: %s", self._stage.name, _one_line(self._failure))
+            return 1
+        logger.info("%s ended: everything that was begun is committed", self._stage.name)
+        return 0
+
+    def _build(self) -> faust.App:
+        app = create_app(self._settings, self._group, self._local.path, self._settings.instance)
+        consumer = consumer_of(app)
+        consumer.seek_positions = self._seek_positions
+        topics = app.topic(
+            *self._stage.topics,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            acks=False,
+        )
+        app.agent(topics, name=f"{self._stage.name}-batches")(self._read)
+        app.on_rebalance_complete.connect(self._recover)  # type: ignore[arg-type]
+        app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
+        return app
+
+    async def _read(self, stream: Any) -> None:
+        async for event in stream.events():
+            if self._ended.is_set():
+                return
+            generation = event.message.generation_id
+            await self._guarded(partial(self._stage.handle, event.value), generation)
+
+    async def _idle(self) -> None:
+        while not self._ended.is_set():
+            await asyncio.sleep(IDLE_SECONDS)
+            app = self._app
+            if app is not None and (app.crashed or app.should_stop):
+                self._fail(app.crash_reason or RuntimeError("the connection to Kafka was given up"))
+            elif self._generation is not None:
+                await self._guarded(self._stage.idle, self._generation)
+
+    async def _guarded(self, action: Callable[[bytes], None], generation: int) -> None:
+        """Run in the stage's thread unless the partitions were dealt out anew; end the process on any error."""
+        try:
+            async with self._lock:
+                if self._ended.is_set():
+                    return
+                assert self._app is not None
+                if generation != self._generation or generation != self._app.consumer_generation_id:
+                    metrics.stale_batches.labels(self._stage.name).inc()
+                    return
+                await self._in_thread(action, self._group_metadata(generation))
+                consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
+        except PartitionsLostError as lost:
+            logger.warning("%s: partitions went to another worker, nothing was written (%s)", self._stage.name, lost)
+            self._generation = None
+        except BaseException as error:  # noqa: BLE001 - an agent that dies quietly would lose its batch
+            self._fail(error)
+
+    async def _in_thread(self, action: Callable[..., T], *arguments: Any) -> T:
+        # shielded: an agent that Faust cancels must not give the lock away under a running commit
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, action, *arguments))
+
+    def _group_metadata(self, generation: int) -> bytes:
+        assert self._app is not None
+        coordinator = consumer_of(self._app).coordinator
+        return encode_group_metadata(self._group, generation, coordinator.member_id, self._settings.instance)
+
+    async def _revoked(self, _app: Any, *_arguments: Any, **_options: Any) -> None:
+        self._recovered = self._generation = None
+        async with self._lock:
+            pass
+
+    async def _recover(self, app: Any, *_arguments: Any, **_options: Any) -> None:
+        self._recovered = self._generation = None
+        generation = app.consumer_generation_id
+        partitions = sorted({tp.partition for tp in app.consumer.assignment()})
+
+        def abandoned() -> bool:
+            return self._ended.is_set() or app.consumer_generation_id != generation
+
+        try:
+            async with self._lock:
+                await self._in_thread(self._stage.recover, partitions, abandoned)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._recovered = generation
+        logger.info("%s has partitions %s", self._stage.name, ", ".join(map(str, partitions)) or "none yet")
+
+    async def _seek_positions(self, assigned: set[TP]) -> Mapping[TP, int]:
+        assert self._app is not None
+        generation = self._app.consumer_generation_id
+        if generation != self._recovered:
+            return {}  # Faust's fetcher asks, too, when the flow stops under it; recovery asks again
+        try:
+            async with self._lock:
+                positions = await self._in_thread(self._find_positions, assigned)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._generation = generation
+        return positions
+
+    def _find_positions(self, assigned: set[TP]) -> Mapping[TP, int]:
+        starts = self._stage.open(self._offsets.committed(assigned))
+        found = {}
+        for tp in assigned:
+            start = starts.get(tp)
+            beginning = self._offsets.beginning(*tp)
+            if start is not None and start < beginning:
+                logger.warning("%s/%d begins at %d, later than %d: its retention was too short", *tp, beginning, start)
+            found[tp] = beginning if start is None else max(start, beginning)
+        self._stage.read_from({(tp.topic, tp.partition): position for tp, position in found.items()})
+        return found
+
+    def _started(self, start: asyncio.Future[None]) -> None:
+        error = None if start.cancelled() else start.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._ended.is_set():
+            return
+        if not isinstance(error, RekindleError):
+            logger.debug("failure", exc_info=error)
+        self._failure = error
+        self._ended.set()
+
+    async def _stop(self, start: asyncio.Future[None]) -> None:
+        """Let the batch in hand finish, leave the group, close the state; at worst the process ends all the same."""
+        last = threading.Timer(STOP_SECONDS_MAX, os._exit, [0 if self._failure is None else 1])
+        last.daemon = True
+        last.start()
+        async with self._lock:
+            self._generation = None
+        assert self._app is not None
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await self._app.stop()
+        start.cancel()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._stage.close)
+        self._thread.shutdown()
+        self._offsets.close()
+        last.cancel()
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, RekindleError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,180 @@
+"""How much of its input each consumer group has still to handle, by partition.
+
+The distance between a commit and the end of a partition isn't it: markers of transactions and aborted records stand in
+between and will never be handled. Where that distance is short, this reads what is there, as any `read_committed`
+consumer would: if nothing comes before the end, nothing is waiting.
+"""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.cimpl import ConsumerGroupTopicPartitions
+
+from streams.errors import RekindleError
+from streams.kafka import admin_client, consumer_config, partition_counts
+from streams.settings import Settings
+from streams.topics import INGEST_INPUTS, MEMBER_EVENTS, ingest_group, members_group
+
+TIMEOUT_SECONDS = 15.0
+DOUBTFUL_OFFSETS_MAX = 20_000
+LOOK_SECONDS_MAX = 10.0
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """One partition as one group sees it. `records` waits, at most (exact when it is 0)."""
+
+    stage: str
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+    records: int
+
+
+class LagReader:
+    """Reads the lag of all stages: ingest and members, and the senders and sinks that were ever started."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._counts = partition_counts(settings)
+        self._admin = admin_client(settings)
+        self._consumer = Consumer(
+            {
+                **consumer_config(settings, f"{settings.group_prefix}-status"),
+                "enable.partition.eof": True,
+                "log_level": 3,
+            }
+        )
+
+    def read(self) -> Sequence[Lag]:
+        """Return the lag of every stage, in the order of the way of an event. Raises `RekindleError`."""
+        try:
+            rows = []
+            for stage, group in self._groups():
+                rows.extend(self._read_group(stage, group))
+        except KafkaException as error:
+            raise RekindleError(f"the lag cannot be read: {error.args[0].str()}") from error
+        return rows
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def _groups(self) -> Sequence[tuple[str, str]]:
+        prefix = f"{self._settings.group_prefix}-"
+        listed = self._admin.list_consumer_groups(request_timeout=TIMEOUT_SECONDS).result()
+        own = {ingest_group(self._settings), members_group(self._settings)}
+        others = sorted(
+            group.group_id
+            for group in listed.valid
+            if group.group_id.startswith((f"{prefix}sender", f"{prefix}sink")) and group.group_id not in own
+        )
+        stages = [*(("ingest", ingest_group(self._settings)), ("members", members_group(self._settings)))]
+        return [*stages, *((group.removeprefix(prefix), group) for group in others)]
+
+    def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
+        committed = self._committed(group)
+        places = sorted(self._inputs(stage, group) | set(committed), key=lambda each: (_rank(each[0]), each))
+        begins, ends = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        starts = {place: max(committed.get(place, 0), begins[place]) for place in places}
+        distances = {place: max(ends[place] - starts[place], 0) for place in places}
+        doubtful = [place for place, distance in distances.items() if 0 < distance <= DOUBTFUL_OFFSETS_MAX]
+        waiting = self._with_records({place: starts[place] for place in doubtful})
+        return [
+            Lag(
+                stage,
+                *place,
+                committed.get(place),
+                ends[place],
+                0 if place in doubtful and place not in waiting else distances[place],
+            )
+            for place in places
+        ]
+
+    def _inputs(self, stage: str, group: str) -> set[Place]:
+        if stage in {"ingest", "members"}:
+            topics: Collection[str] = INGEST_INPUTS if stage == "ingest" else (MEMBER_EVENTS,)
+            return {(topic, partition) for topic in topics for partition in range(self._counts.get(topic, 0))}
+        described = self._admin.describe_consumer_groups([group], request_timeout=TIMEOUT_SECONDS)[group].result()
+        return {
+            (each.topic, each.partition)
+            for member in described.members
+            if member.assignment is not None
+            for each in member.assignment.topic_partitions
+        }
+
+    def _committed(self, group: str) -> Mapping[Place, int]:
+        request = [ConsumerGroupTopicPartitions(group)]
+        try:
+            (future,) = self._admin.list_consumer_group_offsets(request, request_timeout=TIMEOUT_SECONDS).values()
+            found = future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        return {
+            (each.topic, each.partition): each.offset
+            for each in found.topic_partitions
+            if each.offset >= 0 and each.topic in self._counts
+        }
+
+    def _offsets(self, places: Collection[Place], which: OffsetSpec) -> Mapping[Place, int]:
+        asked = {TopicPartition(*place): which for place in places}
+        if not asked:
+            return {}
+        futures = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
+        return {(each.topic, each.partition): future.result().offset for each, future in futures.items()}
+
+    def _with_records(self, starts: Mapping[Place, int]) -> set[Place]:
+        """Return the partitions in which a committed record stands at or after a position."""
+        if not starts:
+            return set()
+        found: set[Place] = set()
+        undecided = set(starts)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
+        deadline = time.monotonic() + LOOK_SECONDS_MAX
+        while undecided and time.monotonic() < deadline:
+            message = self._consumer.poll(0.5)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                raise KafkaException(error)
+            place = (str(message.topic()), int(message.partition() or 0))
+            if place not in undecided:
+                continue
+            undecided.discard(place)
+            if error is None:
+                found.add(place)
+                self._consumer.incremental_unassign([TopicPartition(*place)])
+        self._consumer.unassign()
+        return found | undecided
+
+
+def _rank(topic: str) -> int:
+    return INGEST_INPUTS.index(topic) if topic in INGEST_INPUTS else len(INGEST_INPUTS)
+
+
+def await_handled(reader: LagReader, seconds: float, pause_seconds: float = 0.3) -> tuple[bool, Sequence[Lag]]:
+    """Wait until nothing waits anywhere, seen twice with no event arriving in between; returns whether it came to that.
+
+    Ticks go on by the wall clock, so the ends of the source topics alone must stand still.
+    """
+    deadline = time.monotonic() + seconds
+    before: object = None
+    while True:
+        rows = reader.read()
+        now = [(row.topic, row.partition, row.end) for row in rows if row.stage == "ingest"]
+        handled = all(row.records == 0 for row in rows)
+        if handled and now == before:
+            return True, rows
+        before = now if handled else None
+        if time.monotonic() + pause_seconds > deadline:
+            return False, rows
+        time.sleep(pause_seconds)

@@ -1,0 +1,65 @@
+"""Puts a stage together from the settings and runs it to its end."""
+
+import asyncio
+import logging
+
+from prometheus_client import Gauge
+from schemas.codec import Codec
+from schemas.registry import Registry
+
+from streams.app import quieten_libraries
+from streams.ingest.stage import IngestStage
+from streams.members.engine import Engine, RealEngine
+from streams.members.stage import MembersStage
+from streams.runtime.host import Host
+from streams.runtime.local_state import LocalState, claim
+from streams.runtime.stage import Stage
+from streams.runtime.transactions import TransactionalProducer
+from streams.serve_metrics import serve_metrics
+from streams.settings import Settings
+from streams.topics import ingest_group, members_group
+
+STAGES = ("ingest", "members")
+
+logger = logging.getLogger(__name__)
+_info = Gauge("rekindle_stage", "1 for the stage that this process runs.", ["stage"])
+
+
+def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> int:
+    """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start."""
+    quieten_libraries(settings.log_level)
+    local = claim(settings, name)
+    codec = Codec(Registry.from_settings(settings))
+    group = ingest_group(settings) if name == "ingest" else members_group(settings)
+    producer = TransactionalProducer(settings, name, f"{group}-{local.identity}")
+    stage = _make(settings, name, codec, producer, local, engine)
+    return asyncio.run(_run(settings, stage, group, local))
+
+
+def _make(
+    settings: Settings,
+    name: str,
+    codec: Codec,
+    producer: TransactionalProducer,
+    local: LocalState,
+    engine: Engine | None,
+) -> Stage:
+    if name == "ingest":
+        return IngestStage(settings, codec, producer)
+    return MembersStage(settings, codec, producer, engine=engine or RealEngine(), directory=local.path)
+
+
+async def _run(settings: Settings, stage: Stage, group: str, local: LocalState) -> int:
+    host = Host(settings, stage, group, local)
+    port = serve_metrics(settings, ready=lambda: None if host.ready else "partitions are not assigned or recovered yet")
+    _info.labels(stage.name).set(1)
+    logger.info(
+        "%s starts as %s (clock: %s, state in %s, metrics on port %d); `rekindle publish FILE` puts events in, "
+        "`rekindle status` shows what waits",
+        stage.name,
+        local.identity,
+        settings.clock,
+        local.path,
+        port,
+    )
+    return await host.run()

@@ -1,0 +1,42 @@
+"""What a stage of the pipeline must be able to do; `streams.runtime.host` calls it, always from one thread."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+from streams.runtime.batch import Batch
+from streams.runtime.group_offsets import Committed
+
+Input = tuple[str, int]
+"""A topic and one of its partitions; Faust's and aiokafka's own tuples for it are equal to it."""
+
+
+class Stage(Protocol):
+    """One stage: reads its topics, puts out records, keeps what state it needs."""
+
+    name: str
+    topics: Sequence[str]
+
+    def start(self) -> None:
+        """Check what the stage needs and open its producer. Raises `RekindleError`."""
+
+    def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
+        """Make the state of exactly these partitions ready; give up early when `abandoned` says so."""
+
+    def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
+        """Forget what was read of these inputs; answer where to start each, None for its beginning."""
+
+    def read_from(self, positions: Mapping[Input, int]) -> None:
+        """Learn the positions from which the inputs will be read."""
+
+    def handle(self, batch: Batch, group: bytes) -> None:
+        """Handle a batch and commit it as that member of the group."""
+
+    def idle(self, group: bytes) -> None:
+        """Do what time alone asks for; called a few times a second."""
+
+    def held(self) -> Collection[Input]:
+        """Tell the inputs that must not be fetched for now."""
+        return ()
+
+    def close(self) -> None:
+        """Close local state."""
