@@ -15,14 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    ModelWrapValidatorHandler,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
 
 Loc = tuple[str | int, ...]
@@ -49,9 +42,13 @@ class Definition(BaseModel):
         """The YAML names of the fields."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Its fields and validators, wrapped so that shape is read before them and mistakes are explained after."""
+        return core_schema.no_info_wrap_validator_function(cls._explain, handler(source))
+
+    @classmethod
+    def _explain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
         if isinstance(data, cls):
             return data
         fields = cls.read(data)
@@ -80,7 +77,7 @@ class Kind(Definition):
         """A family's own schema dispatches on the kind's key; a kind's is its fields."""
         if "family" in cls.__dict__:
             return core_schema.with_info_plain_validator_function(cls._dispatch)
-        return handler(source)
+        return super().__get_pydantic_core_schema__(source, handler)
 
     @classmethod
     def read(cls, data: Any) -> Any:

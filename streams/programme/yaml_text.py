@@ -110,7 +110,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return scalar(node.value) if node.style is None else node.value
+        return node.value if node.style else scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Loc) -> dict[str, Any]:
         data: dict[str, Any] = {}

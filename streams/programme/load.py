@@ -1,0 +1,35 @@
+"""From bundles to a programme, or to the list of everything that is wrong."""
+
+from collections.abc import Sequence
+
+from streams.programme.bundle import Bundle
+from streams.programme.check import check
+from streams.programme.definitions import Reading, read_definitions
+from streams.programme.problems import Problem, ProblemsError, errors, in_order
+from streams.programme.programme import Definitions, Programme
+
+
+def load(bundles: Sequence[Bundle], number: int | None = None) -> Programme:
+    """The programme of these bundles, oldest first: the last is in force, the others supply what running journeys keep.
+
+    `number` is its number in the log, by default that of the bundles. Raises `ProblemsError` if the last bundle has
+    errors; an earlier one that this release reads no more supplies what of it is still sound.
+    """
+    reading, problems = _checked(bundles[-1])
+    if errors(problems):
+        raise ProblemsError(errors(problems))
+    return Programme.compile([*(_earlier(bundle) for bundle in bundles[:-1]), reading.definitions()], number)
+
+
+def lint(bundle: Bundle) -> list[Problem]:
+    """Everything that is wrong or doubtful, by file and place."""
+    return _checked(bundle)[1]
+
+
+def _checked(bundle: Bundle) -> tuple[Reading, list[Problem]]:
+    reading = read_definitions(bundle)
+    return reading, in_order([*reading.problems, *check(reading)])
+
+
+def _earlier(bundle: Bundle) -> Definitions:
+    return read_definitions(bundle).definitions()
