@@ -89,29 +89,37 @@ def _print_table(rows: "list[Status]") -> None:
 
 
 class _Display:
-    """Sentences and a progress bar on stderr; on a terminal only, the bar."""
+    """Sentences on stderr; while something is downloaded, on a terminal, a bar below them."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+        self._console = Console(stderr=True)
         columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task("downloading", total=None, visible=False)
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task = self._progress.add_task("downloading", total=None)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._hide()
 
     def say(self, text: str) -> None:
         """Print one sentence."""
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def downloaded(self, done_bytes: int, total_bytes: int) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=done_bytes, total=total_bytes, visible=True)
+        """Move the bar, which is there from the first byte to the last."""
+        if self._console.is_terminal and not self._progress.live.is_started and done_bytes < total_bytes:
+            self._progress.start()
+        self._progress.update(self._task, completed=done_bytes, total=total_bytes)
+        if done_bytes >= total_bytes:
+            self._hide()
+
+    def _hide(self) -> None:
+        if self._progress.live.is_started:
+            self._progress.stop()
