@@ -80,11 +80,13 @@ def _print_table(rows: "list[Status]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("service", "state", "address", "pid", "memory", "log")
+    table = Table("service", "state", "pid", "memory")
+    for heading in ("address", "log"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         memory = f"{row.memory_bytes / 1e6:.0f} MB" if row.memory_bytes else ""
         color = {"up": "green", "silent": "yellow", "down": "red"}[row.state]
-        table.add_row(row.service, f"[{color}]{row.state}[/]", row.address, str(row.pid or ""), memory, row.log)
+        table.add_row(row.service, f"[{color}]{row.state}[/]", str(row.pid or ""), memory, row.address, row.log)
     Console().print(table)
 
 
