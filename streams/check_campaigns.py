@@ -20,6 +20,7 @@ import yaml
 from schemas.json_lines import read_events
 from schemas.values import format_time, parse_time
 from streams.engine.commands import Award, Command, Decision, Dispatch
+from streams.engine.events import Event
 from streams.errors import InputError
 from streams.programme import Programme, load, read_directory
 from streams.simulate import simulate
@@ -84,13 +85,13 @@ def _read_cases(file: Path) -> list[dict[str, Any]]:
 
 
 def _check(programme: Programme, campaign: str, case: Mapping[str, Any], label: str) -> list[str]:
-    records = [record for record, _ in read_events(_lines(case["given"], label), label)]
-    records.sort(key=lambda record: record.occurred_at)
+    records = [(record, None) for record, _ in read_events(_lines(case["given"], label), label)]
     try:
         until_ms = parse_time(_text(case["until"]))
     except ValueError as error:
         raise InputError(f"{label}: field `until`: expected {error}") from None
-    commands = [c for c in simulate(programme, records, until_ms) if c.campaign == campaign]
+    output = simulate(programme, records, until=until_ms)
+    commands = [item for item in output if not isinstance(item, Event) and item.campaign == campaign]
     complaints: list[str] = []
     for name, kind in _KINDS.items():
         if name in case:
