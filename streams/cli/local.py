@@ -5,6 +5,7 @@
 
 import json
 import shlex
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +41,8 @@ def up(directory: Path | None) -> None:
     """
     from infra import local
 
+    # TERM takes back what was started, as an interrupt does: nothing half done.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with _Display() as display:
         services = local.up(_chosen(directory), progress=display)
     for name, value in services.environment().items():

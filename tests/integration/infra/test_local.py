@@ -17,7 +17,7 @@ from infra.local import Services, ports, processes, state
 from infra.local.processes import Process
 from infra.local.state import Running
 from streams.errors import RekindleError
-from tests.support import Guard, run_rekindle, until
+from tests.support import Command, Guard, run_rekindle, until
 
 pytestmark = pytest.mark.services
 
@@ -144,6 +144,18 @@ def test_a_crash_is_reported_with_the_end_of_its_log_and_the_others_are_taken_ba
     assert "kafka ended while it started; the end of its log" in done.stderr
     assert "77" in done.stderr  # what Kafka itself says
     assert "Traceback" not in done.stderr
+    assert state.read(tmp_path) == {}
+    assert not processes_of(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_up_that_is_interrupted_takes_back_what_it_started(tmp_path: Path, guard: Guard, number: int) -> None:
+    guard.watch_services(tmp_path)
+    with Command("local", "up", "--dir", tmp_path, env={}, log=tmp_path / "up.log", guard=guard) as command:
+        command.until(lambda: len(state.read(tmp_path)) > 0, 30, "the first service's start")
+        os.kill(command.pid, number)
+        assert until(lambda: command.returncode, 30, "the end of up") in {1, 128 + number}
+        assert "Traceback" not in command.output
     assert state.read(tmp_path) == {}
     assert not processes_of(tmp_path)
 
