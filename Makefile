@@ -46,9 +46,9 @@ bench: setup ## measure; writes build/bench.json
 	.venv/bin/python -m bench
 
 lint: setup ## style and types
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	@status=0; for check in 'ruff check .' 'ruff format --check .' mypy; do \
+		echo ".venv/bin/$$check"; .venv/bin/$$check || status=1; \
+	done; exit $$status
 
 format: setup ## rewrite the code in the project's format
 	.venv/bin/ruff format .
