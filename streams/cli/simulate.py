@@ -1,0 +1,52 @@
+"""`rekindle simulate`: what would the campaigns do with these events? Virtual time, no Kafka."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+
+class Moment(click.ParamType):
+    """A time in ISO 8601; without offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Milliseconds since the epoch."""
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r}: expected a time in ISO 8601 such as 2018-06-30T00:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+
+
+@click.command()
+@click.argument("campaigns", type=click.Path(path_type=Path))
+@click.argument("events", type=click.Path(path_type=Path))
+@click.option(
+    "--until", type=Moment(), required=True, help="Timers due at this time still fire; later events are left out."
+)
+@click.option("--start", type=Moment(), help="When the campaigns come into force; by default before the first event.")
+@click.option("--in-order", is_flag=True, help="Handle the events as they stand, as a log would.")
+@click.option("--decisions", is_flag=True, help="Also print why something was not done.")
+def command(campaigns: Path, events: Path, until: int, start: int | None, in_order: bool, decisions: bool) -> None:
+    """Run CAMPAIGNS over EVENTS (JSON lines) and print dispatches and awards as JSON lines."""
+    from schemas.json_lines import read_file
+    from streams.engine.commands import Decision
+    from streams.engine.handling import Output
+    from streams.output_lines import format_command
+    from streams.programme import load, read_directory
+    from streams.simulate import simulate
+
+    programme = load([read_directory(campaigns)])
+    records = [(record, None if place is None else place.partition) for record, place in read_file(events)]
+    output: Iterator[Output] = simulate(programme, records, until=until, start=start, in_order=in_order)
+    for item in output:
+        if decisions or not isinstance(item, Decision):
+            sys.stdout.write(format_command(item) + "\n")  # type: ignore[arg-type]

@@ -1,0 +1,126 @@
+"""The engine over a file in virtual time: no Kafka, no clock, the same decisions as live.
+
+Events are handled in the order of time, and before each of them every member's timers that are due by then, as if
+ticks came continuously. `in_order` handles the records as they stand, as a log would: then time passes for a member by
+the own events, and for all by the ticks among the records (of their partition, if the records say where they stood).
+
+An exported log brings its ticks and the moment from which the programme was in force; events derived for other members
+stand in it already. In any other input they follow directly.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+from streams.engine import step
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from streams.engine.handling import Output
+from streams.engine.state import MemberState, new
+from streams.programme.programme import EMPTY, Programme
+
+Placed = tuple[LogRecord, int | None]
+"""A record and the partition of the log that it stood in, None if it comes from no log."""
+
+
+def simulate(
+    programme: Programme,
+    records: Iterable[Placed],
+    *,
+    until: int,
+    start: int | None = None,
+    in_order: bool = False,
+) -> Iterator[Output]:
+    """What follows from the records up to `until` (ms), in order.
+
+    `start` (ms): when the programme comes into force; by default before everything, or where an exported log says so.
+    """
+    taken = [(record, partition) for record, partition in records if record.occurred_at <= until]
+    if not in_order:
+        taken.sort(key=lambda placed: placed[0].occurred_at)
+    return _Simulation(programme, taken, until=until, start=start, in_order=in_order).run()
+
+
+class _Simulation:
+    def __init__(
+        self, programme: Programme, records: list[Placed], *, until: int, start: int | None, in_order: bool
+    ) -> None:
+        self._programme = programme
+        self._records = records
+        self._until = until
+        self._start = start
+        self._in_order = in_order
+        waits = start is not None or any(isinstance(record, ProgrammeApplied) for record, _ in records)
+        self._in_force: dict[int | None, Programme] = {}
+        self._first = EMPTY if waits else programme
+        self._states: dict[str, MemberState] = {}
+        self._partitions: dict[str, int | None] = {}
+        self._tick_at: dict[int | None, int] = {}
+        self._due: list[tuple[int, str]] = []
+
+    def run(self) -> Iterator[Output]:
+        for record, partition in self._records:
+            if self._start is not None and record.occurred_at >= self._start:
+                yield from self._apply(self._start, None)
+                self._start = None
+            if isinstance(record, Event):
+                if not self._in_order:
+                    yield from self._advance(record.occurred_at)
+                yield from self._handle(record, partition)
+            elif isinstance(record, Tick):
+                self._tick_at[partition] = max(record.occurred_at, self._tick_at.get(partition, record.occurred_at))
+                yield from self._advance(record.occurred_at, partition, wall=record.wall)
+            else:
+                yield from self._apply(record.occurred_at, partition)
+        if self._start is not None and self._start <= self._until:
+            yield from self._apply(self._start, None)
+        yield from self._advance(self._until)
+
+    def _handle(self, event: Event, partition: int | None) -> Iterator[Output]:
+        state = self._states.get(event.key)
+        if state is None:
+            state = self._states[event.key] = new(event.key)
+            self._partitions[event.key] = partition
+        programme = self._in_force.get(partition, self._first)
+        output = step.handle(programme, state, event, tick_at=self._tick_at.get(partition))
+        self._note_due(state)
+        for item in output:
+            if not isinstance(item, Event):
+                yield item
+            elif partition is None:
+                yield from self._handle(item, None)
+
+    def _apply(self, at: int, partition: int | None) -> Iterator[Output]:
+        if not self._in_order:
+            yield from self._advance(at)
+        if partition is None:
+            self._first = self._programme
+        self._in_force[partition] = self._programme
+        for key in sorted(self._states):
+            if partition is None or self._partitions[key] == partition:
+                state = self._states[key]
+                yield from step.adopt(self._programme, state, at, tick_at=self._tick_at.get(partition))
+                self._note_due(state)
+
+    def _advance(self, until: int, partition: int | None = None, *, wall: bool = False) -> Iterator[Output]:
+        """Fire what is due by `until`: earliest first over all members, or as the tick of a partition does it."""
+        aside = []
+        while self._due and self._due[0][0] <= until:
+            due, key = heapq.heappop(self._due)
+            state = self._states[key]
+            if state.next_due() != due:
+                continue
+            if partition is not None and self._partitions[key] != partition:
+                aside.append((due, key))
+                continue
+            programme = self._in_force.get(self._partitions[key], self._first)
+            output = step.advance(programme, state, until if partition is not None or wall else due, wall=wall)
+            self._note_due(state)
+            for item in output:
+                if not isinstance(item, Event):
+                    yield item
+        for entry in aside:
+            heapq.heappush(self._due, entry)
+
+    def _note_due(self, state: MemberState) -> None:
+        due = state.next_due()
+        if due is not None:
+            heapq.heappush(self._due, (due, state.key))
