@@ -1,0 +1,1 @@
+"""The ClickHouse sink: every record of the pipeline in tables, exactly once."""

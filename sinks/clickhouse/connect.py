@@ -23,7 +23,7 @@ _CODE = re.compile(r"[Cc]ode:? ?(\d+)")
 
 
 def connect(dsn: str, *, create_database: bool = False) -> Client:
-    """A client for the database that the address names.
+    """Open a client for the database that the address names.
 
     `create_database` creates it first. Raises `RekindleError` when the address is malformed, and the driver's
     `ClickHouseError` when the server cannot be reached.
@@ -37,7 +37,7 @@ def connect(dsn: str, *, create_database: bool = False) -> Client:
 
 
 def database_of(dsn: str) -> str:
-    """The database that an address names. Raises `RekindleError` if it names none, or not a plain word."""
+    """Tell the database that an address names. Raises `RekindleError` if it names none, or not a plain word."""
     parts = urlsplit(dsn)
     database = parts.path.strip("/")
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _DATABASE_NAME.fullmatch(database):

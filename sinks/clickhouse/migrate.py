@@ -67,7 +67,7 @@ class Migration:
 
 
 def read_migrations() -> list[Migration]:
-    """The migrations that ship with this version, in order. Raises `RekindleError` on a wrong or doubled number."""
+    """Read the migrations that ship with this version, in order. Raises `RekindleError` for a wrong number."""
     found: dict[int, Migration] = {}
     for item in resources.files("sinks.clickhouse").joinpath("migrations").iterdir():
         if not item.name.endswith(".sql"):
@@ -126,7 +126,10 @@ def _apply_once(client: Client, migration: Migration, lease_s: float) -> bool:
 
 
 def _is_done(client: Client, migration: Migration) -> bool:
-    return bool(client.command(f"SELECT count() FROM schema_migrations WHERE number = {migration.number}"))
+    count = client.command(
+        "SELECT count() FROM schema_migrations WHERE number = %(number)s", parameters={"number": migration.number}
+    )
+    return bool(count)
 
 
 def _claim(client: Client, migration: Migration, attempt: int, claimant: str) -> bool:
@@ -137,7 +140,7 @@ def _claim(client: Client, migration: Migration, attempt: int, claimant: str) ->
         settings={"insert_deduplication_token": f"claim/{migration.number}/{attempt}", "async_insert": 0},
     )
     holder = client.command(
-        "SELECT any(claimant) FROM schema_migration_claims "
-        f"WHERE number = {migration.number} AND attempt = {attempt}"
+        "SELECT any(claimant) FROM schema_migration_claims WHERE number = %(number)s AND attempt = %(attempt)s",
+        parameters={"number": migration.number, "attempt": attempt},
     )
     return bool(holder == claimant)

@@ -1,0 +1,1 @@
+"""The senders: from dispatches to gateways, and delivery statuses back."""

@@ -1,0 +1,49 @@
+"""From the bytes of a topic to the records that the tables take.
+
+Records that cannot be read become dead letters of the sink itself, a pure function of the record like all rows. Ticks
+and programmes belong to the log's order, not to its contents: they make no rows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schemas.codec import BadRecord, Codec
+
+from sinks.clickhouse.batch import Stored
+from sinks.clickhouse.rows.dead_letters import DeadLetter
+from streams import metrics
+
+LOG_TOPIC = "member.events"
+DEAD_LETTERS_TOPIC = "dead.letters"
+
+
+def make_decoder(codec: Codec) -> Callable[[str, int, Sequence[Stored]], list[Any]]:
+    """Make a function of (topic, partition, records) that gives one record for each, in order."""
+
+    def decode(topic: str, partition: int, records: Sequence[Stored]) -> list[Any]:
+        values = [record.value or b"" for record in records]
+        if topic == LOG_TOPIC:
+            found: Sequence[Any] = codec.decode_log(values, [record.key for record in records])
+        elif topic == DEAD_LETTERS_TOPIC:
+            found = codec.decode_dead_letters(values)
+        else:
+            found = codec.decode_commands(values)
+        return [
+            _unreadable(topic, partition, stored, record) if isinstance(record, BadRecord) else record
+            for stored, record in zip(records, found, strict=True)
+        ]
+
+    return decode
+
+
+def _unreadable(topic: str, partition: int, stored: Stored, bad: BadRecord) -> DeadLetter:
+    metrics.dead_letters.labels("sink").inc()
+    return DeadLetter(
+        at=stored.timestamp,
+        topic=topic,
+        partition=partition,
+        offset=stored.offset,
+        key=stored.key,
+        value=stored.value,
+        reason=f"sink: {bad.reason}",
+    )

@@ -1,0 +1,159 @@
+"""The gateway `smtp`: e-mail to a mail server, over connections that are kept open.
+
+The Message-ID is derived from the dispatch, so that a repeated message is recognised by servers that look at it. A mail
+server cannot be asked whether it has a message: if the connection breaks after the text was sent and before the answer
+came, the dispatch is in doubt, and the worker's policy decides (`REKINDLE_SENDER_IN_DOUBT`).
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from typing import ClassVar, Self
+
+import aiosmtplib
+from typing_extensions import override
+
+from sinks.senders.gateway import Gateway, InDoubt, Rejected, TryLater, Unavailable
+from streams.engine.commands import Dispatch
+from streams.errors import RekindleError
+from streams.settings import Settings
+
+TIMEOUT_S = 30.0
+_SERVICE_CLOSING = 421
+
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
+
+
+class SmtpGateway(Gateway):
+    """Hands e-mails to one mail server; a broken connection is replaced."""
+
+    channels: ClassVar[frozenset[str] | None] = frozenset({"email"})
+    concurrency: ClassVar[int] = 16
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._free: list[aiosmtplib.SMTP] = []
+
+    @override
+    @classmethod
+    def create(cls, settings: Settings, channel: str) -> Self:
+        if not _ADDRESS.fullmatch(settings.smtp_from):
+            raise RekindleError(f"REKINDLE_SMTP_FROM={settings.smtp_from!r}: expected an e-mail address")
+        return cls(settings)
+
+    @override
+    async def close(self) -> None:
+        while self._free:
+            with suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):
+                await self._free.pop().quit(timeout=2)
+
+    @override
+    async def hand_over(self, dispatch: Dispatch) -> Sequence[str]:
+        message = make_message(dispatch, self._settings.smtp_from).as_bytes(policy=SMTP_POLICY)
+        connection = await self._connection()
+        try:
+            await self._envelope(connection, dispatch.to)
+            await self._data(connection, message)
+        except (Rejected, TryLater):
+            await self._give_back(connection)
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        self._free.append(connection)
+        return ()
+
+    async def _connection(self) -> aiosmtplib.SMTP:
+        while self._free:
+            connection = self._free.pop()
+            if connection.is_connected:
+                return connection
+        settings = self._settings
+        connection = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password,
+            start_tls=True if settings.smtp_starttls else None,
+            timeout=TIMEOUT_S,
+        )
+        try:
+            await connection.connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            connection.close()
+            raise Unavailable("gateway_unavailable", _brief(error)) from error
+        return connection
+
+    async def _envelope(self, connection: aiosmtplib.SMTP, to: str) -> None:
+        try:
+            await connection.mail(self._settings.smtp_from)
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code == _SERVICE_CLOSING or error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
+                raise Unavailable("gateway_unavailable", _brief(error)) from error
+            raise Rejected("sender_refused", _brief(error)) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Unavailable("gateway_unavailable", _brief(error)) from error
+        try:
+            await connection.rcpt(to)
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refusal(error, "address_rejected") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Unavailable("gateway_unavailable", _brief(error)) from error
+
+    @staticmethod
+    async def _data(connection: aiosmtplib.SMTP, message: bytes) -> None:
+        try:
+            await connection.data(message)
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refusal(error, "content_rejected") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise InDoubt("in_doubt", _brief(error)) from error
+
+    async def _give_back(self, connection: aiosmtplib.SMTP) -> None:
+        try:
+            await connection.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            connection.close()
+        else:
+            self._free.append(connection)
+
+
+def make_message(dispatch: Dispatch, sender: str) -> EmailMessage:
+    """Compose the e-mail of a dispatch. Raises `Rejected` if its address cannot be one."""
+    if not _ADDRESS.fullmatch(dispatch.to) or not dispatch.to.isascii():
+        raise Rejected("invalid_address")
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = dispatch.to
+    message["Subject"] = " ".join((dispatch.content.get("subject") or "").split())
+    message["Date"] = format_datetime(datetime.fromtimestamp(dispatch.at // 1000, UTC))
+    message["Message-ID"] = f"<{dispatch.dispatch_id}@{sender.rpartition('@')[2]}>"
+    text, html = dispatch.content.get("text"), dispatch.content.get("html")
+    if text is not None or html is None:
+        message.set_content(text or "")
+        if html is not None:
+            message.add_alternative(html, subtype="html")
+    else:
+        message.set_content(html, subtype="html")
+    return message
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException, reason: str) -> Rejected | TryLater | Unavailable:
+    if error.code == _SERVICE_CLOSING:
+        return Unavailable("gateway_unavailable", _brief(error))
+    if error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
+        return TryLater("temporary_failure", _brief(error))
+    return Rejected(reason, _brief(error))
+
+
+def _brief(error: BaseException) -> str:
+    """Say what went wrong without what the server quotes of the recipient."""
+    return f"SMTP {error.code}" if isinstance(error, aiosmtplib.SMTPResponseException) else type(error).__name__
+
+
+GATEWAY = SmtpGateway

@@ -1,0 +1,227 @@
+"""Hand dispatches over to the gateway, several at a time, and come back with an outcome for each.
+
+Runs in an asyncio loop on a thread of its own; the worker's thread starts hand-overs and collects outcomes. Dispatches
+of one member go one after the other, in their order. What the gateway takes later is tried again, with growing pauses:
+
+- `Unavailable` for as long as it lasts, or until the dispatch's `not_after`: an outage must not fail a mailing.
+- `TryLater` for `TRY_LATER_S`, then message_failed.
+
+Before every attempt `not_after` is checked again.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import stamina
+
+from sinks.senders.gateway import Gateway, GatewayError, InDoubt, TryLater, Unavailable
+from sinks.senders.mask import mask
+from sinks.senders.statuses import FAILED, SENT
+from streams import metrics
+from streams.engine.commands import Dispatch
+
+TRY_LATER_S = 900.0
+WAIT_INITIAL_S = 0.2
+WAIT_MAX_S = 30.0
+CLOSE_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A dispatch that this process may hand over, and where it stands in the topic."""
+
+    partition: int
+    offset: int
+    dispatch: Dispatch
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Partition and offset."""
+        return self.partition, self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a claim: the statuses to report, in order, each with its reason; none if it was given back.
+
+    `at` is the sender's time, in milliseconds since the epoch.
+    """
+
+    claim: Claim
+    statuses: tuple[tuple[str, str | None], ...]
+    at: int
+
+    @property
+    def given_back(self) -> bool:
+        """Whether the gateway never saw it."""
+        return not self.statuses
+
+
+@dataclass(slots=True)
+class _Running:
+    claim: Claim
+    previous: asyncio.Event | None
+    at_gateway: bool = False
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class HandOver:
+    """The hand-overs in flight. `now` tells the sender's time for a dispatch, in milliseconds since the epoch.
+
+    `repeat_in_doubt` says what becomes of a dispatch of which nobody knows whether the gateway has it: handed over
+    again, or message_failed with the reason in_doubt. Raises what the gateway raises when it is opened.
+    """
+
+    def __init__(
+        self, gateway: Gateway, now: Callable[[Dispatch], int], *, concurrency: int, repeat_in_doubt: bool
+    ) -> None:
+        self._gateway = gateway
+        self._now = now
+        self._repeat_in_doubt = repeat_in_doubt
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._running: dict[tuple[int, int], _Running] = {}
+        self._last_of_member: dict[str, _Running] = {}
+        self._repeated = 0
+        self._slots = asyncio.Semaphore(concurrency)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gateway", daemon=True)
+        self._thread.start()
+        self._call(gateway.open())
+
+    def start(self, claims: Sequence[Claim]) -> None:
+        """Begin handing over, in this order."""
+        self._loop.call_soon_threadsafe(self._start, claims)
+
+    def outcomes(self, timeout_s: float = 0.0) -> list[Outcome]:
+        """Take what is finished by now; waits up to `timeout_s` for the first."""
+        found: list[Outcome] = []
+        try:
+            while True:
+                wait = timeout_s if not found else 0.0
+                found.append(self._outcomes.get(timeout=wait) if wait else self._outcomes.get_nowait())
+        except queue.Empty:
+            return found
+
+    def repeated_attempts(self) -> int:
+        """How many attempts were repetitions since the last call."""
+        count, self._repeated = self._repeated, 0
+        return count
+
+    def give_back(self, partitions: Collection[int]) -> None:
+        """Have every claim of these partitions that is not at the gateway right now come back as given back."""
+        self._loop.call_soon_threadsafe(self._give_back, frozenset(partitions))
+
+    def find(self, dispatch_ids: Collection[str]) -> frozenset[str] | None:
+        """Ask the gateway which of these it has; None if it cannot tell. Raises `OSError` or `GatewayError`."""
+        return self._call(self._gateway.find(dispatch_ids))
+
+    def close(self) -> None:
+        """Cancel what is in flight and close the gateway."""
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def _call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _start(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            before = self._last_of_member.get(claim.dispatch.member_id)
+            running = _Running(claim, before.done if before is not None else None)
+            self._running[claim.place] = running
+            self._last_of_member[claim.dispatch.member_id] = running
+            running.task = self._loop.create_task(self._run(running))
+
+    def _give_back(self, partitions: frozenset[int]) -> None:
+        for running in list(self._running.values()):
+            if running.claim.partition in partitions and not running.at_gateway and running.task is not None:
+                running.task.cancel()
+
+    async def _close(self) -> None:
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._gateway.close()
+
+    async def _run(self, running: _Running) -> None:
+        dispatch = running.claim.dispatch
+        try:
+            if running.previous is not None:
+                await running.previous.wait()
+            self._finish(running, await self._try(running))
+        except asyncio.CancelledError:
+            if not running.at_gateway:  # else it is in doubt, and stays claimed
+                self._finish(running, ())
+        finally:
+            running.done.set()
+            del self._running[running.claim.place]
+            if self._last_of_member.get(dispatch.member_id) is running:
+                del self._last_of_member[dispatch.member_id]
+
+    def _finish(self, running: _Running, statuses: tuple[tuple[str, str | None], ...]) -> None:
+        self._outcomes.put(Outcome(running.claim, statuses, self._now(running.claim.dispatch)))
+
+    async def _try(self, running: _Running) -> tuple[tuple[str, str | None], ...]:
+        dispatch = running.claim.dispatch
+        began = time.monotonic()
+        try:
+            async for attempt in stamina.retry_context(
+                on=lambda error: self._worth_repeating(dispatch, error, began),
+                attempts=None,
+                timeout=None,
+                wait_initial=WAIT_INITIAL_S,
+                wait_max=WAIT_MAX_S,
+            ):
+                with attempt:
+                    self._repeated += attempt.num > 1
+                    async with self._slots:
+                        if dispatch.not_after is not None and self._now(dispatch) > dispatch.not_after:
+                            return ((FAILED, "too_late"),)
+                        known = await self._attempt(running)
+                    return ((SENT, None), *((kind, None) for kind in known))
+        except GatewayError as error:
+            log.info("%s to %s: %s", dispatch.dispatch_id, mask(dispatch.to), error)
+            return ((FAILED, error.reason),)
+        except Exception:
+            log.exception("%s: the gateway failed in a way that it doesn't declare", dispatch.dispatch_id)
+            return ((FAILED, "gateway_error"),)
+        raise AssertionError  # retry_context ends by return or by raising
+
+    async def _attempt(self, running: _Running) -> Sequence[str]:
+        """One call of the gateway. `at_gateway` stays set when the call is cancelled: then the dispatch is in doubt."""
+        dispatch = running.claim.dispatch
+        running.at_gateway = True
+        try:
+            with metrics.sender_gateway_seconds.labels(dispatch.channel).time():
+                known = await self._gateway.hand_over(dispatch)
+        except Exception:
+            running.at_gateway = False
+            raise
+        running.at_gateway = False
+        return known
+
+    def _worth_repeating(self, dispatch: Dispatch, error: Exception, began: float) -> bool:
+        again = (
+            isinstance(error, Unavailable)
+            or (isinstance(error, TryLater) and time.monotonic() - began < TRY_LATER_S)
+            or (isinstance(error, InDoubt) and self._repeat_in_doubt)
+        )
+        if again:
+            metrics.sender_retries.labels(dispatch.channel).inc()
+            log.warning("%s to %s: %s, trying again soon", dispatch.dispatch_id, mask(dispatch.to), error)
+        return again

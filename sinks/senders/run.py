@@ -1,0 +1,39 @@
+"""The sender process, put together."""
+
+import threading
+
+from schemas.codec import Codec
+from schemas.registry import Registry
+
+from schemas.declarations import topic_declarations
+from sinks.senders.gateways import make_gateway
+from sinks.senders.ledger import Ledger, create_ledger_topic
+from sinks.senders.worker import Sender
+from streams.errors import RekindleError
+from streams.kafka import partition_counts
+from streams.serve_metrics import serve_metrics
+from streams.settings import Settings
+
+_DISPATCH = "rekindle.commands.Dispatch"
+
+
+def channels() -> list[str]:
+    """List the channels that have senders."""
+    return sorted(
+        name.removeprefix("send.") for name, topic in topic_declarations().items() if _DISPATCH in topic.schemas
+    )
+
+
+def run_sender(settings: Settings, channel: str, stop: threading.Event) -> None:
+    """Run one sender until `stop` is set. Raises `RekindleError`."""
+    gateway = make_gateway(settings, channel)
+    existing = partition_counts(settings)
+    for topic in (f"send.{channel}", "delivery.statuses", "dead.letters"):
+        if topic not in existing:
+            raise RekindleError(f"Kafka has no topic {topic}: run `rekindle topics create` first")
+    topic_id = create_ledger_topic(settings, channel, existing[f"send.{channel}"])
+    codec = Codec(Registry.from_settings(settings))
+    ledger = Ledger(settings, channel, topic_id)
+    sender = Sender(settings, channel, gateway=gateway, codec=codec, ledger=ledger, stop=stop)
+    serve_metrics(settings, ready=sender.why_not_ready)
+    sender.run()

@@ -1,0 +1,489 @@
+"""The sender of one channel: from `send.<channel>` to the gateway, and the statuses back, each dispatch once.
+
+One cycle, of which there are up to a hundred per second while there is something to do:
+
+1. Read records; decode them. What cannot be read goes to dead.letters.
+2. Collect the outcomes of hand-overs that are finished, and choose what to claim next: as many as the gateway does at
+   a time, the rate limit grants, and the ledger doesn't know as done.
+3. One Kafka transaction: claims and outcomes into the ledger, statuses into delivery.statuses, the offsets before
+   which everything is finished. If another process has the partition meanwhile, Kafka refuses the transaction.
+4. Only now hand the claimed ones over.
+
+So a crash before 3 has done nothing; after 3, what was claimed is found in the ledger and is *in doubt*: the gateway is
+asked (the file gateway knows), and where it cannot be asked, `REKINDLE_SENDER_IN_DOUBT` decides: `fail` (at most once:
+message_failed, reason in_doubt) or `repeat` (at least once). In doubt is only what was in flight at the moment of the
+crash, at most `concurrency` dispatches.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from schemas.codec import BadRecord, Codec
+from schemas.dead_letters import encode_dead_letter
+
+from sinks.senders.gateway import Gateway
+from sinks.senders.hand_over import Claim, HandOver, Outcome
+from sinks.senders.ledger import CLAIMED, DONE, Ledger
+from sinks.senders.progress import Progress
+from sinks.senders.rate_limit import TokenBucket
+from sinks.senders.statuses import FAILED, SENT, status
+from sinks.senders.statuses import TOPIC as STATUSES_TOPIC
+from streams import metrics
+from streams.engine.commands import Dispatch
+from streams.errors import RekindleError
+from streams.kafka import REACH_SECONDS, consumer_config, producer_config
+from streams.settings import Settings
+
+WAITING_MAX = 4_000
+BEGUN_MAX = 20_000
+IDLE_S = 0.1
+BUSY_S = 0.005
+DRAIN_S = 10.0
+LAG_EVERY_S = 2.0
+TRANSACTION_TIMEOUT_MS = 20_000
+FAILURES_MAX = 20
+
+log = logging.getLogger(__name__)
+
+
+def group_of(settings: Settings, channel: str) -> str:
+    """Name the consumer group of a channel's senders."""
+    return f"{settings.group_prefix}-sender-{channel}"
+
+
+@dataclass(slots=True)
+class _Partition:
+    progress: Progress
+    waiting: deque[Claim] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Letter:
+    """A record that cannot be read, on its way to dead.letters."""
+
+    message: Message
+    partition: int
+    offset: int
+    reason: str
+
+
+class Sender:
+    """One sender process. `run` returns when `stop` is set. Raises `RekindleError` if its ledger cannot be opened."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        channel: str,
+        *,
+        gateway: Gateway,
+        codec: Codec,
+        ledger: Ledger,
+        stop: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._topic = f"send.{channel}"
+        self._channel = channel
+        self._codec = codec
+        self._ledger = ledger
+        self._stop = stop
+        self._window = settings.sender_concurrency or gateway.concurrency
+        self._bucket = TokenBucket(settings.sender_rate, time.monotonic())
+        self._repeat_in_doubt = settings.sender_in_doubt == "repeat"
+        self._now = _clock(settings)
+        self._partitions: dict[int, _Partition] = {}
+        self._in_flight: dict[str, Claim] = {}
+        self._found: dict[str, bool | None] = {}
+        self._unreported: list[Outcome] = []
+        self._letters: list[_Letter] = []
+        self._moved: set[int] = set()
+        self._lag_at = 0.0
+        self._paused = False
+        self._failures = 0
+        self._failure: RekindleError | None = None
+        self._assigned_once = False
+        self._hand_over = HandOver(gateway, self._now, concurrency=self._window, repeat_in_doubt=self._repeat_in_doubt)
+        group = group_of(settings, channel)
+        config = consumer_config(settings, group)
+        config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+        if settings.instance:
+            config["group.instance.id"] = f"{group}-{settings.instance}"
+        self._consumer = Consumer(config, logger=logging.getLogger("kafka"))
+        self._producer = Producer(
+            producer_config(settings)
+            | {
+                "transactional.id": f"{group}-{settings.instance or uuid.uuid4().hex}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "linger.ms": 0,
+            },
+            logger=logging.getLogger("kafka"),
+        )
+
+    def why_not_ready(self) -> str | None:
+        """One sentence why it is not ready to work, or None."""
+        return None if self._assigned_once else "no partitions assigned yet"
+
+    def run(self) -> None:
+        """Work until `stop` is set. Raises `RekindleError` for what repetition cannot heal."""
+        try:
+            self._producer.init_transactions(REACH_SECONDS * 3)
+        except KafkaException as error:
+            raise RekindleError(f"Kafka: no transactions: {error.args[0].str()}") from error
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        try:
+            while not self._stop.is_set():
+                self._cycle()
+                if self._failure is not None:
+                    raise self._failure
+            self._finish(list(self._partitions))
+        finally:
+            self._partitions.clear()  # closing revokes: there is nothing left to finish
+            self._consumer.close()
+            self._hand_over.close()
+            self._ledger.close()
+
+    def _cycle(self) -> None:
+        self._read()
+        busy = bool(self._in_flight) and not self._unreported
+        self._collect(BUSY_S if busy else 0.0)
+        self._bucket.charge(self._hand_over.repeated_attempts(), time.monotonic())
+        claims = self._choose()
+        if self._commit(claims):
+            self._hand_over.start(claims)
+        self._measure_lag()
+
+    def _collect(self, timeout_s: float) -> None:
+        """Take outcomes; those of partitions that went away meanwhile are in doubt for whoever has them now."""
+        for outcome in self._hand_over.outcomes(timeout_s):
+            if self._in_flight.get(outcome.claim.dispatch.dispatch_id) is outcome.claim:
+                self._unreported.append(outcome)
+
+    # reading
+
+    def _read(self) -> None:
+        waiting = sum(len(each.waiting) for each in self._partitions.values())
+        begun = max((each.progress.begun for each in self._partitions.values()), default=0)
+        full = waiting >= WAITING_MAX or begun >= BEGUN_MAX
+        if full != self._paused and self._partitions:
+            places = [TopicPartition(self._topic, partition) for partition in self._partitions]
+            (self._consumer.pause if full else self._consumer.resume)(places)
+            self._paused = full
+        at_rest = not self._in_flight and not self._unreported and not waiting
+        messages = self._consumer.consume(WAITING_MAX - min(waiting, WAITING_MAX - 1), IDLE_S if at_rest else 0.0)
+        good = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise RekindleError(f"Kafka: {error.str()}")
+            else:
+                log.warning("Kafka: %s", error.str())
+        self._take_up([message for message in good if _place(message)[0] in self._partitions])
+
+    def _take_up(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        metrics.records_in.labels("sender", self._topic).inc(len(messages))
+        decoded = self._codec.decode_commands([message.value() or b"" for message in messages])
+        claims: dict[int, list[Claim]] = defaultdict(list)
+        for message, record in zip(messages, decoded, strict=True):
+            partition, offset = _place(message)
+            self._partitions[partition].progress.begin(offset)
+            if isinstance(record, Dispatch):
+                claims[partition].append(Claim(partition, offset, record))
+            else:
+                reason = record.reason if isinstance(record, BadRecord) else f"not a dispatch: {type(record).__name__}"
+                self._letters.append(_Letter(message, partition, offset, f"sender: {reason}"))
+        for partition, found in claims.items():
+            self._partitions[partition].waiting.extend(found)
+            self._settle_doubts(partition, [claim.dispatch.dispatch_id for claim in found])
+
+    def _settle_doubts(self, partition: int, dispatch_ids: Sequence[str]) -> None:
+        """Of those that an earlier owner had claimed, ask the gateway what became of them."""
+        states = zip(dispatch_ids, self._ledger.states(partition, dispatch_ids), strict=True)
+        doubtful = [each for each, state in states if state == CLAIMED and each not in self._in_flight]
+        if not doubtful:
+            return
+        try:
+            known = self._hand_over.find(doubtful)
+        except OSError as error:
+            raise RekindleError(f"the gateway cannot tell what it has: {error.strerror or error}") from error
+        log.warning(
+            "%d dispatches were in flight when their sender ended; %s",
+            len(doubtful),
+            "the gateway cannot be asked" if known is None else f"the gateway has {len(known)} of them",
+        )
+        self._found |= {each: None if known is None else each in known for each in doubtful}
+
+    # choosing
+
+    def _choose(self) -> list[Claim]:
+        """Choose the next claims; what needs no hand-over goes to the outcomes."""
+        claims: list[Claim] = []
+        chosen: set[str] = set()
+        for partition, each in self._partitions.items():
+            while each.waiting and len(self._in_flight) + len(claims) < self._window:
+                claim = each.waiting[0]
+                dispatch_id = claim.dispatch.dispatch_id
+                if dispatch_id in self._in_flight or dispatch_id in chosen or self._is_done(partition, dispatch_id):
+                    each.waiting.popleft()
+                    each.progress.finish(claim.offset)
+                    self._moved.add(partition)
+                    metrics.sender_duplicates.labels(self._channel).inc()
+                    continue
+                doubt = self._doubt(dispatch_id)
+                if doubt is not None:
+                    each.waiting.popleft()
+                    self._found.pop(dispatch_id, None)
+                    self._unreported.append(Outcome(claim, (doubt,), self._now(claim.dispatch)))
+                    chosen.add(dispatch_id)
+                    continue
+                if not self._bucket.take(1, time.monotonic()):
+                    return claims
+                each.waiting.popleft()
+                claims.append(claim)
+                chosen.add(dispatch_id)
+        return claims
+
+    def _is_done(self, partition: int, dispatch_id: str) -> bool:
+        return self._ledger.states(partition, [dispatch_id])[0] == DONE
+
+    def _doubt(self, dispatch_id: str) -> tuple[str, str | None] | None:
+        """Tell the status of a dispatch that was in doubt; None for one to hand over."""
+        if dispatch_id not in self._found:
+            return None
+        known = self._found[dispatch_id]
+        if known:
+            return SENT, None
+        if known is None and not self._repeat_in_doubt:
+            return FAILED, "in_doubt"
+        return None
+
+    # committing
+
+    def _commit(self, claims: Sequence[Claim]) -> bool:
+        """Write claims, outcomes and positions in one transaction; returns whether it was committed.
+
+        If not, the claims wait again and the outcomes are reported with the next one.
+        """
+        outcomes = [outcome for outcome in self._unreported if outcome.claim.partition in self._partitions]
+        letters = [letter for letter in self._letters if letter.partition in self._partitions]
+        positions = self._positions(outcomes, letters, claims)
+        if not positions:
+            self._unreported, self._letters, self._moved = [], [], set()
+            return True
+        entries: dict[int, dict[str, bytes | None]] = defaultdict(dict)
+        for outcome in outcomes:
+            state = None if outcome.given_back else DONE
+            entries[outcome.claim.partition][outcome.claim.dispatch.dispatch_id] = state
+        for claim in claims:
+            entries[claim.partition][claim.dispatch.dispatch_id] = CLAIMED
+        try:
+            ends = self._transact(entries, outcomes, letters, positions)
+        except KafkaException as error:
+            self._abort(error, claims)
+            return False
+        self._failures = 0
+        self._unreported, self._letters, self._moved = [], [], set()
+        for partition, states in entries.items():
+            self._ledger.note(partition, states, ends[partition])
+        self._settle(outcomes, letters, claims)
+        metrics.transactions.labels("sender", "committed").inc()
+        metrics.last_commit_timestamp_seconds.labels("sender").set_to_current_time()
+        return True
+
+    def _positions(
+        self, outcomes: Sequence[Outcome], letters: Sequence[_Letter], claims: Sequence[Claim]
+    ) -> list[TopicPartition]:
+        finished: dict[int, set[int]] = {partition: set() for partition in self._moved & self._partitions.keys()}
+        finished |= {claim.partition: set() for claim in claims}
+        for outcome in outcomes:
+            offsets = finished.setdefault(outcome.claim.partition, set())
+            if not outcome.given_back:
+                offsets.add(outcome.claim.offset)
+        for letter in letters:
+            finished.setdefault(letter.partition, set()).add(letter.offset)
+        return [
+            TopicPartition(self._topic, partition, self._partitions[partition].progress.position_after(offsets))
+            for partition, offsets in finished.items()
+        ]
+
+    def _transact(
+        self,
+        entries: dict[int, dict[str, bytes | None]],
+        outcomes: Sequence[Outcome],
+        letters: Sequence[_Letter],
+        positions: list[TopicPartition],
+    ) -> dict[int, int]:
+        """One transaction; returns the offset behind the last entry of each partition of the ledger."""
+        ends: dict[int, int] = {}
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                partition, offset = _place(message)
+                ends[partition] = max(ends.get(partition, 0), offset + 1)
+
+        self._producer.begin_transaction()
+        for partition, states in entries.items():
+            for dispatch_id, state in states.items():
+                self._producer.produce(
+                    self._ledger.topic,
+                    key=dispatch_id.encode(),
+                    value=state,
+                    partition=partition,
+                    on_delivery=delivered,
+                )
+        for outcome in outcomes:
+            for kind, reason in outcome.statuses:
+                event = status(outcome.claim.dispatch, kind, at=outcome.at, reason=reason)
+                self._producer.produce(
+                    STATUSES_TOPIC, key=event.key.encode(), value=self._codec.encode(event), timestamp=event.occurred_at
+                )
+        for letter in letters:
+            self._produce_letter(letter)
+        self._producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), REACH_SECONDS)
+        self._producer.commit_transaction(REACH_SECONDS)
+        return ends
+
+    def _produce_letter(self, letter: _Letter) -> None:
+        message = letter.message
+        at = message.timestamp()[1]
+        value = encode_dead_letter(
+            self._codec,
+            topic=self._topic,
+            partition=letter.partition,
+            offset=letter.offset,
+            key=message.key(),
+            value=message.value(),
+            reason=letter.reason,
+            at=at,
+        )
+        self._producer.produce("dead.letters", key=message.key(), value=value, timestamp=at)
+        metrics.dead_letters.labels("sender").inc()
+
+    def _settle(self, outcomes: Sequence[Outcome], letters: Sequence[_Letter], claims: Sequence[Claim]) -> None:
+        """Take note of what was committed."""
+        returned: dict[int, list[Claim]] = defaultdict(list)
+        for outcome in outcomes:
+            claim = outcome.claim
+            self._in_flight.pop(claim.dispatch.dispatch_id, None)
+            if outcome.given_back:
+                returned[claim.partition].append(claim)
+                continue
+            self._partitions[claim.partition].progress.finish(claim.offset)
+            for kind, _ in outcome.statuses:
+                metrics.sender_statuses.labels(self._channel, kind).inc()
+        for letter in letters:
+            self._partitions[letter.partition].progress.finish(letter.offset)
+        for partition, given_back in returned.items():
+            given_back.sort(key=lambda claim: claim.offset, reverse=True)
+            self._partitions[partition].waiting.extendleft(given_back)
+        for claim in claims:
+            self._found.pop(claim.dispatch.dispatch_id, None)
+            self._in_flight[claim.dispatch.dispatch_id] = claim
+        metrics.sender_in_flight.labels(self._channel).set(len(self._in_flight))
+
+    def _abort(self, error: KafkaException, claims: Sequence[Claim]) -> None:
+        problem: KafkaError = error.args[0]
+        metrics.transactions.labels("sender", "aborted").inc()
+        self._failures += 1
+        if problem.fatal():
+            raise RekindleError(
+                f"Kafka refuses this sender ({problem.str()}): does another one run with the same REKINDLE_INSTANCE?"
+            ) from error
+        if self._failures > FAILURES_MAX:
+            raise RekindleError(f"Kafka: {FAILURES_MAX} transactions failed in a row: {problem.str()}") from error
+        log.warning("transaction aborted: %s", problem.str())
+        try:
+            self._producer.abort_transaction(REACH_SECONDS)
+        except KafkaException as second:
+            raise RekindleError(f"Kafka: transaction cannot be aborted: {second.args[0].str()}") from second
+        for claim in sorted(claims, key=lambda claim: claim.offset, reverse=True):
+            self._partitions[claim.partition].waiting.appendleft(claim)
+        self._stop.wait(min(1.0, 0.05 * self._failures))
+
+    def _measure_lag(self) -> None:
+        now = time.monotonic()
+        if now - self._lag_at < LAG_EVERY_S:
+            return
+        self._lag_at = now
+        for partition, each in self._partitions.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+            lag = max(0, high - each.progress.position)
+            metrics.lag_records.labels("sender", self._topic, str(partition)).set(lag)
+
+    # partitions that come and go
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            # First the offsets: Kafka gives them out when no transaction of the owner before is open any more.
+            committed = consumer.committed(partitions, TRANSACTION_TIMEOUT_MS / 1000 + REACH_SECONDS)
+            for each in committed:
+                if each.offset < 0:
+                    each.offset, _ = consumer.get_watermark_offsets(each, timeout=REACH_SECONDS)
+                entries = self._ledger.open(each.partition)
+                self._partitions[each.partition] = _Partition(Progress(each.offset))
+                log.info("assigned %s/%d@%d, %d entries read", each.topic, each.partition, each.offset, entries)
+        except KafkaException as error:
+            self._failure = RekindleError(f"Kafka: {error.args[0].str()}")
+            return
+        except RekindleError as error:
+            self._failure = error
+            return
+        consumer.incremental_assign([TopicPartition(each.topic, each.partition, each.offset) for each in committed])
+        self._paused = False
+        self._assigned_once = True
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = [each.partition for each in partitions if each.partition in self._partitions]
+        try:
+            self._finish(numbers)
+        except RekindleError as error:
+            self._failure = error
+        self._drop(numbers)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = [each.partition for each in partitions if each.partition in self._partitions]
+        log.warning("lost partitions %s: another sender may have them already", numbers)
+        self._hand_over.give_back(numbers)
+        self._drop(numbers)
+
+    def _finish(self, partitions: Sequence[int]) -> None:
+        """Let what is at the gateway come to its end, give back the rest, and report all of it."""
+        self._hand_over.give_back(partitions)
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            self._collect(0.05)
+            self._commit([])
+            if not any(claim.partition in partitions for claim in self._in_flight.values()):
+                return
+        log.warning("some hand-overs did not end in %.0f s: they are in doubt", DRAIN_S)
+
+    def _drop(self, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            self._partitions.pop(partition, None)
+            self._ledger.close_partition(partition)
+        self._in_flight = {name: each for name, each in self._in_flight.items() if each.partition in self._partitions}
+        log.info("revoked %s", partitions)
+
+
+def _clock(settings: Settings) -> Callable[[Dispatch], int]:
+    """Make the sender's now: by the wall, or in a replay of history the dispatch's own time."""
+    if settings.clock == "event":
+        return lambda dispatch: dispatch.at
+    return lambda _dispatch: time.time_ns() // 1_000_000
+
+
+def _place(message: Message) -> tuple[int, int]:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
