@@ -92,9 +92,12 @@ def _start_time(pid: int) -> str | None:
     """Return the moment that the process started, None when it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return None if Path("/proc/self/stat").exists() else _start_time_by_ps(pid)
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""  # some sandboxes hide it; then only a reboot could make two processes look the same
     # The name in parentheses may hold blanks: fields are counted from behind it; state is 3rd, start time 22nd.
     fields = stat[stat.rindex(")") + 2 :].split()
     return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"

@@ -76,6 +76,7 @@ def java_options(directory: Path, heap_mib: int) -> list[str]:
         f"-XX:ErrorFile={directory / 'crash.log'}",
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
+        "--enable-native-access=ALL-UNNAMED",
         "-Djava.net.preferIPv4Stack=true",
         f"-Djava.io.tmpdir={temporary}",
     ]
