@@ -55,3 +55,27 @@ tick_timestamp_seconds = Gauge(
     "The last tick appended to a partition, in seconds since the epoch.",
     ["partition"],
 )
+
+# the sink
+sink_rows = Counter("rekindle_sink_rows", "Rows inserted into ClickHouse, by table.", ["table"])
+sink_retries = Counter("rekindle_sink_retries", "Attempts at ClickHouse that failed and are repeated.", [])
+sink_paused_partitions = Gauge(
+    "rekindle_sink_paused_partitions", "Partitions that are not read because what was read waits for ClickHouse.", []
+)
+
+# the senders
+sender_statuses = Counter("rekindle_sender_statuses", "Delivery statuses reported, by type.", ["channel", "status"])
+sender_in_flight = Gauge(
+    "rekindle_sender_in_flight",
+    "Dispatches claimed and not yet reported: at the gateway, or waiting for it.",
+    ["channel"],
+)
+sender_gateway_seconds = Histogram(
+    "rekindle_sender_gateway_seconds", "Time of one call of the gateway.", ["channel"], buckets=_SECONDS
+)
+sender_retries = Counter(
+    "rekindle_sender_retries", "Hand-overs that the gateway put off and are repeated.", ["channel"]
+)
+sender_duplicates = Counter(
+    "rekindle_sender_duplicates", "Dispatches that came again and were passed over, by the ledger.", ["channel"]
+)

@@ -67,6 +67,12 @@ class Settings:
     smtp_password: str | None = _setting(None, "password for SMTP", secret=True)
     smtp_starttls: bool = _setting(False, "whether SMTP must use STARTTLS")
     smtp_from: str = _setting("loyalty@example.com", "sender address of e-mails")
+    sender_rate: int = _setting(0, "hand-overs per second of one sender process, at most; 0 for no limit")
+    sender_concurrency: int = _setting(0, "hand-overs at a time of one sender process; 0 for what suits the gateway")
+    sender_in_doubt: Literal["fail", "repeat"] = _setting(
+        "fail", "a dispatch that the gateway may or may not have taken: fail (never twice) or repeat (never lost)"
+    )
+    sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def describe(self) -> list[tuple[str, str, str]]:
