@@ -1,0 +1,115 @@
+"""How records become rows: one value per column, nothing lost, money as decimals."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from sinks.clickhouse.batch import Batch, Stored
+from sinks.clickhouse.rows import as_json, tables
+from sinks.clickhouse.rows.dead_letters import DeadLetter
+from sinks.clickhouse.write import make_blocks
+from streams.engine.commands import Award, Decision, Dispatch, Webhook
+from streams.engine.events import Event, ProgrammeApplied, Tick
+
+COMMON = {"at": 5, "member_id": "m1", "campaign": "c", "version": 2, "action": "actions[0]"}
+PURCHASE = Event(
+    event_id="e1",
+    type="purchase_completed",
+    occurred_at=1_500_000_000_123,
+    source="pos",
+    key="m1",
+    member_id="m1",
+    body={
+        "receipt_id": "r1",
+        "store_id": "s1",
+        "total": Decimal("12.500000"),
+        "discount": Decimal(0),
+        "lines": [{"sku": "a", "price": Decimal("2.5"), "quantity": Decimal(1)}, {"sku": "b", "category": "tea"}],
+    },
+)
+
+
+def blocks_of(*records, topic="member.events"):
+    stored = tuple(Stored(offset, 0, None, b"") for offset in range(len(records)))
+    batch = Batch(topic, 3, 0, len(records) - 1, stored, decided=True, suspect=False)
+    made = make_blocks(batch, lambda _topic, _partition, _stored: records)
+    return {
+        block.table.name: [
+            dict(zip([*block.table.columns, "_topic", "_partition", "_offset"], row, strict=True))
+            for row in zip(*block.columns, strict=True)
+        ]
+        for block in made
+    }
+
+
+def test_every_table_has_a_file_and_a_value_per_column():
+    samples = {
+        Event: PURCHASE,
+        Dispatch: Dispatch(**COMMON, dispatch_id="d", channel="sms", to="+7", content={}, messaging_type="marketing"),
+        Award: Award(**COMMON, award_id="a", amount=Decimal(5), currency="points"),
+        Decision: Decision(**COMMON, outcome="suppressed", reason="no_address"),
+        Webhook: Webhook(**COMMON, webhook_id="w", url="https://x", body={"n": Decimal("1.50")}),
+        DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
+    }
+    for table in tables():
+        for row in table.rows(samples[table.takes]):
+            assert len(row) == len(table.columns), table.name
+
+
+def test_a_purchase_makes_an_event_a_receipt_and_its_lines():
+    made = blocks_of(PURCHASE)
+    assert set(made) == {"events", "purchases", "purchase_lines"}
+    (receipt,) = made["purchases"]
+    assert (receipt["total"], receipt["bonus_paid"], receipt["lines"]) == (Decimal("12.5"), None, 2)
+    assert (receipt["_topic"], receipt["_partition"], receipt["_offset"]) == ("member.events", 3, 0)
+    assert [(line["line"], line["sku"], line["category"]) for line in made["purchase_lines"]] == [
+        (0, "a", None),
+        (1, "b", "tea"),
+    ]
+
+
+def test_a_delivery_status_is_an_event_and_a_status():
+    status = Event(
+        event_id="s1",
+        type="message_failed",
+        occurred_at=7,
+        source="sender.sms",
+        key="m1",
+        member_id="m1",
+        body={"dispatch_id": "d1", "channel": "sms", "reason": "too_late"},
+    )
+    made = blocks_of(status)
+    assert set(made) == {"events", "delivery_statuses"}
+    assert made["delivery_statuses"][0]["reason"] == "too_late"
+
+
+def test_what_only_orders_the_log_makes_no_rows():
+    assert blocks_of(Tick(occurred_at=1, wall=True), ProgrammeApplied(occurred_at=1, programme=2)) == {}
+
+
+def test_the_address_of_a_dispatch_is_its_recipient():
+    dispatch = Dispatch(
+        **COMMON, dispatch_id="d", channel="sms", to="+7900", content={"text": "Hi"}, messaging_type="service"
+    )
+    (row,) = blocks_of(dispatch, topic="send.sms")["dispatches"]
+    assert (row["recipient"], json.loads(row["content"])) == ("+7900", {"text": "Hi"})
+
+
+def test_a_dead_letter_keeps_its_bytes():
+    letter = DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"m\xff", value=None, reason="bad")
+    (row,) = blocks_of(letter, topic="dead.letters")["dead_letters"]
+    assert (row["key"], row["value"]) == ("m\\xff", b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"total": Decimal("1.500000")}, '{"total":1.500000}'),
+        ({"at": datetime(2026, 1, 2, tzinfo=UTC)}, '{"at":"2026-01-02T00:00:00Z"}'),
+        ({"birth_date": date(1990, 2, 28)}, '{"birth_date":"1990-02-28"}'),
+    ],
+)
+def test_bodies_are_plain_json(value, text):
+    assert as_json(value) == text
