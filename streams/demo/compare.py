@@ -1,0 +1,108 @@
+"""Is the live run what the simulation of its log gives? Compared by id, then field by field; order doesn't matter.
+
+The live side is what stands in `send.*` and `bonus.awards`, committed records only; the other side is the output of
+`rekindle simulate --in-order` on the log that the live run exported. A command that stands twice on either side is a
+difference too: exactly once is half of what the demo is about.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.values import format_time
+from streams.engine.commands import Award, Command, Dispatch
+from streams.errors import InputError
+
+_ID = {"dispatch": "dispatch_id", "award": "award_id"}
+_DISPATCH_FIELDS = ("dispatch_id", "member_id", "campaign", "version", "action", "channel", "to", "content")
+_AWARD_FIELDS = ("award_id", "member_id", "campaign", "amount", "currency", "legal_entity", "description")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How many commands stand on both sides, and each difference in words (the first few of each kind)."""
+
+    same: int
+    differences: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both sides are the same."""
+        return not self.differences
+
+
+def compare(live: Iterable[Command], simulated: Path) -> Comparison:
+    """Compare dispatches and awards. Raises `InputError` when `simulated` isn't the output of a simulation."""
+    ours: dict[str, Mapping[str, Any]] = {}
+    theirs: dict[str, Mapping[str, Any]] = {}
+    twice: Counter[str] = Counter()
+    for command in live:
+        if isinstance(command, Dispatch | Award):
+            _put(ours, plain(command), twice, "live")
+    for found in _read(simulated):
+        _put(theirs, found, twice, "simulated")
+    differences = _some("twice", [f"{name}: {count + 1} times" for name, count in twice.items()])
+    differences += _some("live only", [_told(ours[name]) for name in sorted(ours.keys() - theirs.keys())])
+    differences += _some("simulated only", [_told(theirs[name]) for name in sorted(theirs.keys() - ours.keys())])
+    common = ours.keys() & theirs.keys()
+    unlike = [_unlike(ours[name], theirs[name]) for name in sorted(common) if ours[name] != theirs[name]]
+    differences += _some("unlike", unlike)
+    return Comparison(len(common) - len(unlike), tuple(differences))
+
+
+def plain(command: Dispatch | Award) -> dict[str, Any]:
+    """Turn a command into the fields of the simulation's line, in which numbers are numbers and times are texts."""
+    if isinstance(command, Dispatch):
+        line: dict[str, Any] = {"kind": "dispatch", **{name: getattr(command, name) for name in _DISPATCH_FIELDS}}
+    else:
+        line = {"kind": "award", **{name: getattr(command, name) for name in _AWARD_FIELDS}}
+        line["expires_at"] = None if command.expires_at is None else format_time(command.expires_at)
+    line["at"] = format_time(command.at)
+    found: dict[str, Any] = json.loads(msgspec.json.encode(line))
+    if isinstance(command, Award):
+        found["amount"] = float(command.amount)
+    return found
+
+
+def _read(path: Path) -> Iterable[Mapping[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                found = json.loads(line)
+                kind = found["kind"]
+            except (ValueError, KeyError, TypeError):
+                raise InputError(f"{path}:{number}: expected a line of `rekindle simulate`") from None
+            if kind in _ID:
+                if kind == "award":
+                    found["amount"] = float(found["amount"])
+                yield found
+
+
+def _put(side: dict[str, Mapping[str, Any]], found: Mapping[str, Any], twice: Counter[str], name: str) -> None:
+    key = found[_ID[found["kind"]]]
+    if key in side:
+        twice[f"{name} {found['kind']} {key}"] += 1
+    side[key] = found
+
+
+def _some(kind: str, told: list[str]) -> list[str]:
+    more = [f"{kind}: and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    return [f"{kind}: {each}" for each in told[:_SHOWN]] + more
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    return (
+        f"{found['kind']} {found[_ID[found['kind']]]} of {found['campaign']} to {found['member_id']} at {found['at']}"
+    )
+
+
+def _unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    fields = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    parts = [f"{name} live {ours.get(name)!r}, simulated {theirs.get(name)!r}" for name in fields]
+    return f"{_told(ours)}: {'; '.join(parts)}"

@@ -1,0 +1,66 @@
+"""What a run put out: every committed command of a topic, read once from its beginning to its present end."""
+
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.codec import BadRecord, Codec
+from schemas.registry import Registry
+from streams import kafka
+from streams.engine.commands import Command
+from streams.errors import RekindleError
+from streams.settings import Settings
+
+_BATCH = 2000
+_SILENCE_S_MAX = 30.0
+
+
+def read_commands(settings: Settings, topics: Iterable[str]) -> Iterator[Command]:
+    """Decode all committed commands of `topics`, in no particular order across partitions.
+
+    Raises `RekindleError` for a record that is none, or when the broker falls silent.
+    """
+    codec = Codec(Registry.from_settings(settings))
+    for messages in _read(settings, topics):
+        for found in codec.decode_commands([message.value() or b"" for message in messages]):
+            if isinstance(found, BadRecord):
+                raise RekindleError(f"{messages[0].topic()}: a record is no command: {found.reason}")
+            yield found
+
+
+def count_records(settings: Settings, topics: Iterable[str]) -> int:
+    """Count the committed records of `topics`. Raises `RekindleError` when the broker falls silent."""
+    return sum(len(messages) for messages in _read(settings, topics))
+
+
+def _read(settings: Settings, topics: Iterable[str]) -> Iterator[list[Message]]:
+    counts = kafka.partition_counts(settings)
+    assigned = [TopicPartition(topic, n, 0) for topic in topics for n in range(counts.get(topic, 0))]
+    consumer = Consumer({**kafka.consumer_config(settings, "rekindle-demo"), "enable.partition.eof": True})
+    try:
+        consumer.assign(assigned)
+        left = len(assigned)
+        while left:
+            batch = consumer.consume(_BATCH, timeout=_SILENCE_S_MAX)
+            left -= sum(_is_end(message) for message in batch)
+            messages = [message for message in batch if message.error() is None]
+            if messages:
+                yield messages
+            elif not batch:
+                break
+    except KafkaException as error:
+        raise RekindleError(f"the outputs cannot be read: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    if left:
+        raise RekindleError(f"Kafka sent nothing for {_SILENCE_S_MAX:.0f} s while the outputs were read")
+
+
+def _is_end(message: Message) -> bool:
+    """Whether it says that a partition has no more; raises `KafkaException` for anything else that is no record."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+        raise KafkaException(error)
+    return True
