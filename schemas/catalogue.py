@@ -13,7 +13,9 @@ from typing import Any, Literal
 from schemas.declarations import EVENTS_NAMESPACE, avro_schemas, topic_declarations
 from schemas.values import decimal_from_bytes
 
-Kind = Literal["string", "boolean", "integer", "decimal", "timestamp", "date", "enum", "map", "records"]
+Kind = Literal[
+    "string", "boolean", "integer", "decimal", "timestamp", "date", "enum", "map", "records", "record", "bytes"
+]
 
 HEADER = ("event_id", "type", "occurred_at", "source", "member_id", "historical")
 IDENTIFIERS = ("card_number", "visitor_id", "phone", "email")
@@ -27,7 +29,7 @@ class FieldType:
 
     `default` is what an absent or null field counts as, None for a missing one. `fields` are those of each of the
     `records`; `symbols` the values of an `enum` (without `unknown`, which stands for one newer than this program).
-    A `map` goes from text to text, true or false, or a number.
+    A `map` goes from text to text, true or false, or a number. Events have no `record` and no `bytes`; commands do.
     """
 
     kind: Kind
@@ -53,7 +55,7 @@ def _field_type(avro: Mapping[str, Any]) -> FieldType:
     return FieldType(
         kind=kind,
         doc=avro["doc"],
-        default=_default(kind, avro.get("default")),
+        default=default_of(kind, avro.get("default")),
         fields=_fields(inner["items"]["fields"]) if kind == "records" else MappingProxyType({}),
         symbols=tuple(s for s in inner["symbols"] if s != inner.get("default")) if kind == "enum" else (),
     )
@@ -82,10 +84,13 @@ _KINDS: Mapping[str, Kind] = {
     "enum": "enum",
     "map": "map",
     "array": "records",
+    "record": "record",
+    "bytes": "bytes",
 }
 
 
-def _default(kind: Kind, avro: Any) -> Any:
+def default_of(kind: Kind, avro: Any) -> Any:
+    """Turn an Avro file's default into the value it stands for."""
     if kind == "decimal" and avro is not None:
         return decimal_from_bytes(avro.encode("latin-1"))
     return avro

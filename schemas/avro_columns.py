@@ -1,0 +1,252 @@
+"""Read many Avro payloads of one writer schema at once, in columns: 15 µs for a receipt of nine lines instead of 70.
+
+The payloads are wrapped as one Avro container and read by polars-avro. It vouches for a batch or declines it: whatever
+is odd (bytes missing, bytes left over, text that is no UTF-8, a number too large) makes `read` answer None, and
+`avro_decode` judges each payload by itself. So a bad record costs its batch time and nothing else. Three precautions,
+each against something that was seen:
+
+- Every payload is followed by eight bytes of its own, unpredictable ones, which the schema ends with: a payload that is
+  too short or too long shifts what follows, and without them the next records would be read from the wrong bytes.
+- Exactly one batch is taken from the reader, of exactly as many rows as there are payloads. With bytes left over in a
+  block, the next one would be looked for for ever, inside the library.
+- The reader raises what it likes on odd bytes, and panics (a `BaseException`) on schemas that polars has no type for:
+  every exception declines the batch, and such schemas are declined when composed.
+"""
+
+import io
+import json
+import os
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from polars_avro._avro_rs import AvroSource
+from polars_avro._source import seekable_factory
+
+from schemas.avro_decode import FieldPlan, wire_form
+from schemas.avro_encode import encode_long
+from schemas.values import MS_MAX, MS_MIN, decimal_from_bytes
+
+Columns = dict[str, list[Any]]
+
+PAYLOADS_MIN = 40
+"""Of fewer payloads, reading them one by one is faster than the fixed cost of a third of a millisecond."""
+
+_END = "_end"
+_END_BYTES = struct.Struct(">II")
+_SYNC = bytes(16)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAYS_MIN = (date.min - date(1970, 1, 1)).days
+_DAYS_MAX = (date.max - date(1970, 1, 1)).days
+
+
+class _DeclineError(Exception):
+    """Not for this reader."""
+
+
+class ColumnReader:
+    """Reads payloads of one writer schema into columns of our fields."""
+
+    def __init__(self, writer: Mapping[str, Any], plans: Sequence[FieldPlan]) -> None:
+        self._plans = tuple(plans)
+        self._absent = {plan.name for plan in plans} - {field["name"] for field in writer["fields"]}
+        raw = _without_logical_types(writer)
+        raw["fields"] = [*raw["fields"], {"name": _END, "type": {"type": "fixed", "name": "End_", "size": 8}}]
+        schema = json.dumps(raw).encode()
+        self._head = b"".join(
+            (
+                b"Obj\x01\x04",
+                *(_sized(part) for part in (b"avro.codec", b"null", b"avro.schema", schema)),
+                b"\x00",
+                _SYNC,
+            )
+        )
+
+    def read(self, payloads: Sequence[bytes]) -> Columns | None:
+        """All fields in canonical values, None for a missing one; or None for a batch that has something odd."""
+        try:
+            frame = self._frame(payloads)
+            return {
+                plan.name: [plan.default] * len(payloads) if plan.name in self._absent else _column(frame, plan)
+                for plan in self._plans
+            }
+        except Exception:  # noqa: BLE001 - whatever the bytes lead the reader into, the row decoder will name it
+            return None
+        except BaseException as error:
+            if type(error).__name__ == "PanicException":  # of the library's own; it isn't exported
+                return None
+            raise
+
+    def _frame(self, payloads: Sequence[bytes]) -> pl.DataFrame:
+        salt = int.from_bytes(os.urandom(4), "big")
+        ends = [_END_BYTES.pack(salt, index) for index in range(len(payloads))]
+        body = b"".join(part for pair in zip(payloads, ends, strict=True) for part in pair)
+        container = b"".join((self._head, encode_long(len(payloads)), _sized(body), _SYNC))
+        source = AvroSource([seekable_factory(io.BytesIO(container))], False, False)
+        frame = pl.DataFrame(next(iter(source.batch_iter(len(payloads), None))))
+        if frame.get_column(_END).to_list() != ends:
+            raise _DeclineError
+        return frame
+
+
+def compile_column_reader(
+    writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]
+) -> ColumnReader | None:
+    """Compose the reader of a writer schema, or None if its records must be read one by one.
+
+    Ours are those whose fields are written as we read them; a field that the writer doesn't know yet is its default.
+    """
+    written = {field["name"]: wire_form(field["type"]) for field in writer["fields"]}
+    for field in reader["fields"]:
+        if field["name"] in written:
+            if written[field["name"]] != wire_form(field["type"]):
+                return None
+        elif "default" not in field:
+            return None
+    # Only what our own files hold is known to be safe: a foreign writer's further fields must be as plain.
+    if any(not _plain(field["type"]) for field in writer["fields"]):
+        return None
+    return ColumnReader(writer, plans)
+
+
+def _plain(avro: Any) -> bool:
+    """Tell whether polars has a type for it, nullable as `["null", T]` at most."""
+    if isinstance(avro, list):
+        return len(avro) == 2 and avro[0] == "null" and not isinstance(avro[1], list) and _plain(avro[1])  # noqa: PLR2004
+    if isinstance(avro, str):
+        return avro in {"string", "boolean", "int", "long", "bytes"}
+    if avro["type"] == "record":
+        return all(_plain(field["type"]) for field in avro["fields"])
+    if avro["type"] == "array":
+        return isinstance(avro["items"], Mapping) and avro["items"]["type"] == "record" and _plain(avro["items"])
+    if avro["type"] == "enum":
+        return True
+    return isinstance(avro["type"], str) and avro["type"] in {"string", "boolean", "int", "long", "bytes"}
+
+
+def _without_logical_types(avro: Any) -> Any:
+    """Read numbers as bytes and times as integers: polars makes Python values of them ten times slower than we do."""
+    form = wire_form(avro)
+
+    def strip(each: Any) -> Any:
+        if isinstance(each, dict):
+            return {
+                key: strip(value) for key, value in each.items() if key not in {"logicalType", "precision", "scale"}
+            }
+        return [strip(part) for part in each] if isinstance(each, list) else each
+
+    return strip(form)
+
+
+def _sized(data: bytes) -> bytes:
+    return encode_long(len(data)) + data
+
+
+def _column(frame: pl.DataFrame, plan: FieldPlan) -> list[Any]:
+    series = frame.get_column(plan.name)
+    if series.null_count() == len(series):
+        return [plan.default] * len(series)
+    values = _READERS[plan.kind](series, plan)
+    if plan.default is not None and series.null_count():
+        return [plan.default if value is None else value for value in values]
+    return values
+
+
+def _as_it_is(series: pl.Series, _plan: FieldPlan) -> list[Any]:
+    return series.to_list()
+
+
+def _enums(series: pl.Series, _plan: FieldPlan) -> list[Any]:
+    return series.cast(pl.String).to_list()
+
+
+def _decimals(series: pl.Series, _plan: FieldPlan) -> list[Any]:
+    values = series.to_list()
+    return list(map(_DECIMALS.__getitem__, values))
+
+
+class _Decimals(dict[bytes | None, Decimal | None]):
+    """Numbers by their bytes: most were seen before. Raises `ValueError` for one too large."""
+
+    def __missing__(self, data: bytes) -> Decimal | None:
+        value = decimal_from_bytes(data)
+        if len(self) >= _DECIMALS_MAX:
+            self.clear()
+            self[None] = None
+        self[data] = value
+        return value
+
+
+_DECIMALS_MAX = 200_000
+_DECIMALS = _Decimals({None: None})
+
+
+def _times(series: pl.Series, plan: FieldPlan) -> list[Any]:
+    _check_range(series, MS_MIN, MS_MAX)
+    values = series.to_list()
+    if not plan.as_datetime:
+        return values
+    return [None if ms is None else _EPOCH + timedelta(milliseconds=ms) for ms in values]
+
+
+def _dates(series: pl.Series, _plan: FieldPlan) -> list[Any]:
+    _check_range(series, _DAYS_MIN, _DAYS_MAX)
+    return series.cast(pl.Date).to_list()
+
+
+def _check_range(series: pl.Series, low: int, high: int) -> None:
+    least, most = series.min(), series.max()
+    if not (isinstance(least, int) and isinstance(most, int) and low <= least and most <= high):
+        raise _DeclineError
+
+
+def _record_rows(series: pl.Series, plan: FieldPlan) -> list[Any]:
+    frame = series.struct.unnest()
+    rows: list[Any] = rows_of({each.name: _column(frame, each) for each in plan.fields})
+    if series.null_count():
+        return [None if null else row for null, row in zip(series.is_null().to_list(), rows, strict=True)]
+    return rows
+
+
+def _arrays(series: pl.Series, plan: FieldPlan) -> list[Any]:
+    lengths = series.list.len().to_list()
+    frame = series.filter(series.list.len() > 0).explode(empty_as_null=False).struct.unnest()
+    rows = rows_of({each.name: _column(frame, each) for each in plan.fields}) if len(frame) else []
+    found: list[Any] = []
+    start = 0
+    for length in lengths:
+        if length is None:
+            found.append(None)
+        else:
+            found.append(rows[start : start + length])
+            start += length
+    return found
+
+
+_READERS: Mapping[str, Callable[[pl.Series, FieldPlan], list[Any]]] = {
+    "string": _as_it_is,
+    "boolean": _as_it_is,
+    "integer": _as_it_is,
+    "bytes": _as_it_is,
+    "enum": _enums,
+    "decimal": _decimals,
+    "timestamp": _times,
+    "date": _dates,
+    "record": _record_rows,
+    "records": _arrays,
+}
+
+
+def rows_of(columns: Columns) -> list[dict[str, Any]]:
+    """Make one mapping per row, without what is None in it."""
+    used = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+    if not used:
+        return [{} for _ in range(len(next(iter(columns.values()), ())))]
+    names = tuple(used)
+    rows = zip(*used.values(), strict=True)
+    if any(None in values for values in used.values()):
+        return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,0 +1,165 @@
+"""Read one Avro record at a time, strictly: the judge of what a payload is.
+
+fastavro reads by the writer's schema and resolves to ours (older and newer producers mix in one batch); then every
+value is brought into the form of `schemas.values` or refused. It is slower than `avro_columns`, and handles whatever
+that leaves: small groups, maps, evolved schemas, batches with a record that doesn't decode.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import fastavro
+
+from schemas.catalogue import default_of, kind_of
+from schemas.declarations import EVENTS_NAMESPACE
+from schemas.values import check_ms, datetime_from_ms, exact, ms_from_datetime
+
+Convert = Callable[[Any], Any]
+
+
+class UndecodableError(ValueError):
+    """A payload isn't what its schema says; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPlan:
+    """How one field of our schema is read. `default` stands for an absent or null one, None for a missing one."""
+
+    name: str
+    kind: str
+    avro: Any
+    default: Any
+    as_datetime: bool
+    fields: Sequence["FieldPlan"] = ()
+
+
+def plan_fields(schema: Mapping[str, Any], *, top: bool = True) -> tuple[FieldPlan, ...]:
+    """Plan the reading of a record. Times of an event's body become `datetime`, all others stay milliseconds."""
+    plans = []
+    is_event = not top or schema["namespace"] == EVENTS_NAMESPACE
+    for field in schema["fields"]:
+        kind, inner = kind_of(field["type"])
+        nested = inner["items"] if kind == "records" else inner
+        plans.append(
+            FieldPlan(
+                name=field["name"],
+                kind=kind,
+                avro=inner,
+                default=default_of(kind, field.get("default")),
+                as_datetime=kind == "timestamp" and is_event and field["name"] != "occurred_at",
+                fields=plan_fields(nested, top=False) if kind in {"records", "record"} else (),
+            )
+        )
+    return tuple(plans)
+
+
+def compile_row_decoder(
+    writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]
+) -> Callable[[bytes], dict[str, Any]]:
+    """Compose the reader of one payload; it raises `UndecodableError`. Null and absent fields are left out."""
+    # Names are local to a schema: each is parsed with its own register.
+    written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
+    ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
+    resolved_to = None if wire_form(writer) == wire_form(reader) else ours
+    convert = _record(plans)
+
+    def decode(payload: bytes) -> dict[str, Any]:
+        stream = io.BytesIO(payload)
+        try:
+            row = fastavro.schemaless_reader(stream, written, resolved_to)
+        except RecursionError:
+            raise UndecodableError("nested too deeply") from None
+        except Exception as error:  # noqa: BLE001 - fastavro raises whatever the bytes lead it into
+            raise UndecodableError(_reason(error)) from None
+        left = len(payload) - stream.tell()
+        if left:
+            raise UndecodableError(f"{left} bytes follow the record")
+        converted: dict[str, Any] = convert(row)
+        return converted
+
+    return decode
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError | IndexError):
+        return "it ends before the record does, or its schema is another"
+    return f"not Avro of its schema: {type(error).__name__} {error}".strip()
+
+
+def wire_form(schema: Any) -> Any:
+    """Reduce a schema to what decides about bytes and their meaning: no docs, no defaults, no aliases."""
+    if isinstance(schema, Mapping):
+        return {key: wire_form(value) for key, value in schema.items() if key in _WIRE_KEYS}
+    if isinstance(schema, list):
+        return [wire_form(each) for each in schema]
+    return schema
+
+
+_WIRE_KEYS = frozenset(
+    {"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "logicalType", "precision", "scale"}
+)
+
+
+def _record(plans: Sequence[FieldPlan]) -> Convert:
+    steps = [(plan.name, _converter(plan), plan.default) for plan in plans]
+
+    def convert(row: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, convert_field, default in steps:
+            value = row.get(name)
+            if value is None:
+                if default is not None:
+                    found[name] = default
+                continue
+            try:
+                found[name] = convert_field(value) if convert_field else value
+            except UndecodableError as error:
+                raise UndecodableError(f"{name}.{error}") from None
+            except (ValueError, OverflowError, TypeError) as error:
+                raise UndecodableError(f"{name}: expected {error}") from None
+        return found
+
+    return convert
+
+
+def _converter(plan: FieldPlan) -> Convert | None:
+    if plan.kind == "records":
+        each = _record(plan.fields)
+        return lambda rows: [each(row) for row in rows]
+    if plan.kind == "record":
+        return _record(plan.fields)
+    if plan.kind == "timestamp":
+        return _datetime if plan.as_datetime else _ms
+    return _CONVERTERS.get(plan.kind)
+
+
+def _ms(value: Any) -> int:
+    ms: int = ms_from_datetime(value) if isinstance(value, datetime) else value
+    check_ms(ms)
+    return ms
+
+
+def _datetime(value: Any) -> datetime:
+    return datetime_from_ms(_ms(value))
+
+
+def _date(value: Any) -> date:
+    if not isinstance(value, date):
+        raise ValueError("a date")  # noqa: TRY004 - an unfit value, like any other here
+    return value
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return {name: _attribute(each) for name, each in value.items() if each is not None}
+
+
+def _attribute(value: Any) -> Any:
+    return value if isinstance(value, str | bool) else exact(Decimal(value))
+
+
+_CONVERTERS: Mapping[str, Convert] = {"decimal": exact, "date": _date, "map": _map}

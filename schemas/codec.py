@@ -1,0 +1,352 @@
+"""Records to bytes and back, in the registry's wire format: a zero, the schema's id in four bytes, plain Avro.
+
+Decoding groups a batch by the writer's schema id, so that old and new producers mix, and never fails as a whole: what
+doesn't decode comes out as a `BadRecord` in its place, with the reason. A group is read in columns where it is large
+and plain (`avro_columns`), else one by one (`avro_decode`); both give the same values, and the latter is the judge.
+"""
+
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from schemas.avro_columns import PAYLOADS_MIN, ColumnReader, Columns, compile_column_reader, rows_of
+from schemas.avro_decode import UndecodableError, compile_row_decoder, plan_fields
+from schemas.avro_encode import compile_encoder
+from schemas.catalogue import EVENT_TYPES, HEADER
+from schemas.dead_letters import DeadLetter
+from schemas.declarations import avro_schemas, topic_declarations
+from schemas.keys import event_key
+from schemas.registry import SchemaSource, UnknownSchemaError
+from streams.engine.commands import Award, Command, Decision, Dispatch, Webhook
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+
+VALUE_BYTES_MAX = 1_048_576
+"""A record's value at most: what Kafka itself takes by default."""
+
+_PREFIX = struct.Struct(">bI")
+_RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
+_EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
+_LOG_RECORDS = frozenset({*_EVENT_OF_RECORD, "rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
+_STRUCTS: Mapping[str, type[Dispatch | Award | Decision | Webhook | DeadLetter | ProgrammeApplied]] = {
+    "rekindle.commands.Dispatch": Dispatch,
+    "rekindle.commands.Award": Award,
+    "rekindle.commands.Decision": Decision,
+    "rekindle.commands.Webhook": Webhook,
+    "rekindle.log.DeadLetter": DeadLetter,
+    "rekindle.log.ProgrammeApplied": ProgrammeApplied,
+}
+_NAME_OF_STRUCT: Mapping[type[Any], str] = {each: name for name, each in _STRUCTS.items()}
+_COMMANDS = frozenset(name for name in _STRUCTS if name.startswith("rekindle.commands."))
+_TO_JSON = msgspec.json.Encoder(decimal_format="number").encode
+_FROM_JSON = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class Header(msgspec.Struct, kw_only=True):
+    """What ingest needs of an event, whose payload is known to decode. `occurred_at` is in milliseconds.
+
+    `key` is whose state it belongs to as far as the event itself says: the member id, else the stranger's key.
+    """
+
+    type: str
+    occurred_at: int
+    member_id: str | None
+    source: str
+    event_id: str
+    historical: bool
+    key: str
+
+
+class BadRecord(msgspec.Struct):
+    """A record that doesn't decode: why, and its bytes."""
+
+    reason: str
+    value: bytes
+
+
+@dataclass(slots=True)
+class _Decoder:
+    """Everything needed to read one writer schema."""
+
+    record: str
+    row: Callable[[bytes], dict[str, Any]]
+    columns: ColumnReader | None
+
+    def read(self, payloads: list[bytes]) -> "_Group":
+        if self.columns is not None and len(payloads) >= PAYLOADS_MIN:
+            columns = self.columns.read(payloads)
+            if columns is not None:
+                return _Group(columns, [])
+        return _Group(None, [self._read_row(payload) for payload in payloads])
+
+    def _read_row(self, payload: bytes) -> dict[str, Any] | str:
+        try:
+            return self.row(payload)
+        except UndecodableError as error:
+            return f"{self.record} doesn't decode: {error}"
+
+
+@dataclass(slots=True)
+class _Group:
+    """What was read of the payloads of one schema: columns of a vouched batch, or rows, a text for one undecodable."""
+
+    columns: Columns | None
+    rows: list[dict[str, Any] | str]
+
+    def as_rows(self) -> list[dict[str, Any] | str]:
+        return self.rows if self.columns is None else [*rows_of(self.columns)]
+
+
+Build = Callable[[str, _Group, Sequence[int]], list[Any]]
+"""Makes results of a group of one record type; a text is the reason for a bad one."""
+
+
+class Codec:
+    """Encodes and decodes with the schemas of one registry."""
+
+    def __init__(self, registry: SchemaSource) -> None:
+        self._registry = registry
+        self._encoders: dict[str, Callable[[Mapping[str, Any]], bytes]] = {}
+        self._prefixes: dict[str, bytes] = {}
+        self._decoders: dict[int, _Decoder | str] = {}
+
+    def encode(self, record: LogRecord | Command | DeadLetter) -> bytes:
+        """Encode one record. Raises `ValueError` naming an unfit field, and what the registry raises."""
+        name, values = _values(record)
+        encoder = self._encoders.get(name)
+        if encoder is None:
+            encoder = self._encoders[name] = compile_encoder(avro_schemas()[name])
+            self._prefixes[name] = _PREFIX.pack(0, self._registry.id_of(name))
+        return self._prefixes[name] + encoder(values)
+
+    def decode_log(self, values: Sequence[bytes], keys: Sequence[bytes | None]) -> list[LogRecord | BadRecord]:
+        """Decode `member.events`, in order. `keys` are the records' Kafka keys; without one the event says whose."""
+        return self._decode(values, _LOG_RECORDS, _log_builder(keys))
+
+    def decode_headers(self, values: Sequence[bytes], topic: str | None = None) -> list[Header | BadRecord]:
+        """Decode events as far as ingest needs them, and prove that the rest decodes.
+
+        A type that the topic's declaration doesn't list is a `BadRecord`; without a topic, every event type will do.
+        """
+        wanted = frozenset(_EVENT_OF_RECORD)
+        if topic is not None:
+            wanted &= frozenset(topic_declarations()[topic].schemas)
+        return self._decode(values, wanted, _headers)
+
+    def decode_commands(self, values: Sequence[bytes]) -> list[Command | BadRecord]:
+        """Decode dispatches, awards, decisions and webhooks, in order."""
+        return self._decode(values, _COMMANDS, _structs)
+
+    def decode_control(self, values: Sequence[bytes]) -> list[Tick | ProgrammeApplied | BadRecord]:
+        """Decode ticks and programmes, in order."""
+        return self._decode(values, _LOG_RECORDS - frozenset(_EVENT_OF_RECORD), _structs)
+
+    def decode_dead_letters(self, values: Sequence[bytes]) -> list[DeadLetter | BadRecord]:
+        """Decode dead letters, in order."""
+        return self._decode(values, frozenset({"rekindle.log.DeadLetter"}), _structs)
+
+    def _decode(
+        self,
+        values: Sequence[bytes | None],
+        wanted: Collection[str],
+        build: Build,
+    ) -> list[Any]:
+        results: list[Any] = [None] * len(values)
+        by_id: dict[int, list[int]] = {}
+        for index, value in enumerate(values):
+            reason = _refusal(value)
+            if reason:
+                results[index] = BadRecord(reason, value or b"")
+            else:
+                assert value is not None
+                by_id.setdefault(int.from_bytes(value[1 : _PREFIX.size], "big"), []).append(index)
+        for schema_id, indexes in by_id.items():
+            decoder = self._decoder(schema_id)
+            group: list[Any]
+            if isinstance(decoder, str):
+                group = [decoder] * len(indexes)
+            elif decoder.record not in wanted:
+                group = [f"{decoder.record} doesn't belong here"] * len(indexes)
+            else:
+                payloads = [(values[index] or b"")[_PREFIX.size :] for index in indexes]
+                group = build(decoder.record, decoder.read(payloads), indexes)
+            for index, result in zip(indexes, group, strict=True):
+                results[index] = BadRecord(result, values[index] or b"") if isinstance(result, str) else result
+        return results
+
+    def _decoder(self, schema_id: int) -> _Decoder | str:
+        """Compose the decoder of a writer schema, once; a text says why there is none."""
+        found = self._decoders.get(schema_id)
+        if found is None:
+            if len(self._decoders) >= _DECODERS_MAX:
+                self._decoders.clear()
+            found = self._decoders[schema_id] = self._compose(schema_id)
+        return found
+
+    def _compose(self, schema_id: int) -> _Decoder | str:
+        try:
+            writer = self._registry.schema(schema_id)
+        except UnknownSchemaError as error:
+            return str(error)
+        record = f"{writer.get('namespace', '')}.{writer['name']}".lstrip(".")
+        reader = avro_schemas().get(record)
+        if reader is None:
+            return f"schema id {schema_id} is of {record}, which is no record of this pipeline"
+        plans = plan_fields(reader)
+        try:
+            return _Decoder(
+                record=record,
+                row=compile_row_decoder(writer, reader, plans),
+                columns=compile_column_reader(writer, reader, plans),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            return f"schema id {schema_id} of {record} cannot be resolved to ours: {error}"
+
+
+_DECODERS_MAX = 10_000
+
+
+def _refusal(value: bytes | None) -> str | None:
+    if value is None:
+        return "no value"
+    if len(value) > VALUE_BYTES_MAX:
+        return f"a value of {len(value)} bytes, at most {VALUE_BYTES_MAX} are read"
+    if len(value) < _PREFIX.size or value[0] != 0:
+        return "not in the registry's wire format: a zero byte, the schema's id in four, then Avro"
+    return None
+
+
+def _values(record: LogRecord | Command | DeadLetter) -> tuple[str, Mapping[str, Any]]:
+    """Name the record schema and list its values."""
+    if isinstance(record, Event):
+        name = _RECORD_OF_EVENT.get(record.type)
+        if name is None:
+            raise ValueError(f"unknown event type {record.type!r}")
+        header = {
+            "event_id": record.event_id,
+            "type": record.type,
+            "occurred_at": record.occurred_at,
+            "source": record.source,
+            "member_id": record.member_id,
+            "historical": record.historical,
+        }
+        return name, header | record.body
+    if isinstance(record, Tick):
+        return "rekindle.log.Tick", {"occurred_at": record.occurred_at, "clock": "wall" if record.wall else "event"}
+    values = msgspec.structs.asdict(record)
+    if isinstance(record, Webhook):
+        values["body"] = _TO_JSON(record.body).decode()
+    return _NAME_OF_STRUCT[type(record)], values
+
+
+def _facts(record: str, group: _Group, body_names: Collection[str] | None = None) -> Iterator[tuple[Any, ...] | str]:
+    """Take events apart: event_id, occurred_at, source, member_id, historical, body; a text for a bad one.
+
+    `body_names` says which fields of the body are wanted at least.
+    """
+    name = _EVENT_OF_RECORD[record]
+    if group.columns is not None:
+        columns = group.columns
+        wanted = columns.keys() if body_names is None else body_names
+        bodies = rows_of({each: values for each, values in columns.items() if each in wanted and each not in HEADER})
+        facts = zip(*(columns[each] for each in HEADER), bodies, strict=True)
+        return (_checked(name, fact) for fact in facts)
+    return (
+        row if isinstance(row, str) else _checked(name, (*(row.pop(each, None) for each in HEADER), row))
+        for row in group.rows
+    )
+
+
+def _checked(name: str, fact: tuple[Any, ...]) -> tuple[Any, ...] | str:
+    event_id, event_type, occurred_at, source, member_id, historical, body = fact
+    if event_type != name:
+        return f"a {name} that says it is {event_type!r}"
+    if not event_id or not source or member_id == "":
+        return f"a {name} with an empty event_id, source or member_id"
+    return event_id, occurred_at, source, member_id, historical, body
+
+
+def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header | str]:
+    name = _EVENT_OF_RECORD[record]
+    found: list[Header | str] = []
+    for fact in _facts(record, group, _IDENTIFYING):
+        if isinstance(fact, str):
+            found.append(fact)
+            continue
+        event_id, occurred_at, source, member_id, historical, body = fact
+        key = member_id or event_key(name, None, body)
+        found.append(
+            _nobodys(name)
+            if key is None
+            else Header(
+                type=name,
+                occurred_at=occurred_at,
+                member_id=member_id,
+                source=source,
+                event_id=event_id,
+                historical=historical,
+                key=key,
+            )
+        )
+    return found
+
+
+_IDENTIFYING = frozenset({"card_number", "visitor_id", "phone", "email", "receipt_id", "into_id"})
+
+
+def _nobodys(name: str) -> str:
+    return f"a {name} that says of nobody: no member id, visitor, card, phone, e-mail or receipt"
+
+
+def _log_builder(keys: Sequence[bytes | None]) -> Build:
+    def build(record: str, group: _Group, indexes: Sequence[int]) -> list[Any]:
+        name = _EVENT_OF_RECORD.get(record)
+        if name is None:
+            return _structs(record, group, indexes)
+        found: list[Event | str] = []
+        for index, fact in zip(indexes, _facts(record, group), strict=True):
+            if isinstance(fact, str):
+                found.append(fact)
+                continue
+            event_id, occurred_at, source, member_id, historical, body = fact
+            try:
+                raw = keys[index]
+                key = raw.decode() if raw else event_key(name, member_id, body)
+            except UnicodeDecodeError:
+                found.append(f"a {name} whose key is no UTF-8")
+                continue
+            found.append(
+                _nobodys(name)
+                if key is None
+                else Event(
+                    event_id=event_id,
+                    type=name,
+                    occurred_at=occurred_at,
+                    source=source,
+                    key=key,
+                    member_id=member_id,
+                    historical=historical,
+                    body=body,
+                )
+            )
+        return found
+
+    return build
+
+
+def _structs(record: str, group: _Group, _indexes: Sequence[int]) -> list[Any]:
+    return [row if isinstance(row, str) else _struct(record, row) for row in group.as_rows()]
+
+
+def _struct(record: str, row: dict[str, Any]) -> Any:
+    if record == "rekindle.log.Tick":
+        return Tick(occurred_at=row["occurred_at"], wall=row["clock"] == "wall")
+    if record == "rekindle.commands.Webhook":
+        try:
+            row["body"] = _FROM_JSON(row["body"])
+        except (msgspec.DecodeError, RecursionError) as error:
+            return f"{record} doesn't decode: body is no JSON: {error}"
+    return _STRUCTS[record](**row)

@@ -1,0 +1,222 @@
+"""The schema registry: what a schema id means, and that no change of a schema breaks a reader or a writer.
+
+A thin client of the Confluent-compatible interface (Apicurio's or any other): four calls, each kept once it has been
+answered. A subject is a record's full name, so one topic holds several record types, and each evolves by itself under
+FULL_TRANSITIVE: every version reads what every other wrote. The registry's own default is no check at all, hence the
+level is set per subject, before anything is registered under it where the registry lets us.
+"""
+
+import base64
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from schemas.declarations import avro_schemas
+from streams.errors import RekindleError
+from streams.settings import Settings
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+_NOT_FOUND = 404
+_CONFLICT = 409
+_CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+_UNKNOWN_MAX = 10_000
+
+
+class UnknownSchemaError(RekindleError):
+    """The registry has no such schema."""
+
+
+class SchemaSource(Protocol):
+    """What the codec needs of a registry."""
+
+    def id_of(self, subject: str) -> int:
+        """Look up the id of our schema of a subject; raises `UnknownSchemaError` if it isn't registered."""
+        ...
+
+    def schema(self, schema_id: int) -> Mapping[str, Any]:
+        """Look up the record schema that an id stands for; raises `UnknownSchemaError` if there is none."""
+        ...
+
+
+class CommittedSchemas:
+    """The committed schemas under numbers of their own: for benchmarks and tools that read no one else's records."""
+
+    def __init__(self) -> None:
+        self._ids = {subject: number for number, subject in enumerate(avro_schemas(), 1)}
+        self._schemas = dict(zip(self._ids.values(), avro_schemas().values(), strict=True))
+
+    def add(self, schema: Mapping[str, Any]) -> int:
+        """Add a writer's schema; its id."""
+        number = len(self._schemas) + 1
+        self._schemas[number] = schema
+        return number
+
+    def id_of(self, subject: str) -> int:
+        """Look up the number of a subject."""
+        try:
+            return self._ids[subject]
+        except KeyError:
+            raise UnknownSchemaError(f"schema {subject} is none of ours") from None
+
+    def schema(self, schema_id: int) -> Mapping[str, Any]:
+        """Look up the schema that a number stands for."""
+        try:
+            return self._schemas[schema_id]
+        except KeyError:
+            raise UnknownSchemaError(f"schema id {schema_id} is unknown") from None
+
+
+class _RefusedError(RekindleError):
+    """The registry answered with an error."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Registry:
+    """A client of one schema registry; safe to share among threads. Every call raises `RekindleError` if it is down."""
+
+    def __init__(
+        self, url: str, *, username: str | None = None, password: str | None = None, timeout_s: float = 10
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._headers = {"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE}
+        if username is not None:
+            credentials = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {credentials}"
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        self._schemas: dict[int, Mapping[str, Any]] = {}
+        self._unknown: dict[int, str] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Registry":
+        """Make the client that the settings describe."""
+        return cls(
+            settings.schema_registry_url,
+            username=settings.schema_registry_username,
+            password=settings.schema_registry_password,
+        )
+
+    def register_all(self) -> dict[str, int]:
+        """Register every schema of the project; ids by subject. Registering again changes nothing.
+
+        Raises `RekindleError` for a change that breaks a reader or a writer of an earlier version.
+        """
+        return {subject: self.register(subject, schema) for subject, schema in avro_schemas().items()}
+
+    def register(self, subject: str, schema: Mapping[str, Any]) -> int:
+        """Register one schema under a subject that checks compatibility; its id."""
+        set_before = self._set_compatibility(subject)
+        try:
+            answer = self._call("POST", f"/subjects/{quote(subject)}/versions?normalize=true", _body(schema))
+        except _RefusedError as error:
+            if error.status == _CONFLICT:
+                raise RekindleError(
+                    f"schema {subject}: incompatible with an earlier version ({COMPATIBILITY}); {error}"
+                ) from None
+            raise
+        if not set_before and not self._set_compatibility(subject):
+            raise RekindleError(f"schema {subject}: the registry doesn't take the level {COMPATIBILITY}")
+        found: int = answer["id"]
+        with self._lock:
+            self._ids[subject] = found
+            self._unknown.pop(found, None)
+        return found
+
+    def _set_compatibility(self, subject: str) -> bool:
+        try:
+            self._call("PUT", f"/config/{quote(subject)}", {"compatibility": COMPATIBILITY})
+        except _RefusedError as error:
+            if error.status == _NOT_FOUND:  # a registry that wants the subject first
+                return False
+            raise
+        return True
+
+    def id_of(self, subject: str) -> int:
+        """Look up the id of our schema of a subject; raises `UnknownSchemaError` if it isn't registered."""
+        with self._lock:
+            found = self._ids.get(subject)
+        if found is not None:
+            return found
+        try:
+            answer = self._call("POST", f"/subjects/{quote(subject)}?normalize=true", _body(avro_schemas()[subject]))
+        except _RefusedError as error:
+            if error.status == _NOT_FOUND:
+                raise UnknownSchemaError(
+                    f"schema {subject} is not registered at {self._url}: run `rekindle topics create`"
+                ) from None
+            raise
+        with self._lock:
+            self._ids[subject] = answer["id"]
+        return int(answer["id"])
+
+    def schema(self, schema_id: int) -> Mapping[str, Any]:
+        """Look up the record schema that an id stands for; an id is asked for once, known or unknown.
+
+        Raises `UnknownSchemaError` for an id that the registry doesn't know, or that is no Avro record.
+        """
+        with self._lock:
+            if schema_id in self._schemas:
+                return self._schemas[schema_id]
+            unknown = self._unknown.get(schema_id)
+        if unknown is not None:
+            raise UnknownSchemaError(unknown)
+        try:
+            found = self._fetch(schema_id)
+        except UnknownSchemaError as error:
+            with self._lock:
+                if len(self._unknown) >= _UNKNOWN_MAX:
+                    self._unknown.clear()
+                self._unknown[schema_id] = str(error)
+            raise
+        with self._lock:
+            self._schemas[schema_id] = found
+        return found
+
+    def _fetch(self, schema_id: int) -> Mapping[str, Any]:
+        try:
+            answer = self._call("GET", f"/schemas/ids/{schema_id}")
+        except _RefusedError as error:
+            if error.status == _NOT_FOUND:
+                raise UnknownSchemaError(f"schema id {schema_id} is unknown to the registry") from None
+            raise
+        try:
+            schema = json.loads(answer["schema"])
+        except (ValueError, KeyError, TypeError):
+            raise UnknownSchemaError(f"schema id {schema_id} is no Avro schema") from None
+        if not isinstance(schema, dict) or schema.get("type") != "record":
+            raise UnknownSchemaError(f"schema id {schema_id} is no Avro record")
+        return schema
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data=data, headers=self._headers, method=method)  # noqa: S310 - the address is a setting
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - as above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _RefusedError(f"{self._url}{path}: {error.code} {_message(error)}", error.code) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise RekindleError(
+                f"schema registry {self._url} doesn't answer: {reason} (REKINDLE_SCHEMA_REGISTRY_URL)"
+            ) from None
+
+
+def _body(schema: Mapping[str, Any]) -> dict[str, str]:
+    return {"schema": json.dumps(schema), "schemaType": "AVRO"}
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return str(error.reason)
