@@ -169,6 +169,20 @@ def test_a_pid_that_another_process_has_now_is_left_alone(tmp_path: Path) -> Non
     assert processes.alive(ours)
 
 
+def test_a_port_taken_at_the_last_moment_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = ports.choose(5)  # two for Kafka, two for the registry, the last for ClickHouse
+    monkeypatch.setattr(ports, "choose", lambda _count: chosen)
+    with (
+        socket.create_server((ports.HOST, chosen[-1])),
+        pytest.raises(
+            RekindleError, match=rf"^clickhouse ended: another program took one of its ports .{chosen[-1]}.;"
+        ),
+    ):
+        local.up(tmp_path)
+    assert state.read(tmp_path) == {}
+    assert not processes_of(tmp_path)
+
+
 def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     done = run_rekindle("local", "up", "--dir", tmp_path / "file" / "folder")
