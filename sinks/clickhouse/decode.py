@@ -8,26 +8,36 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.codec import BadRecord, Codec
-
+from schemas.dead_letters import DeadLetter
 from sinks.clickhouse.batch import Stored
-from sinks.clickhouse.rows.dead_letters import DeadLetter
 from streams import metrics
+from streams.errors import RekindleError
 
 LOG_TOPIC = "member.events"
 DEAD_LETTERS_TOPIC = "dead.letters"
 
 
+class CannotDecodeNowError(RekindleError):
+    """The registry doesn't say what a schema id stands for; it may do so later."""
+
+
 def make_decoder(codec: Codec) -> Callable[[str, int, Sequence[Stored]], list[Any]]:
-    """Make a function of (topic, partition, records) that gives one record for each, in order."""
+    """Make a function of (topic, partition, records) that gives one record for each, in order.
+
+    It raises `CannotDecodeNowError` when the registry is down.
+    """
 
     def decode(topic: str, partition: int, records: Sequence[Stored]) -> list[Any]:
         values = [record.value or b"" for record in records]
-        if topic == LOG_TOPIC:
-            found: Sequence[Any] = codec.decode_log(values, [record.key for record in records])
-        elif topic == DEAD_LETTERS_TOPIC:
-            found = codec.decode_dead_letters(values)
-        else:
-            found = codec.decode_commands(values)
+        try:
+            if topic == LOG_TOPIC:
+                found: Sequence[Any] = codec.decode_log(values, [record.key for record in records])
+            elif topic == DEAD_LETTERS_TOPIC:
+                found = codec.decode_dead_letters(values)
+            else:
+                found = codec.decode_commands(values)
+        except RekindleError as error:
+            raise CannotDecodeNowError(str(error)) from error
         return [
             _unreadable(topic, partition, stored, record) if isinstance(record, BadRecord) else record
             for stored, record in zip(records, found, strict=True)

@@ -5,9 +5,8 @@ import threading
 import time
 
 from schemas.codec import Codec
-from schemas.registry import Registry
-
 from schemas.declarations import topic_declarations
+from schemas.registry import Registry
 from sinks.clickhouse.batch import Limits
 from sinks.clickhouse.connect import ClickHouseError, connect, is_lasting
 from sinks.clickhouse.consumer import ClickHouseSink
@@ -65,7 +64,9 @@ def run_sink(settings: Settings, stop: threading.Event) -> None:
         raise RekindleError(f"Kafka has no topic {missing[0]}: run `rekindle topics create` first")
     for migration in migrate_database(settings):
         log.info("the database is at migration %04d_%s", migration.number, migration.name)
-    codec = Codec(Registry.from_settings(settings))
+    registry = Registry.from_settings(settings)
+    registry.id_of("rekindle.log.DeadLetter")  # one clear message now if it is down
+    codec = Codec(registry)
     sink = ClickHouseSink(
         settings, topics(), make_decoder(codec), stop, limits=Limits(linger_s=settings.sink_linger_ms / 1000)
     )

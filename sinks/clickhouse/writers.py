@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass, replace
 
 import stamina
-from schemas.registry import RegistryDown
 
 from sinks.clickhouse.batch import Backlog, Batch
 from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting
+from sinks.clickhouse.decode import CannotDecodeNowError
 from sinks.clickhouse.write import Decode, write
 from streams import metrics
 from streams.errors import RekindleError
@@ -90,7 +90,8 @@ class Writers:
                     with attempt:
                         if attempt.num > 1 or time.monotonic() - submitted > FRESH_S:
                             batch = replace(batch, suspect=True)
-                        if attempt.num > 1:
+                        if attempt.num > 1 and client is not None:
+                            client.close()
                             client = None
                         client = client or connect(self._dsn)
                         last = write(client, batch, self._decode)
@@ -99,7 +100,11 @@ class Writers:
                 self._results.put(Written(backlog, batch, batch.last, error))
 
     def _worth_repeating(self, error: Exception) -> bool:
-        if self._stop.is_set() or not isinstance(error, ClickHouseError | RegistryDown | OSError) or is_lasting(error):
+        if (
+            self._stop.is_set()
+            or not isinstance(error, ClickHouseError | CannotDecodeNowError | OSError)
+            or is_lasting(error)
+        ):
             return False
         metrics.sink_retries.inc()
         log.warning("trying again soon: %s", str(error).splitlines()[0])

@@ -2,12 +2,13 @@
 
 import threading
 
+from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
-from schemas.registry import Registry
-
 from schemas.declarations import topic_declarations
+from schemas.registry import Registry
 from sinks.senders.gateways import make_gateway
 from sinks.senders.ledger import Ledger, create_ledger_topic
+from sinks.senders.statuses import FAILED, SENT
 from sinks.senders.worker import Sender
 from streams.errors import RekindleError
 from streams.kafka import partition_counts
@@ -15,6 +16,7 @@ from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
 
 _DISPATCH = "rekindle.commands.Dispatch"
+_WRITTEN = ("rekindle.log.DeadLetter", *(EVENT_TYPES[name].record for name in (SENT, FAILED)))
 
 
 def channels() -> list[str]:
@@ -32,7 +34,10 @@ def run_sender(settings: Settings, channel: str, stop: threading.Event) -> None:
         if topic not in existing:
             raise RekindleError(f"Kafka has no topic {topic}: run `rekindle topics create` first")
     topic_id = create_ledger_topic(settings, channel, existing[f"send.{channel}"])
-    codec = Codec(Registry.from_settings(settings))
+    registry = Registry.from_settings(settings)
+    for subject in _WRITTEN:  # one clear message now if it is down; later the ids are known
+        registry.id_of(subject)
+    codec = Codec(registry)
     ledger = Ledger(settings, channel, topic_id)
     sender = Sender(settings, channel, gateway=gateway, codec=codec, ledger=ledger, stop=stop)
     serve_metrics(settings, ready=sender.why_not_ready)

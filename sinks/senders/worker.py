@@ -18,26 +18,25 @@ crash, at most `concurrency` dispatches.
 import logging
 import threading
 import time
-import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
 from schemas.codec import BadRecord, Codec
-from schemas.dead_letters import encode_dead_letter
-
 from sinks.senders.gateway import Gateway
 from sinks.senders.hand_over import Claim, HandOver, Outcome
 from sinks.senders.ledger import CLAIMED, DONE, Ledger
 from sinks.senders.progress import Progress
 from sinks.senders.rate_limit import TokenBucket
-from sinks.senders.statuses import FAILED, SENT, status
-from sinks.senders.statuses import TOPIC as STATUSES_TOPIC
+from sinks.senders.statuses import FAILED, SENT
+from sinks.senders.transaction import TIMEOUT_MS, Letter, Transactions, place_of
 from streams import metrics
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, consumer_config, producer_config
+from streams.kafka import REACH_SECONDS, consumer_config
 from streams.settings import Settings
 
 WAITING_MAX = 4_000
@@ -45,8 +44,8 @@ BEGUN_MAX = 20_000
 IDLE_S = 0.1
 BUSY_S = 0.005
 DRAIN_S = 10.0
+AGAIN_S = 1.0
 LAG_EVERY_S = 2.0
-TRANSACTION_TIMEOUT_MS = 20_000
 FAILURES_MAX = 20
 
 log = logging.getLogger(__name__)
@@ -61,16 +60,6 @@ def group_of(settings: Settings, channel: str) -> str:
 class _Partition:
     progress: Progress
     waiting: deque[Claim] = field(default_factory=deque)
-
-
-@dataclass(slots=True)
-class _Letter:
-    """A record that cannot be read, on its way to dead.letters."""
-
-    message: Message
-    partition: int
-    offset: int
-    reason: str
 
 
 class Sender:
@@ -100,7 +89,7 @@ class Sender:
         self._in_flight: dict[str, Claim] = {}
         self._found: dict[str, bool | None] = {}
         self._unreported: list[Outcome] = []
-        self._letters: list[_Letter] = []
+        self._letters: list[Letter] = []
         self._moved: set[int] = set()
         self._lag_at = 0.0
         self._paused = False
@@ -114,15 +103,7 @@ class Sender:
         if settings.instance:
             config["group.instance.id"] = f"{group}-{settings.instance}"
         self._consumer = Consumer(config, logger=logging.getLogger("kafka"))
-        self._producer = Producer(
-            producer_config(settings)
-            | {
-                "transactional.id": f"{group}-{settings.instance or uuid.uuid4().hex}",
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-                "linger.ms": 0,
-            },
-            logger=logging.getLogger("kafka"),
-        )
+        self._transactions = Transactions(settings, codec, group=group, topic=self._topic, ledger_topic=ledger.topic)
 
     def why_not_ready(self) -> str | None:
         """One sentence why it is not ready to work, or None."""
@@ -130,10 +111,7 @@ class Sender:
 
     def run(self) -> None:
         """Work until `stop` is set. Raises `RekindleError` for what repetition cannot heal."""
-        try:
-            self._producer.init_transactions(REACH_SECONDS * 3)
-        except KafkaException as error:
-            raise RekindleError(f"Kafka: no transactions: {error.args[0].str()}") from error
+        self._transactions.open()
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -186,25 +164,35 @@ class Sender:
                 raise RekindleError(f"Kafka: {error.str()}")
             else:
                 log.warning("Kafka: %s", error.str())
-        self._take_up([message for message in good if _place(message)[0] in self._partitions])
+        self._take_up([message for message in good if place_of(message)[0] in self._partitions])
 
     def _take_up(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
         metrics.records_in.labels("sender", self._topic).inc(len(messages))
-        decoded = self._codec.decode_commands([message.value() or b"" for message in messages])
+        decoded = self._decode([message.value() or b"" for message in messages])
         claims: dict[int, list[Claim]] = defaultdict(list)
-        for message, record in zip(messages, decoded, strict=True):
-            partition, offset = _place(message)
+        for message, record in zip(messages, decoded, strict=False):  # shorter if the sender is to stop
+            partition, offset = place_of(message)
             self._partitions[partition].progress.begin(offset)
             if isinstance(record, Dispatch):
                 claims[partition].append(Claim(partition, offset, record))
             else:
                 reason = record.reason if isinstance(record, BadRecord) else f"not a dispatch: {type(record).__name__}"
-                self._letters.append(_Letter(message, partition, offset, f"sender: {reason}"))
+                self._letters.append(Letter(message, partition, offset, f"sender: {reason}"))
         for partition, found in claims.items():
             self._partitions[partition].waiting.extend(found)
             self._settle_doubts(partition, [claim.dispatch.dispatch_id for claim in found])
+
+    def _decode(self, values: Sequence[bytes]) -> Sequence[Any]:
+        """Decode, waiting for a registry that is down; nothing if the sender is to stop meanwhile."""
+        while not self._stop.is_set():
+            try:
+                return self._codec.decode_commands(values)
+            except RekindleError as error:
+                log.warning("trying again soon: %s", error)
+                self._stop.wait(AGAIN_S)
+        return []
 
     def _settle_doubts(self, partition: int, dispatch_ids: Sequence[str]) -> None:
         """Of those that an earlier owner had claimed, ask the gateway what became of them."""
@@ -287,7 +275,9 @@ class Sender:
         for claim in claims:
             entries[claim.partition][claim.dispatch.dispatch_id] = CLAIMED
         try:
-            ends = self._transact(entries, outcomes, letters, positions)
+            ends = self._transactions.commit(
+                entries, outcomes, letters, positions, self._consumer.consumer_group_metadata()
+            )
         except KafkaException as error:
             self._abort(error, claims)
             return False
@@ -301,7 +291,7 @@ class Sender:
         return True
 
     def _positions(
-        self, outcomes: Sequence[Outcome], letters: Sequence[_Letter], claims: Sequence[Claim]
+        self, outcomes: Sequence[Outcome], letters: Sequence[Letter], claims: Sequence[Claim]
     ) -> list[TopicPartition]:
         finished: dict[int, set[int]] = {partition: set() for partition in self._moved & self._partitions.keys()}
         finished |= {claim.partition: set() for claim in claims}
@@ -316,60 +306,7 @@ class Sender:
             for partition, offsets in finished.items()
         ]
 
-    def _transact(
-        self,
-        entries: dict[int, dict[str, bytes | None]],
-        outcomes: Sequence[Outcome],
-        letters: Sequence[_Letter],
-        positions: list[TopicPartition],
-    ) -> dict[int, int]:
-        """One transaction; returns the offset behind the last entry of each partition of the ledger."""
-        ends: dict[int, int] = {}
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                partition, offset = _place(message)
-                ends[partition] = max(ends.get(partition, 0), offset + 1)
-
-        self._producer.begin_transaction()
-        for partition, states in entries.items():
-            for dispatch_id, state in states.items():
-                self._producer.produce(
-                    self._ledger.topic,
-                    key=dispatch_id.encode(),
-                    value=state,
-                    partition=partition,
-                    on_delivery=delivered,
-                )
-        for outcome in outcomes:
-            for kind, reason in outcome.statuses:
-                event = status(outcome.claim.dispatch, kind, at=outcome.at, reason=reason)
-                self._producer.produce(
-                    STATUSES_TOPIC, key=event.key.encode(), value=self._codec.encode(event), timestamp=event.occurred_at
-                )
-        for letter in letters:
-            self._produce_letter(letter)
-        self._producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata(), REACH_SECONDS)
-        self._producer.commit_transaction(REACH_SECONDS)
-        return ends
-
-    def _produce_letter(self, letter: _Letter) -> None:
-        message = letter.message
-        at = message.timestamp()[1]
-        value = encode_dead_letter(
-            self._codec,
-            topic=self._topic,
-            partition=letter.partition,
-            offset=letter.offset,
-            key=message.key(),
-            value=message.value(),
-            reason=letter.reason,
-            at=at,
-        )
-        self._producer.produce("dead.letters", key=message.key(), value=value, timestamp=at)
-        metrics.dead_letters.labels("sender").inc()
-
-    def _settle(self, outcomes: Sequence[Outcome], letters: Sequence[_Letter], claims: Sequence[Claim]) -> None:
+    def _settle(self, outcomes: Sequence[Outcome], letters: Sequence[Letter], claims: Sequence[Claim]) -> None:
         """Take note of what was committed."""
         returned: dict[int, list[Claim]] = defaultdict(list)
         for outcome in outcomes:
@@ -402,10 +339,7 @@ class Sender:
         if self._failures > FAILURES_MAX:
             raise RekindleError(f"Kafka: {FAILURES_MAX} transactions failed in a row: {problem.str()}") from error
         log.warning("transaction aborted: %s", problem.str())
-        try:
-            self._producer.abort_transaction(REACH_SECONDS)
-        except KafkaException as second:
-            raise RekindleError(f"Kafka: transaction cannot be aborted: {second.args[0].str()}") from second
+        self._transactions.abort()
         for claim in sorted(claims, key=lambda claim: claim.offset, reverse=True):
             self._partitions[claim.partition].waiting.appendleft(claim)
         self._stop.wait(min(1.0, 0.05 * self._failures))
@@ -425,7 +359,7 @@ class Sender:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             # First the offsets: Kafka gives them out when no transaction of the owner before is open any more.
-            committed = consumer.committed(partitions, TRANSACTION_TIMEOUT_MS / 1000 + REACH_SECONDS)
+            committed = consumer.committed(partitions, TIMEOUT_MS / 1000 + REACH_SECONDS)
             for each in committed:
                 if each.offset < 0:
                     each.offset, _ = consumer.get_watermark_offsets(each, timeout=REACH_SECONDS)
@@ -480,10 +414,3 @@ def _clock(settings: Settings) -> Callable[[Dispatch], int]:
     if settings.clock == "event":
         return lambda dispatch: dispatch.at
     return lambda _dispatch: time.time_ns() // 1_000_000
-
-
-def _place(message: Message) -> tuple[int, int]:
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None
-    assert offset is not None
-    return partition, offset

@@ -5,21 +5,8 @@ The latter stand here only, with their own place as origin: there is no one furt
 
 from collections.abc import Iterator
 
-import msgspec
-
+from schemas.dead_letters import DeadLetter
 from sinks.clickhouse.rows import TIME, Row, Table
-
-
-class DeadLetter(msgspec.Struct, kw_only=True):
-    """A record that could not be handled. `at` is in milliseconds since the epoch, key and value are as they were."""
-
-    at: int
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    reason: str
 
 
 def _rows(letter: DeadLetter) -> Iterator[Row]:

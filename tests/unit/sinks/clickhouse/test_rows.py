@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from schemas.dead_letters import DeadLetter
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.rows import as_json, tables
-from sinks.clickhouse.rows.dead_letters import DeadLetter
 from sinks.clickhouse.write import make_blocks
 from streams.engine.commands import Award, Decision, Dispatch, Webhook
 from streams.engine.events import Event, ProgrammeApplied, Tick
