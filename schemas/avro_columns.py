@@ -17,10 +17,10 @@ import io
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from polars_avro._avro_rs import AvroSource
@@ -30,7 +30,16 @@ from schemas.avro_decode import FieldPlan, wire_form
 from schemas.avro_encode import encode_long
 from schemas.values import MS_MAX, MS_MIN, decimal_from_bytes
 
-Columns = dict[str, list[Any]]
+
+class Column(NamedTuple):
+    """Values of one field, None for a missing one; whether some, or all, are missing."""
+
+    values: list[Any]
+    some_missing: bool
+    all_missing: bool
+
+
+Columns = dict[str, Column]
 
 PAYLOADS_MIN = 40
 """Of fewer payloads, reading them one by one is faster than the fixed cost of a third of a millisecond."""
@@ -65,20 +74,28 @@ class ColumnReader:
             )
         )
 
-    def read(self, payloads: Sequence[bytes]) -> Columns | None:
-        """All fields in canonical values, None for a missing one; or None for a batch that has something odd."""
+    def read(self, payloads: Sequence[bytes], wanted: Collection[str] | None = None) -> Columns | None:
+        """All fields in canonical values, None for a missing one; or None for a batch that has something odd.
+
+        With `wanted`, only those fields; the others are checked all the same.
+        """
         try:
             frame = self._frame(payloads)
-            return {
-                plan.name: [plan.default] * len(payloads) if plan.name in self._absent else _column(frame, plan)
-                for plan in self._plans
-            }
+            found: Columns = {}
+            for plan in self._plans:
+                if plan.name in self._absent:
+                    found[plan.name] = _same(plan.default, len(payloads))
+                elif wanted is None or plan.name in wanted:
+                    found[plan.name] = _column(frame, plan)
+                else:
+                    _check(frame.get_column(plan.name), plan)
         except Exception:  # noqa: BLE001 - whatever the bytes lead the reader into, the row decoder will name it
             return None
         except BaseException as error:
             if type(error).__name__ == "PanicException":  # of the library's own; it isn't exported
                 return None
             raise
+        return found
 
     def _frame(self, payloads: Sequence[bytes]) -> pl.DataFrame:
         salt = int.from_bytes(os.urandom(4), "big")
@@ -145,14 +162,19 @@ def _sized(data: bytes) -> bytes:
     return encode_long(len(data)) + data
 
 
-def _column(frame: pl.DataFrame, plan: FieldPlan) -> list[Any]:
+def _column(frame: pl.DataFrame, plan: FieldPlan) -> Column:
     series = frame.get_column(plan.name)
-    if series.null_count() == len(series):
-        return [plan.default] * len(series)
+    nulls = series.null_count()
+    if nulls == len(series):
+        return _same(plan.default, nulls)
     values = _READERS[plan.kind](series, plan)
-    if plan.default is not None and series.null_count():
-        return [plan.default if value is None else value for value in values]
-    return values
+    if nulls and plan.default is not None:
+        return Column([plan.default if value is None else value for value in values], False, False)
+    return Column(values, nulls > 0, False)
+
+
+def _same(value: Any, count: int) -> Column:
+    return Column([value] * count, value is None, value is None)
 
 
 def _as_it_is(series: pl.Series, _plan: FieldPlan) -> list[Any]:
@@ -205,7 +227,7 @@ def _check_range(series: pl.Series, low: int, high: int) -> None:
 
 def _record_rows(series: pl.Series, plan: FieldPlan) -> list[Any]:
     frame = series.struct.unnest()
-    rows: list[Any] = rows_of({each.name: _column(frame, each) for each in plan.fields})
+    rows: list[Any] = rows_of({each.name: _column(frame, each) for each in plan.fields}, len(frame))
     if series.null_count():
         return [None if null else row for null, row in zip(series.is_null().to_list(), rows, strict=True)]
     return rows
@@ -213,8 +235,8 @@ def _record_rows(series: pl.Series, plan: FieldPlan) -> list[Any]:
 
 def _arrays(series: pl.Series, plan: FieldPlan) -> list[Any]:
     lengths = series.list.len().to_list()
-    frame = series.filter(series.list.len() > 0).explode(empty_as_null=False).struct.unnest()
-    rows = rows_of({each.name: _column(frame, each) for each in plan.fields}) if len(frame) else []
+    frame = _flat(series)
+    rows = rows_of({each.name: _column(frame, each) for each in plan.fields}, len(frame))
     found: list[Any] = []
     start = 0
     for length in lengths:
@@ -240,13 +262,40 @@ _READERS: Mapping[str, Callable[[pl.Series, FieldPlan], list[Any]]] = {
 }
 
 
-def rows_of(columns: Columns) -> list[dict[str, Any]]:
-    """Make one mapping per row, without what is None in it."""
-    used = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+def _check(series: pl.Series, plan: FieldPlan) -> None:
+    """Make sure that the values could be made, without making them."""
+    if series.null_count() == len(series):
+        return
+    if plan.kind in {"records", "record"}:
+        frame = _flat(series) if plan.kind == "records" else series.struct.unnest()
+        for each in plan.fields:
+            _check(frame.get_column(each.name), each)
+    elif plan.kind == "decimal":
+        size = series.bin.size().max()
+        if not (isinstance(size, int) and size <= _CERTAIN_BYTES):
+            _decimals(series, plan)
+    elif plan.kind == "timestamp":
+        _check_range(series, MS_MIN, MS_MAX)
+    elif plan.kind == "date":
+        _check_range(series, _DAYS_MIN, _DAYS_MAX)
+
+
+_CERTAIN_BYTES = 7
+"""Numbers of so many bytes are never too large for decimal(18, 6)."""
+
+
+def _flat(series: pl.Series) -> pl.DataFrame:
+    """Line up the records of all lists."""
+    return series.filter(series.list.len() > 0).explode(empty_as_null=False).struct.unnest()
+
+
+def rows_of(columns: Columns, count: int) -> list[dict[str, Any]]:
+    """Make one mapping per row, without what is missing in it."""
+    used = {name: column for name, column in columns.items() if not column.all_missing}
     if not used:
-        return [{} for _ in range(len(next(iter(columns.values()), ())))]
+        return [{} for _ in range(count)]
     names = tuple(used)
-    rows = zip(*used.values(), strict=True)
-    if any(None in values for values in used.values()):
+    rows = zip(*(column.values for column in used.values()), strict=True)
+    if any(column.some_missing for column in used.values()):
         return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows]
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -75,12 +75,12 @@ class _Decoder:
     row: Callable[[bytes], dict[str, Any]]
     columns: ColumnReader | None
 
-    def read(self, payloads: list[bytes]) -> "_Group":
+    def read(self, payloads: list[bytes], wanted: Collection[str] | None) -> "_Group":
         if self.columns is not None and len(payloads) >= PAYLOADS_MIN:
-            columns = self.columns.read(payloads)
+            columns = self.columns.read(payloads, wanted)
             if columns is not None:
-                return _Group(columns, [])
-        return _Group(None, [self._read_row(payload) for payload in payloads])
+                return _Group(len(payloads), columns, [])
+        return _Group(len(payloads), None, [self._read_row(payload) for payload in payloads])
 
     def _read_row(self, payload: bytes) -> dict[str, Any] | str:
         try:
@@ -93,11 +93,12 @@ class _Decoder:
 class _Group:
     """What was read of the payloads of one schema: columns of a vouched batch, or rows, a text for one undecodable."""
 
+    size: int
     columns: Columns | None
     rows: list[dict[str, Any] | str]
 
     def as_rows(self) -> list[dict[str, Any] | str]:
-        return self.rows if self.columns is None else [*rows_of(self.columns)]
+        return self.rows if self.columns is None else [*rows_of(self.columns, self.size)]
 
 
 Build = Callable[[str, _Group, Sequence[int]], list[Any]]
@@ -134,7 +135,7 @@ class Codec:
         wanted = frozenset(_EVENT_OF_RECORD)
         if topic is not None:
             wanted &= frozenset(topic_declarations()[topic].schemas)
-        return self._decode(values, wanted, _headers)
+        return self._decode(values, wanted, _headers, _HEADER_FIELDS)
 
     def decode_commands(self, values: Sequence[bytes]) -> list[Command | BadRecord]:
         """Decode dispatches, awards, decisions and webhooks, in order."""
@@ -153,6 +154,7 @@ class Codec:
         values: Sequence[bytes | None],
         wanted: Collection[str],
         build: Build,
+        fields: Collection[str] | None = None,
     ) -> list[Any]:
         results: list[Any] = [None] * len(values)
         by_id: dict[int, list[int]] = {}
@@ -172,7 +174,7 @@ class Codec:
                 group = [f"{decoder.record} doesn't belong here"] * len(indexes)
             else:
                 payloads = [(values[index] or b"")[_PREFIX.size :] for index in indexes]
-                group = build(decoder.record, decoder.read(payloads), indexes)
+                group = build(decoder.record, decoder.read(payloads, fields), indexes)
             for index, result in zip(indexes, group, strict=True):
                 results[index] = BadRecord(result, values[index] or b"") if isinstance(result, str) else result
         return results
@@ -242,17 +244,13 @@ def _values(record: LogRecord | Command | DeadLetter) -> tuple[str, Mapping[str,
     return _NAME_OF_STRUCT[type(record)], values
 
 
-def _facts(record: str, group: _Group, body_names: Collection[str] | None = None) -> Iterator[tuple[Any, ...] | str]:
-    """Take events apart: event_id, occurred_at, source, member_id, historical, body; a text for a bad one.
-
-    `body_names` says which fields of the body are wanted at least.
-    """
+def _facts(record: str, group: _Group) -> Iterator[tuple[Any, ...] | str]:
+    """Take events apart: event_id, occurred_at, source, member_id, historical, body; a text for a bad one."""
     name = _EVENT_OF_RECORD[record]
     if group.columns is not None:
         columns = group.columns
-        wanted = columns.keys() if body_names is None else body_names
-        bodies = rows_of({each: values for each, values in columns.items() if each in wanted and each not in HEADER})
-        facts = zip(*(columns[each] for each in HEADER), bodies, strict=True)
+        body = {each: column for each, column in columns.items() if each not in HEADER}
+        facts = zip(*(columns[each].values for each in HEADER), rows_of(body, group.size), strict=True)
         return (_checked(name, fact) for fact in facts)
     return (
         row if isinstance(row, str) else _checked(name, (*(row.pop(each, None) for each in HEADER), row))
@@ -272,7 +270,7 @@ def _checked(name: str, fact: tuple[Any, ...]) -> tuple[Any, ...] | str:
 def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header | str]:
     name = _EVENT_OF_RECORD[record]
     found: list[Header | str] = []
-    for fact in _facts(record, group, _IDENTIFYING):
+    for fact in _facts(record, group):
         if isinstance(fact, str):
             found.append(fact)
             continue
@@ -294,7 +292,7 @@ def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header
     return found
 
 
-_IDENTIFYING = frozenset({"card_number", "visitor_id", "phone", "email", "receipt_id", "into_id"})
+_HEADER_FIELDS = frozenset({*HEADER, "card_number", "visitor_id", "phone", "email", "receipt_id", "into_id"})
 
 
 def _nobodys(name: str) -> str:
@@ -349,4 +347,10 @@ def _struct(record: str, row: dict[str, Any]) -> Any:
             row["body"] = _FROM_JSON(row["body"])
         except (msgspec.DecodeError, RecursionError) as error:
             return f"{record} doesn't decode: body is no JSON: {error}"
-    return _STRUCTS[record](**row)
+    return _STRUCTS[record](**(_NULLABLE[record] | row))
+
+
+_NULLABLE = {
+    record: {field.name: None for field in msgspec.structs.fields(made) if field.required}
+    for record, made in _STRUCTS.items()
+}
