@@ -42,12 +42,12 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     moderated: bool = False
 
     _parts: dict[str, _Render] = PrivateAttr(default_factory=dict)
-    _names: frozenset[str] = PrivateAttr(default=frozenset())
+    _names: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _compile(self) -> Self:
         problems: list[tuple[Loc, str]] = []
-        names: set[str] = set()
+        names: dict[str, set[str]] = {}
 
         def parsed(source: str, loc: Loc) -> _Render:
             try:
@@ -55,7 +55,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
             except TemplateError as error:
                 problems.append((loc, f"isn't valid Liquid: {error}"))
                 return lambda _: ""
-            names.update(text.names())
+            names.setdefault(str(loc[0]), set()).update(text.names())
             return text.render
 
         for part in PARTS:
@@ -68,7 +68,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
             problems.append((("text",), "a template has at least one part"))
         if problems:
             raise invalid(problems)
-        self._names = frozenset(names)
+        self._names.update({part: frozenset(found) for part, found in names.items()})
         return self
 
     @property
@@ -79,7 +79,11 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     @property
     def names(self) -> frozenset[str]:
         """The paths that it asks of the data (`member.first_name`)."""
-        return self._names
+        return frozenset().union(*self._names.values())
+
+    def names_in(self, part: str) -> frozenset[str]:
+        """The paths that one part asks of the data; none if it hasn't that part."""
+        return self._names.get(part, frozenset())
 
     def render(self, channel: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """The content of a message: the parts that the channel takes, in its order. Raises `TemplateError`."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streams.programme.bundle import Bundle
-from streams.programme.check import check
+from streams.programme.checks import check
 from streams.programme.definitions import Reading, read_definitions
 from streams.programme.problems import Problem, ProblemsError, errors, in_order
 from streams.programme.programme import Definitions, Programme

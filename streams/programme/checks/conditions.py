@@ -1,0 +1,164 @@
+"""Checks of a condition: its names exist where it stands, and what it asks can hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.catalogue import EVENT_TYPES, FieldType
+from streams.engine.conditions import Condition
+from streams.engine.conditions.condition import Node
+from streams.engine.conditions.nodes import Compare, InSegment, Ref, refs
+from streams.engine.conditions.operators._kinds import instant
+from streams.engine.conditions.records import Records
+from streams.engine.definition import Loc, did_you_mean, listed
+from streams.programme.checks import names
+from streams.programme.definitions import Reading, Source
+from streams.programme.problems import Problem
+
+_HEADS = ("member", "counter", "days_since", "rfm", "entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a condition stands: the fields of the event at hand and of the entry event, None where they can't be told.
+
+    `what` names the event at hand in messages. `strict`: a field that the event at hand doesn't have is a mistake, not
+    only a doubt.
+    """
+
+    fields: names.Fields | None
+    entry: names.Fields | None
+    what: str
+    strict: bool = True
+
+
+def check_condition(
+    reading: Reading, condition: Condition, source: Source, path: Loc, context: Context
+) -> Iterator[Problem]:
+    """Every mistake and doubt of a condition that stands at `path`."""
+    for node in condition.walk():
+        yield from _check(reading, node, source, path, context)
+
+
+def _check(reading: Reading, node: Node, source: Source, path: Loc, context: Context) -> Iterator[Problem]:
+    at = (*path, *node.path)
+    if isinstance(node, InSegment):
+        yield from check_segment(reading, node.segment, source, at)
+    elif isinstance(node, Compare):
+        kind = yield from _kind(reading, node.name, source, at, context)
+        for ref in refs(node.operand):
+            yield from _kind(reading, ref.name, source, at, context)
+        yield from _doubts(node, kind, source, at)
+    elif isinstance(node, Records):
+        yield from _records(reading, node, source, at, context)
+
+
+def check_segment(reading: Reading, segment: str, source: Source, path: Loc) -> Iterator[Problem]:
+    """That there is such a segment."""
+    known = ("everyone", *reading.stated.get("segment", ()))
+    if segment not in known:
+        yield source.problem(path, f"unknown segment `{segment}`{did_you_mean(segment, known)}")
+
+
+def _records(reading: Reading, node: Records, source: Source, at: Loc, context: Context) -> Iterator[Problem]:
+    kind = yield from _kind(reading, node.name, source, at, context)
+    if isinstance(kind, FieldType) and kind.kind == "records":
+        inner = Context(kind.fields, context.entry, f"a record of `{node.name}`")
+        nodes = [node.part]
+        while nodes:
+            part = nodes.pop()
+            yield from _check(reading, part, source, at[: len(at) - len(node.path)], inner)
+            nodes.extend(part.children())
+    elif kind is not None and kind != "any":
+        yield source.problem(at, f"can never hold: `{node.name}` isn't a list of records", severity="warning")
+
+
+def _kind(
+    reading: Reading, name: str, source: Source, at: Loc, context: Context
+) -> "Iterator[Problem] | Any":  # a generator that returns the kind
+    head, dot, rest = name.partition(".")
+    if not dot:
+        return (yield from _field(name, source, at, context.fields, context.what, strict=context.strict))
+    match head:
+        case "member":
+            kind = names.member_kind(rest)
+            if kind is None:
+                yield source.problem(at, f"unknown name `{name}`{_near(rest, names.member_names(), 'member')}")
+            return kind
+        case "counter":
+            known = reading.stated.get("counter", {})
+            if rest not in known:
+                yield source.problem(at, f"unknown counter `{rest}`{did_you_mean(rest, known)}")
+            return "decimal" if rest in known else None
+        case "days_since":
+            if rest not in EVENT_TYPES:
+                yield source.problem(at, f"unknown event type `{rest}`{did_you_mean(rest, EVENT_TYPES)}")
+            return "integer" if rest in EVENT_TYPES else None
+        case "rfm":
+            if rest not in names.RFM:
+                yield source.problem(at, f"unknown name `{name}`{_near(rest, names.RFM, 'rfm')}")
+            return "any" if rest in names.RFM else None
+        case "entry":
+            return (yield from _field(rest, source, at, context.entry, "the entry event"))
+        case _:
+            yield source.problem(at, f"unknown name `{name}`{did_you_mean(head, _HEADS)}")
+            return None
+
+
+def _near(name: str, known: Any, head: str) -> str:
+    return did_you_mean(name, known).replace("`", f"`{head}.", 1)
+
+
+def _field(
+    name: str, source: Source, at: Loc, fields: names.Fields | None, what: str, *, strict: bool = True
+) -> "Iterator[Problem] | Any":
+    if fields is None:
+        return "any"
+    if name in fields:
+        return fields[name]
+    near = did_you_mean(name, fields)
+    if strict or name not in names.all_fields():
+        heads = f"; other names begin with {listed(f'{head}.' for head in _HEADS)}" if not near else ""
+        yield source.problem(at, f"unknown field `{name}` of {what}{near}{heads}")
+    else:
+        yield source.problem(at, f"can never hold: {what} has no field `{name}`", severity="warning")
+    return None
+
+
+def _doubts(node: Compare, kind: Any, source: Source, at: Loc) -> Iterator[Problem]:
+    """Why the comparison can never hold, if its kinds tell."""
+    if kind is None or kind == "any" or node.operator.name == "exists":
+        return
+    found = kind.kind if isinstance(kind, FieldType) else kind
+    operands = node.operand if isinstance(node.operand, list) else [node.operand]
+    if not operands or any(isinstance(operand, Ref) for operand in operands):
+        return
+    if found in {"records", "map"} and node.operator.name != "contains":
+        advice = "a list takes `some`, `every` or `none`" if found == "records" else "a mapping isn't compared"
+        yield source.problem(at, f"can never hold: {advice}", severity="warning")
+    elif not any(_comparable(found, operand) for operand in operands):
+        advice = "; write `{exists: false}`" if operands == [None] else ""
+        yield source.problem(at, f"can never hold: `{node.name}` is {_named(found)}{advice}", severity="warning")
+    elif isinstance(kind, FieldType) and kind.symbols and node.operator.name in {"eq", "in"}:
+        if not set(operands) & set(kind.symbols):
+            yield source.problem(
+                at, f"can never hold: `{node.name}` is one of {listed(kind.symbols)}", severity="warning"
+            )
+
+
+def _comparable(kind: str, operand: Any) -> bool:
+    if kind not in names.kinds_of(operand):
+        return kind in {"records", "map"}
+    return kind not in {"date", "timestamp"} or instant(operand) is not None
+
+
+def _named(kind: str) -> str:
+    return {
+        "string": "a string",
+        "enum": "a string",
+        "boolean": "true or false",
+        "integer": "a number",
+        "decimal": "a number",
+        "date": "a date",
+        "timestamp": "a moment",
+    }[kind]

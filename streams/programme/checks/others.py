@@ -1,0 +1,84 @@
+"""Checks of policies, counters, segments and templates."""
+
+from collections.abc import Iterator
+
+from schemas.catalogue import EVENT_TYPES
+from streams.engine.channels import CHANNELS
+from streams.engine.definition import did_you_mean
+from streams.programme.checks import names
+from streams.programme.checks.conditions import Context, check_condition
+from streams.programme.definitions import Reading
+from streams.programme.problems import Problem
+from streams.programme.programme import needs
+
+
+def check_policies(reading: Reading) -> Iterator[Problem]:
+    """That caps are for channels that exist and that they bind."""
+    if reading.policies_source is None:
+        return
+    for index, cap in enumerate(reading.policies.frequency_caps):
+        path = ("frequency_caps", index, "channel")
+        if cap.channel is None:
+            continue
+        if cap.channel not in CHANNELS:
+            message = f"unknown channel `{cap.channel}`{did_you_mean(cap.channel, CHANNELS)}"
+            yield reading.policies_source.problem(path, message)
+        elif CHANNELS[cap.channel].exempt:
+            message = f"can never hold: channel `{cap.channel}` is exempt from caps"
+            yield reading.policies_source.problem(path, message, severity="warning")
+
+
+def check_counters(reading: Reading) -> Iterator[Problem]:
+    """That counters count events that exist, by fields that these have."""
+    for counter, source in reading.counters.values():
+        fields = names.event_fields(counter.event)
+        if fields is None:
+            near = did_you_mean(counter.event, EVENT_TYPES)
+            yield source.problem(("event",), f"unknown event type `{counter.event}`{near}")
+            continue
+        what = f"`{counter.event}`"
+        if counter.field is not None and counter.field not in fields:
+            near = did_you_mean(counter.field, fields)
+            yield source.problem(("field",), f"unknown field `{counter.field}` of {what}{near}")
+        elif counter.field is not None and counter.aggregate in {"sum", "max"}:
+            if fields[counter.field].kind not in {"decimal", "integer"}:
+                yield source.problem(("field",), f"`{counter.aggregate}` needs a number; `{counter.field}` isn't one")
+        if counter.where is not None:
+            yield from check_condition(reading, counter.where, source, ("where",), Context(fields, {}, what))
+
+
+def check_segments(reading: Reading) -> Iterator[Problem]:
+    """That segments ask for what a member has, and not for themselves in a circle."""
+    for segment, source in reading.segments.values():
+        if segment.where is None:
+            continue
+        context = Context({}, {}, "a segment's condition sees the member only: it", strict=False)
+        yield from check_condition(reading, segment.where, source, ("where",), context)
+        circle = _circle(reading, segment.id)
+        if circle:
+            yield source.problem(("where",), f"asks for itself in a circle: {' → '.join(circle)}")
+
+
+def _circle(reading: Reading, start: str) -> list[str]:
+    """The way from a segment back to itself, nothing if there is none."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        found = reading.segments.get(way[-1])
+        for other in sorted(needs(found[0])) if found is not None else ():
+            if other == start:
+                return [*way, other]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
+def check_templates(reading: Reading) -> Iterator[Problem]:
+    """That each template makes a message for at least one channel."""
+    for template, source in reading.templates.values():
+        if all(channel.problem(template.parts) is not None for channel in CHANNELS.values()):
+            yield source.problem(
+                (), "can never be sent: no channel takes a template of these parts", severity="warning"
+            )
