@@ -76,11 +76,15 @@ class _Decoder:
     columns: ColumnReader | None
 
     def read(self, payloads: list[bytes], wanted: Collection[str] | None) -> "_Group":
-        if self.columns is not None and len(payloads) >= PAYLOADS_MIN:
-            columns = self.columns.read(payloads, wanted)
-            if columns is not None:
-                return _Group(len(payloads), columns, [])
-        return _Group(len(payloads), None, [self._read_row(payload) for payload in payloads])
+        """Read a group; a batch that isn't sound is halved, so that its sound parts stay fast."""
+        if self.columns is None or len(payloads) < PAYLOADS_MIN:
+            return _Group(len(payloads), None, [self._read_row(payload) for payload in payloads])
+        columns = self.columns.read(payloads, wanted)
+        if columns is not None:
+            return _Group(len(payloads), columns, [])
+        half = len(payloads) // 2
+        halves = (self.read(part, wanted) for part in (payloads[:half], payloads[half:]))
+        return _Group(len(payloads), None, [row for part in halves for row in part.as_rows()])
 
     def _read_row(self, payload: bytes) -> dict[str, Any] | str:
         try:

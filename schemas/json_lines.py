@@ -48,27 +48,33 @@ class _Unfit(Exception):  # noqa: N818 - control flow inside this module
         self.path = path
 
 
-def read_file(path: Path) -> Iterator[tuple[LogRecord, LogPosition | None]]:
+def read_file(path: Path, *, events_only: bool = False) -> Iterator[tuple[LogRecord, LogPosition | None]]:
     """Read the events of a file; raises `InputError` for a file or line that can't be read."""
     try:
         # Bytes that are no UTF-8 become lone surrogates, which the line's check then names.
         with path.open(encoding="utf-8", errors="surrogateescape") as lines:
-            yield from read_events(lines, str(path))
+            yield from read_events(lines, str(path), events_only=events_only)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def read_events(lines: Iterable[str], file: str) -> Iterator[tuple[LogRecord, LogPosition | None]]:
-    """Read JSON lines; blank ones are skipped. Raises `InputError` with file, line, field and what was expected."""
+def read_events(
+    lines: Iterable[str], file: str, *, events_only: bool = False
+) -> Iterator[tuple[LogRecord, LogPosition | None]]:
+    """Read JSON lines; blank ones are skipped. Raises `InputError` with file, line, field and what was expected.
+
+    With `events_only`, an exported log's ticks and programmes are errors too.
+    """
     for number, line in enumerate(lines, 1):
         text = line.removeprefix("\ufeff") if number == 1 else line
         if not text.strip():
             continue
         try:
-            yield _read(_parse(text))
+            record, position = _read(_parse(text), events_only=events_only)
         except _Unfit as unfit:
             field = f"field `{unfit.path}`: " if unfit.path else ""
             raise InputError(f"{file}:{number}: {field}{unfit.complaint}") from None
+        yield record, position
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -101,9 +107,11 @@ def _object_without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _read(raw: dict[str, Any]) -> tuple[LogRecord, LogPosition | None]:
+def _read(raw: dict[str, Any], *, events_only: bool) -> tuple[LogRecord, LogPosition | None]:
     position = _take(raw, "log", _log_position) if raw.get("log") is not None else raw.pop("log", None)
     name = _take(raw, "type", _string)
+    if name in LOG_ONLY_TYPES and events_only:
+        raise _Unfit("expected an event: ticks and programmes are written by the pipeline", "type")
     if name in LOG_ONLY_TYPES:
         return _log_only_record(name, raw), position
     event_type = EVENT_TYPES.get(name)

@@ -107,4 +107,4 @@ def format_time(ms: int) -> str:
     moment = datetime_from_ms(ms)
     text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year > 999 else moment.isoformat()[:19]  # noqa: PLR2004
     fraction = ms % 1000
-    return f"{text}.{fraction:03d}".rstrip("0") + "Z" if fraction else f"{text}Z"
+    return f"{text}.{fraction:03d}Z" if fraction else f"{text}Z"
