@@ -58,7 +58,7 @@ def consumer_of(app: faust.App) -> BatchConsumer:
 
 
 def quieten_libraries(level: str) -> None:
-    """Log our own lines at `level`, those of the libraries only when something is wrong."""
+    """Log our own lines at `level`; the libraries' only in DEBUG: what stops them ends the process with one."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("faust", "mode", "aiokafka", "kafka", "asyncio", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("faust", "mode", "aiokafka", "asyncio", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING if level == "DEBUG" else logging.CRITICAL)

@@ -1,16 +1,15 @@
 """Looks at each record before it may enter the log: does it decode, does it belong here, whose is it, is its time sane.
 
-What passes keeps its original bytes; the header alone is decoded. What doesn't gets a reason and is put aside.
+What passes keeps its original bytes. What doesn't gets a reason and is put aside. Whose it is, the event itself says,
+whatever key its producer gave it: the member id, else what identifies the stranger.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.codec import BadRecord, Codec, Header
-
-from schemas.catalogue import EVENT_TYPES
+from schemas.codec import BadRecord, Codec
 from streams.clock import Clock
-from streams.engine.events import Event, ProgrammeApplied
+from streams.engine.events import ProgrammeApplied
 from streams.ingest.merge import Entry
 from streams.topics import CONTROL, INGEST_INPUTS
 
@@ -37,52 +36,27 @@ class Sift:
         return found
 
     def _control(self, records: Sequence[Any]) -> list[Entry]:
-        rank = _RANK[CONTROL]
         entries = []
-        decoded = self._codec.decode_log([record.value for record in records], [None] * len(records))
+        decoded = self._codec.decode_control([record.value for record in records])
         for record, item in zip(records, decoded, strict=True):
             if isinstance(item, BadRecord):
-                entries.append(Entry(0, rank, record, reason=item.reason))
-            elif isinstance(item, Event):
-                entries.append(Entry(0, rank, record, reason=f"`{item.type}` doesn't belong into {CONTROL}"))
-            else:
-                own = PROGRAMME_RANK if isinstance(item, ProgrammeApplied) else rank
-                entries.append(Entry(item.occurred_at, own, record, control=item))
+                entries.append(Entry(0, _RANK[CONTROL], record, reason=item.reason))
+                continue
+            rank = PROGRAMME_RANK if isinstance(item, ProgrammeApplied) else _RANK[CONTROL]
+            entries.append(Entry(item.occurred_at, rank, record, control=item))
         return entries
 
     def _events(self, topic: str, records: Sequence[Any]) -> list[Entry]:
         rank = _RANK[topic]
         latest = None if self._clock is None else self._clock() + AHEAD_MS_MAX
         entries = []
-        for record, header in zip(records, self._codec.decode_headers([r.value for r in records]), strict=True):
+        decoded = self._codec.decode_headers([record.value for record in records], topic)
+        for record, header in zip(records, decoded, strict=True):
             if isinstance(header, BadRecord):
                 entries.append(Entry(0, rank, record, reason=header.reason))
                 continue
-            key = self._key(record, header)
-            entry = Entry(header.occurred_at, rank, record, key)
-            entry.reason = _complaint(topic, header, key, latest)
+            entry = Entry(header.occurred_at, rank, record, header.key.encode())
+            if latest is not None and header.occurred_at > latest:
+                entry.reason = "its time is more than an hour ahead of the clock"
             entries.append(entry)
         return entries
-
-    def _key(self, record: Any, header: Header) -> bytes | None:
-        if header.member_id:
-            return header.member_id.encode()
-        if record.key:
-            return bytes(record.key)
-        (event,) = self._codec.decode_log([record.value], [None])
-        if not isinstance(event, Event) or not event.key:
-            return None
-        return event.key.encode()
-
-
-def _complaint(topic: str, header: Header, key: bytes | None, latest: int | None) -> str | None:
-    event_type = EVENT_TYPES.get(header.type)
-    if event_type is None:
-        return f"unknown event type `{header.type}`"
-    if event_type.topic != topic:
-        return f"`{header.type}` doesn't belong into {topic}" + (f" but {event_type.topic}" if event_type.topic else "")
-    if key is None:
-        return "nothing in the event says whose it is: no key, member id, visitor, card, phone, e-mail or receipt"
-    if latest is not None and header.occurred_at > latest:
-        return "its time is more than an hour ahead of the clock"
-    return None

@@ -1,9 +1,31 @@
-"""Where each command goes: its topic, its key and its time."""
+"""Commands as records: the topic of each, its key, its bytes, its time."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from schemas.catalogue import EVENT_TYPES
+from schemas.codec import Codec
 from streams.engine.commands import Award, Command, Decision, Dispatch
 from streams.engine.events import Event
 from streams.topics import AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
+
+
+class Outgoing(NamedTuple):
+    """A record to produce; `at` in milliseconds since the epoch."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    at: int
+
+
+def encode_commands(codec: Codec, commands: Iterable[Command | Event]) -> list[Outgoing]:
+    """Encode what the engine put out. Raises `ValueError` for a command that no schema or topic takes."""
+    records = []
+    for command in commands:
+        topic, key, at = route(command)
+        records.append(Outgoing(topic, key, codec.encode(command), at))
+    return records
 
 
 def route(command: Command | Event) -> tuple[str, bytes, int]:

@@ -9,14 +9,21 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from schemas.codec import Codec
 from streams.engine.commands import Command
 from streams.engine.events import Event
+from streams.errors import RekindleError
+from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
 from streams.members.record import due_of, pack, state_of
 from streams.members.store import PartitionStore
 
 Step = Callable[[Any], Sequence[Command | Event]]
 """What the engine does to a state."""
+
+
+class EngineError(Exception):
+    """The engine could not handle a record for a member."""
 
 
 class Loaded:
@@ -40,8 +47,9 @@ class Loaded:
 class Overlay:
     """The members of one partition that are in memory, over the store that holds all."""
 
-    def __init__(self, store: PartitionStore, engine: Engine) -> None:
+    def __init__(self, store: PartitionStore, engine: Engine, codec: Codec) -> None:
         self._store = store
+        self._codec = codec
         self._engine = engine
         self._members: dict[bytes, Loaded] = {}
         self._timers: list[tuple[int, bytes]] = []
@@ -61,22 +69,27 @@ class Overlay:
             self.load([key])
         return self._members[key]
 
-    def apply(self, member: Loaded, step: Step) -> Sequence[Command | Event]:
-        """Let the engine change a member; when it raises, the member is as before, and the exception goes on."""
+    def apply(self, member: Loaded, step: Step) -> Sequence[Outgoing]:
+        """Let the engine change a member and return what it puts out.
+
+        Raises `EngineError`, the member being as before, when the engine or the encoding of what it put out fails.
+        """
         try:
-            commands = step(member.state)
+            records = encode_commands(self._codec, step(member.state))
             due = member.state.next_due()
-        except Exception:
+        except RekindleError:  # no fault of the member's: the registry is down
+            raise
+        except Exception as error:
             member.state = member.fresh_state(self._engine)
             for earlier in member.steps:
                 earlier(member.state)
-            raise
+            raise EngineError(f"{type(error).__name__}: {error}") from error
         member.steps.append(step)
         if due != member.due:
             member.due = due
             if due is not None:
                 heapq.heappush(self._timers, (due, member.key))
-        return commands
+        return records
 
     def park(self, member: Loaded) -> None:
         """Take a member whose timers cannot be fired out of the index; its next event brings it back."""

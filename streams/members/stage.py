@@ -14,14 +14,13 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.cimpl import NewTopic
-from schemas.codec import Codec
 
+from schemas.codec import Codec
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.errors import RekindleError
 from streams.kafka import admin_client, partition_counts
-from streams.members.emit import route
 from streams.members.engine import Engine
 from streams.members.overlay import Overlay
 from streams.members.programmes import Programmes
@@ -155,9 +154,8 @@ class MembersStage:
         meta = {**effects.meta, PROGRESS: b"%d" % next_offset}
         changes = [*overlay.changes(), *((key, value, None) for key, value in meta.items())]
         with self._producer.begin() as transaction:
-            for command in effects.commands:
-                topic, key, timestamp = route(command)
-                transaction.produce(topic, self._codec.encode(command), key, timestamp=kafka_time(timestamp))
+            for outgoing in effects.records:
+                transaction.produce(outgoing.topic, outgoing.value, outgoing.key, timestamp=kafka_time(outgoing.at))
             for record, reason, member in effects.dead:
                 self._dead_letters.produce(transaction, record, reason, key=member)
             for key, value, _ in changes:
@@ -195,8 +193,9 @@ def _ensure_changelog(settings: Settings, topic: str, partitions: int) -> None:
     count = partition_counts(settings).get(topic)
     if count is None:
         new = NewTopic(topic, partitions, settings.replication_factor, config={"cleanup.policy": "compact"})
+        admin = admin_client(settings)  # its calls end when it is let go
         try:
-            admin_client(settings).create_topics([new])[topic].result(30)
+            admin.create_topics([new])[topic].result(30)
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error

@@ -14,12 +14,12 @@ from itertools import islice
 from typing import Any
 
 from schemas.codec import BadRecord, Codec
-
 from streams import metrics
 from streams.engine.commands import Command
 from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.members.emit import Outgoing
 from streams.members.engine import Engine
-from streams.members.overlay import Loaded, Overlay, Step
+from streams.members.overlay import EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, PROGRAMME, TICK
 from streams.members.store import PartitionStore
@@ -34,7 +34,7 @@ class Effects:
     """What a batch has brought about since the last commit, besides the members' states."""
 
     def __init__(self) -> None:
-        self.commands: list[Command | Event] = []
+        self.records: list[Outgoing] = []
         self.dead: list[tuple[Any, str, bytes | None]] = []
         self.meta: dict[bytes, bytes | None] = {}
 
@@ -62,7 +62,7 @@ class MemberStep:
         self._engine = engine
         self._programmes = programmes
         self._flush = flush
-        self._overlay = Overlay(store, engine)
+        self._overlay = Overlay(store, engine, codec)
         self._effects = Effects()
         self._programme = programmes.get(int(store.meta(PROGRAMME) or 0))
         tick = store.meta(TICK)
@@ -156,10 +156,10 @@ class MemberStep:
     def _try(self, member: Loaded, step: Step, record: Any) -> bool:
         """Apply a step; what fails is put aside."""
         try:
-            self._effects.commands.extend(self._overlay.apply(member, step))
-        except Exception as error:
+            self._effects.records.extend(self._overlay.apply(member, step))
+        except EngineError as error:
             logger.debug("the engine failed", exc_info=error)
-            self._put_aside(record, f"the engine failed: {type(error).__name__}: {error}", member.key)
+            self._put_aside(record, f"the engine failed: {error}", member.key)
             return False
         return True
 

@@ -14,6 +14,7 @@ The `_private` names below belong to the pinned versions of Faust and aiokafka; 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
@@ -30,6 +31,8 @@ NEWS_WAIT_SECONDS = 0.05
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that talks to the broker."""
+
+    logger = logging.getLogger("faust.rekindle")
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -103,6 +106,7 @@ def _state(subscriptions: Any, tp: TP) -> Any:
 class BatchConsumer(Consumer):
     """The consumer as Faust's services see it. `seek_positions`, the host's, says where to start."""
 
+    logger = logging.getLogger("faust.rekindle")
     seek_positions: Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -9,9 +9,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
-from confluent_kafka.cimpl import ConsumerGroupTopicPartitions
 
 from streams.errors import RekindleError
 from streams.kafka import admin_client, consumer_config, partition_counts

@@ -32,21 +32,12 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     codec = Codec(Registry.from_settings(settings))
     group = ingest_group(settings) if name == "ingest" else members_group(settings)
     producer = TransactionalProducer(settings, name, f"{group}-{local.identity}")
-    stage = _make(settings, name, codec, producer, local, engine)
-    return asyncio.run(_run(settings, stage, group, local))
-
-
-def _make(
-    settings: Settings,
-    name: str,
-    codec: Codec,
-    producer: TransactionalProducer,
-    local: LocalState,
-    engine: Engine | None,
-) -> Stage:
+    stage: Stage
     if name == "ingest":
-        return IngestStage(settings, codec, producer)
-    return MembersStage(settings, codec, producer, engine=engine or RealEngine(), directory=local.path)
+        stage = IngestStage(settings, codec, producer)
+    else:
+        stage = MembersStage(settings, codec, producer, engine=engine or RealEngine(), directory=local.path)
+    return asyncio.run(_run(settings, stage, group, local))
 
 
 async def _run(settings: Settings, stage: Stage, group: str, local: LocalState) -> int:
