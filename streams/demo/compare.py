@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from schemas.values import format_time
 from streams.engine.commands import Award, Command, Dispatch
 from streams.errors import InputError
+from streams.output_lines import format_command
 
 _ID = {"dispatch": "dispatch_id", "award": "award_id"}
-_DISPATCH_FIELDS = ("dispatch_id", "member_id", "campaign", "version", "action", "channel", "to", "content")
-_AWARD_FIELDS = ("award_id", "member_id", "campaign", "amount", "currency", "legal_entity", "description")
 _SHOWN = 5
 
 
@@ -44,7 +40,7 @@ def compare(live: Iterable[Command], simulated: Path) -> Comparison:
     twice: Counter[str] = Counter()
     for command in live:
         if isinstance(command, Dispatch | Award):
-            _put(ours, plain(command), twice, "live")
+            _put(ours, json.loads(format_command(command)), twice, "live")
     for found in _read(simulated):
         _put(theirs, found, twice, "simulated")
     differences = _some("twice", [f"{name}: {count + 1} times" for name, count in twice.items()])
@@ -56,20 +52,6 @@ def compare(live: Iterable[Command], simulated: Path) -> Comparison:
     return Comparison(len(common) - len(unlike), tuple(differences))
 
 
-def plain(command: Dispatch | Award) -> dict[str, Any]:
-    """Turn a command into the fields of the simulation's line, in which numbers are numbers and times are texts."""
-    if isinstance(command, Dispatch):
-        line: dict[str, Any] = {"kind": "dispatch", **{name: getattr(command, name) for name in _DISPATCH_FIELDS}}
-    else:
-        line = {"kind": "award", **{name: getattr(command, name) for name in _AWARD_FIELDS}}
-        line["expires_at"] = None if command.expires_at is None else format_time(command.expires_at)
-    line["at"] = format_time(command.at)
-    found: dict[str, Any] = json.loads(msgspec.json.encode(line))
-    if isinstance(command, Award):
-        found["amount"] = float(command.amount)
-    return found
-
-
 def _read(path: Path) -> Iterable[Mapping[str, Any]]:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -79,8 +61,6 @@ def _read(path: Path) -> Iterable[Mapping[str, Any]]:
             except (ValueError, KeyError, TypeError):
                 raise InputError(f"{path}:{number}: expected a line of `rekindle simulate`") from None
             if kind in _ID:
-                if kind == "award":
-                    found["amount"] = float(found["amount"])
                 yield found
 
 

@@ -49,7 +49,7 @@ DISPATCH_LINE: dict[str, Any] = {
 }
 AWARD_LINE: dict[str, Any] = {
     "kind": "award",
-    "at": "2017-04-03T15:00:00.5Z",
+    "at": "2017-04-03T15:00:00.500Z",
     "award_id": "a1",
     "member_id": "m1",
     "campaign": "birthday",
