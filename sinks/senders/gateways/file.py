@@ -2,14 +2,14 @@
 
 Exactly once: a line counts as handed over when it is synced to disk, and the file itself tells which dispatches it has,
 so nothing is ever in doubt. Senders of the same channel share the file: each appends under a lock, cuts off a line that
-another left unfinished when it died, and leaves out what another has written since it last looked.
+another left unfinished when it died, and leaves out what is there already since it first looked.
 """
 
 import asyncio
 import fcntl
 import os
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +47,7 @@ class FileGateway(Gateway):
         self._flusher: asyncio.Task[None] | None = None
         self._file = -1
         self._seen_up_to = 0
-        self._of_others: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
 
     @override
     @classmethod
@@ -102,8 +102,9 @@ class FileGateway(Gateway):
         try:
             end = self._cut_off_unfinished_line()
             if end != self._seen_up_to:
-                self._learn(self._seen_up_to if self._seen_up_to <= end else 0, end)
-            data = b"".join(line for dispatch_id, line in lines if dispatch_id not in self._of_others)
+                self._learn(self._ids(self._seen_up_to if self._seen_up_to <= end else 0, end))
+            new = {dispatch_id: line for dispatch_id, line in lines if dispatch_id not in self._known}
+            data = b"".join(new.values())
             try:
                 _write_all(self._file, data)
             except OSError:
@@ -112,6 +113,7 @@ class FileGateway(Gateway):
                 raise
             os.fsync(self._file)
             self._seen_up_to = end + len(data)
+            self._learn(new)
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
@@ -129,11 +131,11 @@ class FileGateway(Gateway):
         os.ftruncate(self._file, start)
         return start
 
-    def _learn(self, start: int, end: int) -> None:
-        for dispatch_id in self._ids(start, end):
-            self._of_others[dispatch_id] = None
-        while len(self._of_others) > REMEMBERED_MAX:
-            self._of_others.popitem(last=False)
+    def _learn(self, dispatch_ids: Iterable[str]) -> None:
+        for dispatch_id in dispatch_ids:
+            self._known[dispatch_id] = None
+        while len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
 
     def _find(self, wanted: frozenset[str]) -> frozenset[str]:
         fcntl.flock(self._file, fcntl.LOCK_EX)
