@@ -11,18 +11,20 @@ A record that the engine cannot handle is put aside with its reason; the member 
 import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.codec import BadRecord, Codec
 from streams import metrics
 from streams.engine.commands import Command
 from streams.engine.events import Event, ProgrammeApplied, Tick
-from streams.members.emit import Outgoing
 from streams.members.engine import Engine
 from streams.members.overlay import EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, PROGRAMME, TICK
 from streams.members.store import PartitionStore
+
+if TYPE_CHECKING:
+    from streams.members.emit import Outgoing
 
 MEMBERS_MAX = 5000
 """Members in memory before what was done to them is committed."""

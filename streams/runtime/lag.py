@@ -54,7 +54,7 @@ class LagReader:
     def read(self) -> Sequence[Lag]:
         """Return the lag of every stage, in the order of the way of an event. Raises `RekindleError`."""
         try:
-            rows = []
+            rows: list[Lag] = []
             for stage, group in self._groups():
                 rows.extend(self._read_group(stage, group))
         except KafkaException as error:
@@ -80,7 +80,8 @@ class LagReader:
     def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
         committed = self._committed(group)
         places = sorted(self._inputs(stage, group) | set(committed), key=lambda each: (_rank(each[0]), each))
-        begins, ends = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        begins = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        ends = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         starts = {place: max(committed.get(place, 0), begins[place]) for place in places}
         distances = {place: max(ends[place] - starts[place], 0) for place in places}
         doubtful = [place for place, distance in distances.items() if 0 < distance <= DOUBTFUL_OFFSETS_MAX]

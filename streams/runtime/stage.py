@@ -13,8 +13,13 @@ Input = tuple[str, int]
 class Stage(Protocol):
     """One stage: reads its topics, puts out records, keeps what state it needs."""
 
-    name: str
-    topics: Sequence[str]
+    @property
+    def name(self) -> str:
+        """Name it, as in metrics and logs."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Name its input topics."""
 
     def start(self) -> None:
         """Check what the stage needs and open its producer. Raises `RekindleError`."""
