@@ -46,7 +46,8 @@ def one_or_more(value: Any) -> Any:
 class Active(Definition):
     """When journeys may be entered: from `from` (inside) until `until` (outside), milliseconds since the epoch.
 
-    In the YAML: ISO 8601; without offset, in the programme's zone. A date alone is its first moment; as `until`, its whole day.
+    In the YAML: ISO 8601; without offset, in the programme's zone. A date alone is its first moment; as `until`, its
+    whole day.
     """
 
     from_: Annotated[int | None, WithJsonSchema({"type": "string"})] = Field(None, alias="from")
@@ -78,7 +79,7 @@ def _again(value: Any) -> Any:
     except ValueError:
         pass
     expected = "`always`, `never` or a duration such as P30D"
-    raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")  # type: ignore[arg-type]
+    raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")
 
 
 class Entry(Definition):
@@ -159,11 +160,11 @@ actions:
         )
 
     def keep_records(self, fields: frozenset[str]) -> None:
-        """State which lists of records of the entry event something in the programme still names; all, if never stated."""
+        """State which lists of records of the entry event are still named by something; all, if never stated."""
         self._records_kept = fields
 
     def remembered(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What a journey keeps of its entry event: all plain fields, and those lists of records that are still named."""
+        """What a journey keeps of its entry event: plain fields, and those lists of records that are still named."""
         kept = self._records_kept
         if kept is None:
             return dict(body)
@@ -187,7 +188,7 @@ def walk(path: str, actions: tuple[Action, ...]) -> Iterator[tuple[str, Action]]
 
 
 class Policies(Definition):
-    """What holds for all campaigns: the default zone and region, quiet hours, caps, messaging types, the global holdout."""
+    """What holds for all campaigns: default zone and region, quiet hours, caps, messaging types, global holdout."""
 
     example: ClassVar[str] = """\
 default_time_zone: Europe/Moscow
@@ -265,8 +266,8 @@ def _clock_time(window: "SlidingWindow | TumblingWindow | CalendarWindow | None"
 class Counter(EventMatch):
     """A running figure per member: how many such events, or the sum, maximum or number of distinct values of a field.
 
-    Time is cut into buckets of `step`; a sliding window covers the current bucket and as many before as it needs. Without
-    `window`, for ever. Without `step`: a day, or for windows shorter than a day an hour, or a minute.
+    Time is cut into buckets of `step`; a sliding window covers the current bucket and as many before as it needs.
+    Without `window`, for ever. Without `step`: a day, or for windows shorter than a day an hour, or a minute.
     """
 
     example: ClassVar[str] = (
@@ -331,7 +332,7 @@ class Counter(EventMatch):
 
 
 class Segment(Definition):
-    """A set of members: those of whom `where` holds, or an uploaded list (`members`, or `members_file`, read by the loader).
+    """A set of members: those of whom `where` holds, or an uploaded list (`members`, or `members_file` beside it).
 
     Without either it is a list that only `add_to`, `remove_from` and `segment_assigned` fill.
     """

@@ -1,8 +1,8 @@
-"""What every definition of the campaign language is made of: the base model, its kinds, and errors that a person reads.
+"""What every definition of the campaign language is made of: the base model, its kinds, and readable errors.
 
-A definition is a frozen pydantic model. Its YAML may be shorter than its fields (`wait: P14D`), so a model first *reads*
-the YAML's shape into fields (`read`) and knows where each field stands in the YAML (`place`): the location of an error is
-always a path in the file, which the loader turns into line and column.
+A definition is a frozen pydantic model. Its YAML may be shorter than its fields (`wait: P14D`), so a model first
+*reads* the YAML's shape into fields (`read`) and knows where each field stands in the YAML (`place`): the location of
+an error is always a path in the file, which the loader turns into line and column.
 
 Kinds of one family (actions, triggers) are told apart by their key (`wait`, `send`), not by trying each: an error
 names the right kind only. A family's kinds are the modules of its package; adding one is one file.
@@ -17,8 +17,10 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
+from typing_extensions import override
 
 Loc = tuple[str | int, ...]
+_SHOWN_CHARS_MAX = 60
 EXPLAINED = "definition"  # the type of errors whose message is already ours
 
 
@@ -29,7 +31,7 @@ class Definition(BaseModel):
 
     @classmethod
     def read(cls, data: Any) -> Any:
-        """The fields (by their YAML names) that the YAML value `data` states; `data` itself when its shape is theirs."""
+        """The fields (by their YAML names) that the YAML value states; `data` itself when its shape is theirs."""
         return data
 
     @classmethod
@@ -80,6 +82,7 @@ class Kind(Definition):
         return super().__get_pydantic_core_schema__(source, handler)
 
     @classmethod
+    @override
     def read(cls, data: Any) -> Any:
         if cls.beside or not isinstance(data, dict) or set(data) != {cls.kind}:
             return data
@@ -91,6 +94,7 @@ class Kind(Definition):
         return value
 
     @classmethod
+    @override
     def place(cls, field: str) -> Loc:
         if cls.beside:
             return (field,)
@@ -166,7 +170,7 @@ def described(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = str(value)
-    shown = text if len(text) <= 60 else f"{text[:57]}…"
+    shown = text if len(text) <= _SHOWN_CHARS_MAX else f"{text[: _SHOWN_CHARS_MAX - 1]}…"
     return f"the string `{shown}`" if isinstance(value, str) else f"`{shown}`"
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TextIO
 
 from liquid import BoundTemplate, Environment, Markup, RenderContext
 from liquid.ast import Node
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.primitive import FloatLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
@@ -64,6 +65,18 @@ class LiquidText:
     def names(self) -> set[str]:
         """The paths that it asks of the data (`member.first_name`), but for those that it makes itself."""
         return {str(path) for path in self._template.global_variable_paths()}
+
+    def needed(self) -> set[str]:
+        """Those of its paths that are rendered whatever the data: without them it always fails."""
+        made = set(self._template.variables()) - set(self._template.global_variables())
+        found = set()
+        for node in self._template.nodes:
+            expression = node.expression if isinstance(node, OutputNode) else None
+            if isinstance(expression, FilteredExpression) and isinstance(expression.left, Path):
+                first = expression.filters[0].name if expression.filters else None
+                if first != "default" and expression.left.head() not in made:
+                    found.add(str(expression.left))
+        return found
 
 
 def render_strings(value: Any, data: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic_core import ValidationError
+from typing_extensions import override
 
 from streams.engine.conditions import Condition, parse
 from streams.engine.definition import Definition, invalid
@@ -13,12 +14,13 @@ TYPES_WITH_SEGMENT = frozenset({"segment_assigned", "segment_removed", "segment_
 
 
 class EventMatch(Definition):
-    """Events of one type, of which `where` holds if it is stated. In `where`, names are the fields of the event that comes."""
+    """Events of one type, of which `where` holds if it is stated; its names are the fields of the event that comes."""
 
     event: Text
     where: Condition | None = None
 
     @classmethod
+    @override
     def read(cls, data: Any) -> Any:
         return with_own_segment(data)
 

@@ -43,11 +43,13 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
 
     _parts: dict[str, _Render] = PrivateAttr(default_factory=dict)
     _names: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+    _needed: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _compile(self) -> Self:
         problems: list[tuple[Loc, str]] = []
         names: dict[str, set[str]] = {}
+        needed: dict[str, set[str]] = {}
 
         def parsed(source: str, loc: Loc) -> _Render:
             try:
@@ -56,6 +58,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
                 problems.append((loc, f"isn't valid Liquid: {error}"))
                 return lambda _: ""
             names.setdefault(str(loc[0]), set()).update(text.names())
+            needed.setdefault(str(loc[0]), set()).update(text.needed())
             return text.render
 
         for part in PARTS:
@@ -69,6 +72,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
         if problems:
             raise invalid(problems)
         self._names.update({part: frozenset(found) for part, found in names.items()})
+        self._needed.update({part: frozenset(found) for part, found in needed.items()})
         return self
 
     @property
@@ -84,6 +88,10 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     def names_in(self, part: str) -> frozenset[str]:
         """The paths that one part asks of the data; none if it hasn't that part."""
         return self._names.get(part, frozenset())
+
+    def needed_in(self, part: str) -> frozenset[str]:
+        """Those of them that the part renders whatever the data: without them it always fails."""
+        return self._needed.get(part, frozenset())
 
     def render(self, channel: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """The content of a message: the parts that the channel takes, in its order. Raises `TemplateError`."""

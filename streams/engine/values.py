@@ -105,7 +105,7 @@ def _any_duration(value: Any) -> Duration:
     try:
         return Duration.parse(value)
     except ValueError as error:
-        raise PydanticCustomError("definition", str(error)) from None  # type: ignore[arg-type]
+        raise PydanticCustomError("definition", str(error)) from None
 
 
 def _forward(value: Any) -> Duration:
@@ -256,4 +256,4 @@ def moment_ms(value: Any, zone: ZoneInfo, *, end_of_day: bool) -> int:
 
 
 def _expected(what: str, value: Any) -> PydanticCustomError:
-    return PydanticCustomError("definition", f"expected {what}, not {described(value)}")  # type: ignore[arg-type]
+    return PydanticCustomError("definition", f"expected {what}, not {described(value)}")

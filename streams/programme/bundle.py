@@ -1,7 +1,7 @@
 """A campaign directory as one value: the texts of its files by their paths, uploaded lists included.
 
-It is what travels to the workers, so it holds only what the programme reads: the YAML files of the contract (§3) and the
-CSV files that segments name. Tests (`*_test.yaml`) and `gateways.yaml` stay behind.
+It is what travels to the workers, so it holds only what the programme reads: the YAML files of the contract (§3) and
+the CSV files that segments name. Tests (`*_test.yaml`) and `gateways.yaml` stay behind.
 """
 
 from pathlib import Path, PurePosixPath
@@ -58,7 +58,7 @@ def is_below(name: str, folder: str) -> bool:
 
 
 def members_file(segment_file: str, data: object) -> str | None:
-    """The path in the bundle of the list that a segment's file names, beside it; None if it names none, or one outside."""
+    """The path of the list that a segment's file names, beside it; None if it names none, or one outside."""
     named = data.get("members_file") if isinstance(data, dict) else None
     if not isinstance(named, str):
         return None

@@ -41,8 +41,8 @@ class Source:
 class Reading:
     """What a bundle defines, with sources by kind and id, and what was wrong.
 
-    `stated` has the ids that are stated somewhere, well or not: a reference to a broken definition isn't a second mistake.
-    `broken` campaigns lack the parts that have mistakes.
+    `stated` has the ids that are stated somewhere, well or not: a reference to a broken definition isn't a second
+    mistake. `broken` campaigns lack the parts that have mistakes.
     """
 
     campaigns: list[tuple[Campaign, Source]] = field(default_factory=list)

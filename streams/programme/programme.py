@@ -55,12 +55,13 @@ class Programme:
     """Everything in force, and indexes over it.
 
     `campaigns` are those of the last bundle, whatever their status, by descending priority, then id.
-    `by_trigger_event`: who is triggered by events of a type; `segment_entered` and `segment_left` triggers stand under
-    those types, check the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`, `bonus`,
-    `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
-    `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each
-    after the segments that it asks for; `watched_segments` those that some campaign looks at. `sent_kept_ms`: how long a sent
-    message can still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles.
+    `by_trigger_event`: who is triggered by events of a type; `segment_entered` and `segment_left` triggers stand
+    under those types, check the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`,
+    `bonus`, `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
+    `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
+    counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
+    it asks for; `watched_segments` those that some campaign looks at. `sent_kept_ms`: how long a sent message can
+    still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles.
     """
 
     campaigns: tuple[Campaign, ...]

@@ -1,8 +1,8 @@
 """YAML as the campaign language takes it: plain data, and the place of every value.
 
-The scalars are those of YAML 1.2 (core schema): `on` and `no` are strings, and so is `10:00`, which YAML 1.1 reads as 600. A
-number with a fraction becomes a `Decimal` through its text. Keys are always strings. Tags are refused, a key stated twice
-is reported. What aliases can blow up to is bounded.
+The scalars are those of YAML 1.2 (core schema): `on` and `no` are strings, and so is `10:00`, which YAML 1.1 reads as
+600. A number with a fraction becomes a `Decimal` through its text. Keys are always strings. Tags are refused, a key
+stated twice is reported. What aliases can blow up to is bounded.
 """
 
 import re
@@ -110,7 +110,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return node.value if node.style else scalar(node.value)
+        return node.value if getattr(node, "style", None) else scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Loc) -> dict[str, Any]:
         data: dict[str, Any] = {}

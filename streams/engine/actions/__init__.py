@@ -1,12 +1,13 @@
 """Actions: the steps of a campaign. One kind, one file: its parameters, docs, example and code; found by discovery."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from streams.engine.definition import Kind
 from streams.engine.values import Duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.engine.actions.send import CascadeStep
     from streams.engine.events import Event
     from streams.engine.handling import Handling
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """What becomes of the journey after an action: it waits there, ends for a reason, or goes on at `path` (None: done)."""
+    """What becomes of the journey after an action: it waits, ends for a reason, or goes on at `path` (None: done)."""
 
     path: str | None = None
     waits: bool = False

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import override
 
 from streams.engine import commands
 from streams.engine.actions import Action, Result
@@ -19,7 +20,7 @@ from streams.engine.values import Count, Duration, Period, Text, exact_number
 def _amount(value: Any) -> Decimal:
     number = exact_number(value)
     if number <= 0:
-        raise PydanticCustomError("definition", f"expected an amount above 0, not {described(value)}")  # type: ignore[arg-type]
+        raise PydanticCustomError("definition", f"expected an amount above 0, not {described(value)}")
     return number
 
 
@@ -35,7 +36,7 @@ class Award(Action):
 
     kind: ClassVar[str] = "award"
     example: ClassVar[str] = """\
-award: {amount: 300, currency: points, lifetime: P30D, activates_in: P1D, description: Birthday, limit: {count: 1, per: P1Y}}
+award: {amount: 300, currency: points, lifetime: P30D, description: Birthday, limit: {count: 1, per: P1Y}}
 """
 
     amount: Annotated[Decimal, PlainValidator(_amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
@@ -46,6 +47,7 @@ award: {amount: 300, currency: points, lifetime: P30D, activates_in: P1D, descri
     description: Text | None = None
     limit: Limit | None = None
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         state, now = handling.state, handling.now
         if self.limit is not None:

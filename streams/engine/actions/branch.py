@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.conditions import Condition
@@ -27,11 +28,13 @@ else: [{award: {amount: 100, currency: points}}]
     then: tuple[Action, ...]
     else_: tuple[Action, ...] = Field((), alias="else")
 
+    @override
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
         yield ".then", self.then
         if self.else_:
             yield ".else", self.else_
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         holds = self.if_.holds(View(handling, journey=journey))
         block, actions = ("then", self.then) if holds else ("else", self.else_)

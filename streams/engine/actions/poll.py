@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.actions.send import CascadeStep
@@ -37,6 +38,7 @@ class Poll(Action):
         """The poll whose questions the template may name."""
         return self.poll
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         start(handling, journey, self, step.path)
         return Result(step.next)

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from streams.engine.actions import Action, Result
 from streams.engine.handling import Handling
 from streams.engine.script import Step
@@ -18,6 +20,7 @@ class RemoveFrom(Action):
 
     segment: Text
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
         handling.state.assigned[self.segment] = False

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from streams.engine.actions import EXITS, Action, Result
 from streams.engine.handling import Handling, in_segment
 from streams.engine.script import Step
@@ -17,6 +19,7 @@ class Select(Action):
 
     segment: Text
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
         return Result(step.next) if in_segment(handling, self.segment) else EXITS

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.definition import Definition, invalid
@@ -33,7 +34,8 @@ class CascadeStep(Definition):
 class Send(Action):
     """Send a message: one, or the first of a cascade's that reaches the member.
 
-    `as` names it for a later `wait: {for: {of: …}}`; `expires` is counted from the action; `network` is the social network.
+    `as` names it for a later `wait: {for: {of: …}}`; `expires` is counted from the action; `network` is the social
+    network.
     """
 
     kind: ClassVar[str] = "send"
@@ -80,6 +82,7 @@ send: {channel: email, template: come-back, as: mail, messaging_type: marketing,
         """None: a poll is sent by `poll`."""
         return None
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         start(handling, journey, self, step.path)
         return Result(step.next)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.definition import described
@@ -19,7 +20,7 @@ from streams.engine.values import Text
 def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | Decimal):
         return value
-    raise PydanticCustomError("definition", f"expected a string, a number, true, false or null, not {described(value)}")  # type: ignore[arg-type]
+    raise PydanticCustomError("definition", f"expected a string, a number, true, false or null, not {described(value)}")
 
 
 Scalar = Annotated[Any, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
@@ -34,6 +35,7 @@ class Set(Action):
 
     attributes: Annotated[dict[Text, Scalar], Field(min_length=1)]
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
         attributes = handling.state.profile.attributes

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.definition import Definition, invalid
@@ -44,10 +45,12 @@ split:
             raise invalid([(("branches",), f"the percentages add up to {total}, more than 100")])
         return self
 
+    @override
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
         for index, branch in enumerate(self.branches):
             yield f".split[{index}].actions", branch.actions
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del handling
         where = share(f"{journey.campaign}/{step.path}/{journey.member_id}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from streams.engine.actions import WAITS, Action, Result
 from streams.engine.definition import Loc, invalid
@@ -26,8 +27,9 @@ class WaitFor(EventMatch):
 class Wait(Action):
     """Wait for a length of time, until a time of day of the member's zone, or for an event.
 
-    `until` is the next such moment, never the present one. On the event of `for` the journey goes on after the wait; on
-    `timeout` it does `on_timeout` and then goes on, unless an `exit` is met there. An event at the very time-out comes too late.
+    `until` is the next such moment, never the present one. On the event of `for` the journey goes on after the wait;
+    on `timeout` it does `on_timeout` and then goes on, unless an `exit` is met there. An event at the very time-out
+    comes too late.
     """
 
     kind: ClassVar[str] = "wait"
@@ -42,6 +44,7 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
     on_timeout: tuple[Action, ...] = ()
 
     @classmethod
+    @override
     def read(cls, data: Any) -> Any:
         if isinstance(data, dict) and set(data) == {"wait"} and not isinstance(data["wait"], dict):
             return {"duration": data["wait"]}
@@ -51,6 +54,7 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
         return fields
 
     @classmethod
+    @override
     def place(cls, field: str) -> Loc:
         return ("wait",) if field == "duration" else ("wait", field)
 
@@ -64,10 +68,12 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
             raise invalid([(("on_timeout",), "`on_timeout` is never reached without a `timeout`")])
         return self
 
+    @override
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:
         if self.on_timeout:
             yield ".on_timeout", self.on_timeout
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         journey.began = journey.base
         if self.duration is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from streams.engine import commands
 from streams.engine.actions import Action, Result
@@ -25,6 +26,7 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     body: Any = None
 
+    @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         campaign = handling.definition(journey)
         assert campaign is not None

@@ -17,11 +17,11 @@ Combination = frozenset[str]
 class Channel:
     """One channel.
 
-    `parts` are the parts of a template that it takes, in the order of a dispatch's content; `combinations` are the sets
-    of them that make a message (a template's other parts are left out); `optional` may join any of these. `address` says
-    what of the member it needs: a phone, an e-mail, the app's push token, the linked profile of the social network, or
-    nothing but the member. `exempt`: from quiet hours and frequency caps. `statuses` are the events that its gateway
-    reports.
+    `parts` are the parts of a template that it takes, in the order of a dispatch's content; `combinations` are the
+    sets of them that make a message (a template's other parts are left out); `optional` may join any of these.
+    `address` says what of the member it needs: a phone, an e-mail, the app's push token, the linked profile of the
+    social network, or nothing but the member. `exempt`: from quiet hours and frequency caps. `statuses` are the
+    events that its gateway reports.
     """
 
     name: str

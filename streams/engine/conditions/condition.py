@@ -1,6 +1,7 @@
 """A condition and what it is asked about."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -15,7 +16,10 @@ class View(Protocol):
     """What a condition can ask: about the event at hand, the member, and the journey's entry event."""
 
     def value(self, name: str) -> Any:
-        """The value of a name (`total`, `member.city`, `counter.spend_30d`, `entry.order_id`), `MISSING` if there is none."""
+        """The value of a name, `MISSING` if there is none.
+
+        Names are as written: `total`, `member.city`, `counter.spend_30d`, `entry.order_id`.
+        """
 
     def in_segment(self, segment_id: str) -> bool:
         """Whether the member is in the segment."""
@@ -24,19 +28,23 @@ class View(Protocol):
 Test = Callable[[View], bool]
 
 
-class Node(Protocol):
+@dataclass(frozen=True, slots=True)
+class Node:
     """A node of a condition's tree; `path` is where it stands below the condition in the YAML."""
 
     path: tuple[str | int, ...]
 
     def compile(self) -> Test:
         """A closure that tests a view."""
+        raise NotImplementedError
 
     def children(self) -> "Iterator[Node]":
         """The nodes directly below."""
+        yield from ()
 
     def names(self) -> Iterator[str]:
         """The names that this node itself asks a view for."""
+        yield from ()
 
 
 class Condition:

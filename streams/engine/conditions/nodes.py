@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from streams.engine.conditions.condition import Node, Test, View
 from streams.engine.conditions.operators import Operator
 
@@ -18,12 +20,12 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Node):
     """Holds when every part holds; so of none."""
 
-    path: Path
     parts: tuple[Node, ...]
 
+    @override
     def compile(self) -> Test:
         """Stops at the first part that doesn't hold."""
         tests = tuple(part.compile() for part in self.parts)
@@ -34,29 +36,25 @@ class AllOf:
             return lambda view: first(view) and second(view)
 
         def holds(view: View) -> bool:
-            for test in tests:
+            for test in tests:  # noqa: SIM110 - a generator would cost more than the tests
                 if not test(view):
                     return False
             return True
 
         return holds
 
+    @override
     def children(self) -> Iterator[Node]:
-        """The parts."""
         yield from self.parts
-
-    def names(self) -> Iterator[str]:
-        """None of its own."""
-        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Node):
     """Holds when at least one part holds; not so of none."""
 
-    path: Path
     parts: tuple[Node, ...]
 
+    @override
     def compile(self) -> Test:
         """Stops at the first part that holds."""
         tests = tuple(part.compile() for part in self.parts)
@@ -64,73 +62,60 @@ class AnyOf:
             return tests[0]
 
         def holds(view: View) -> bool:
-            for test in tests:
+            for test in tests:  # noqa: SIM110 - a generator would cost more than the tests
                 if test(view):
                     return True
             return False
 
         return holds
 
+    @override
     def children(self) -> Iterator[Node]:
-        """The parts."""
         yield from self.parts
-
-    def names(self) -> Iterator[str]:
-        """None of its own."""
-        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Not(Node):
     """Holds when its part doesn't: also when that part asks for something missing."""
 
-    path: Path
     part: Node
 
+    @override
     def compile(self) -> Test:
         """The opposite."""
         test = self.part.compile()
         return lambda view: not test(view)
 
+    @override
     def children(self) -> Iterator[Node]:
-        """The part."""
         yield self.part
-
-    def names(self) -> Iterator[str]:
-        """None of its own."""
-        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
-class InSegment:
+class InSegment(Node):
     """Holds for members of the segment."""
 
-    path: Path
     segment: str
 
+    @override
     def compile(self) -> Test:
-        """One question."""
         segment = self.segment
         return lambda view: view.in_segment(segment)
 
-    def children(self) -> Iterator[Node]:
-        """None."""
-        yield from ()
-
+    @override
     def names(self) -> Iterator[str]:
-        """The segment."""
         yield f"segment:{self.segment}"
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Node):
     """One operator on one name. The operand is a literal, or holds references that are looked up at each test."""
 
-    path: Path
     name: str
     operator: Operator
     operand: Any
 
+    @override
     def compile(self) -> Test:
         """With a literal operand everything about it is worked out here, once."""
         name, compiled = self.name, self.operator.compile
@@ -140,12 +125,8 @@ class Compare:
         operand = self.operand
         return lambda view: compiled(resolve(operand, view))(view.value(name))
 
-    def children(self) -> Iterator[Node]:
-        """None."""
-        yield from ()
-
+    @override
     def names(self) -> Iterator[str]:
-        """The name, and those of the references."""
         yield self.name
         for ref in refs(self.operand):
             yield ref.name

@@ -16,8 +16,8 @@ _COMBINERS = ("all", "any", "not")
 def parse(data: Any, *, segment_is_field: bool = False) -> Condition:
     """The condition that `data` states.
 
-    `segment_is_field`: the event at hand has a body field `segment`, so `segment: vip` is a test of it, not of membership.
-    Raises `pydantic_core.ValidationError` with a path for each mistake.
+    `segment_is_field`: the event at hand has a body field `segment`, so `segment: vip` is a test of it, not of
+    membership. Raises `pydantic_core.ValidationError` with a path for each mistake.
     """
     parser = _Parser(segment_is_field=segment_is_field)
     tree = parser.condition(data, (), record=False)

@@ -1,16 +1,16 @@
 """`some`, `every` and `none`: a condition on the records of a list, such as a receipt's lines.
 
-Inside, names are the record's fields; a `{ref: …}` still means the outer event. `every` and `none` hold on an empty list;
-a list that is missing makes all three false, as any other name that is missing.
+Inside, names are the record's fields; a `{ref: …}` still means the outer event. `every` and `none` hold on an empty
+list; a list that is missing makes all three false, as any other name that is missing.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streams.engine.conditions.condition import Node, Test, View
+from typing_extensions import override
 
-Path = tuple[str | int, ...]
+from streams.engine.conditions.condition import Node, Test, View
 
 
 class RecordView:
@@ -33,7 +33,7 @@ class RecordView:
 
 def some(test: Test, records: list[dict[str, Any]], view: View) -> bool:
     """At least one record matches."""
-    for record in records:
+    for record in records:  # noqa: SIM110 - a generator would cost more than the tests
         if test(RecordView(record, view)):
             return True
     return False
@@ -41,7 +41,7 @@ def some(test: Test, records: list[dict[str, Any]], view: View) -> bool:
 
 def every(test: Test, records: list[dict[str, Any]], view: View) -> bool:
     """All records match; so of none."""
-    for record in records:
+    for record in records:  # noqa: SIM110 - a generator would cost more than the tests
         if not test(RecordView(record, view)):
             return False
     return True
@@ -60,14 +60,17 @@ QUANTIFIERS: dict[str, Callable[[Test, list[dict[str, Any]], View], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """A quantifier (`some`, `every`, `none`) over the list that `name` stands for."""
+class Records(Node):
+    """A quantifier (`some`, `every`, `none`) over the list that `name` stands for.
 
-    path: Path
+    Its part isn't a child: the names inside are the record's, not the view's.
+    """
+
     name: str
     quantifier: str
     part: Node
 
+    @override
     def compile(self) -> Test:
         """Tests record by record, until it is decided."""
         name, test, quantify = self.name, self.part.compile(), QUANTIFIERS[self.quantifier]
@@ -78,10 +81,7 @@ class Records:
 
         return holds
 
-    def children(self) -> Iterator[Node]:
-        """None: the names inside are the record's, not the view's."""
-        yield from ()
-
+    @override
     def names(self) -> Iterator[str]:
         """The list, and what references inside ask of the outer view."""
         yield self.name

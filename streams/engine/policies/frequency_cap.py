@@ -7,9 +7,10 @@ from streams.engine.values import Count, Period, Text
 
 
 class FrequencyCap(Definition):
-    """At most `max` messages to a member within `per`, rolling: of one channel, or of all but receipt and cashier together.
+    """At most `max` messages to a member within `per`, rolling.
 
-    Only sent ones count; a dispatch counts until exactly `per` after it.
+    Of one channel, or without `channel` of all but receipt and cashier together. Only sent ones count; a dispatch
+    counts until exactly `per` after it.
     """
 
     example: ClassVar[str] = "frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]\n"

@@ -11,10 +11,11 @@ from streams.engine.values import Duration, LocalTime, Number, Text
 
 
 class BonusTrigger(Trigger):
-    """Points of one currency activate, or expire, in the stated time: one notice per member and day of the programme's zone.
+    """Points of one currency activate, or expire, in the stated time.
 
-    It comes the stated time before the day's first of them or, with `at`, so much before that day at that time of the
-    member. Below `minimum` it doesn't come. The event has `amount` and `currency`.
+    One notice per member and day of the programme's zone. It comes the stated time before the day's first of them or,
+    with `at`, so much before that day at that time of the member. Below `minimum` it doesn't come. The event has
+    `amount` and `currency`.
     """
 
     kind: ClassVar[str] = "bonus"

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from streams.engine.conditions import Condition
 from streams.engine.handling import View
 from streams.engine.matching import with_own_segment
@@ -20,6 +22,7 @@ class EventTrigger(Trigger):
     where: Condition | None = None
 
     @classmethod
+    @override
     def read(cls, data: Any) -> Any:
         return with_own_segment(data)
 

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from streams.engine.definition import described, invalid
 from streams.engine.triggers import Trigger
 
@@ -13,6 +15,7 @@ class NowTrigger(Trigger):
     example: ClassVar[str] = "now: true\n"
 
     @classmethod
+    @override
     def read(cls, data: Any) -> Any:
         if not isinstance(data, dict) or set(data) != {"now"}:
             return data

@@ -23,7 +23,7 @@ def _cron(value: Any) -> str:
         else:
             return value
     expected = "a cron expression of five fields such as `0 10 * * 1`"
-    raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")  # type: ignore[arg-type]
+    raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")
 
 
 def _zone(value: Any) -> str:
@@ -31,7 +31,7 @@ def _zone(value: Any) -> str:
         return value
     raise PydanticCustomError(
         "definition",
-        f"expected `member` or a time zone such as Europe/Moscow, not {described(value)}",  # type: ignore[arg-type]
+        f"expected `member` or a time zone such as Europe/Moscow, not {described(value)}",
     )
 
 

@@ -100,11 +100,10 @@ def _triggers(checked: _Checked) -> Iterator[Problem]:
             yield from check_match(checked, trigger, path)
         elif isinstance(trigger, SegmentEntered | SegmentLeft):
             yield from check_segment(checked.reading, trigger.segment, checked.source, (*path, trigger.kind))
-        elif isinstance(trigger, DateTrigger) and trigger.date not in names.DATE_FIELDS:
-            if not trigger.date.startswith("attributes."):
-                near = did_you_mean(trigger.date, names.DATE_FIELDS)
-                message = f"expected `birth_date`, `registered_at` or `attributes.<name>`, not `{trigger.date}`{near}"
-                yield checked.source.problem((*path, "date"), message)
+        elif isinstance(trigger, DateTrigger) and not names.is_date(trigger.date):
+            near = did_you_mean(trigger.date, names.DATE_FIELDS)
+            message = f"expected `birth_date`, `registered_at` or `attributes.<name>`, not `{trigger.date}`{near}"
+            yield checked.source.problem((*path, "date"), message)
 
 
 def _action(checked: _Checked, action: Action, path: Loc) -> Iterator[Problem]:

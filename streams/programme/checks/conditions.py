@@ -139,11 +139,13 @@ def _doubts(node: Compare, kind: Any, source: Source, at: Loc) -> Iterator[Probl
     elif not any(_comparable(found, operand) for operand in operands):
         advice = "; write `{exists: false}`" if operands == [None] else ""
         yield source.problem(at, f"can never hold: `{node.name}` is {_named(found)}{advice}", severity="warning")
-    elif isinstance(kind, FieldType) and kind.symbols and node.operator.name in {"eq", "in"}:
-        if not set(operands) & set(kind.symbols):
-            yield source.problem(
-                at, f"can never hold: `{node.name}` is one of {listed(kind.symbols)}", severity="warning"
-            )
+    elif (
+        isinstance(kind, FieldType)
+        and kind.symbols
+        and node.operator.name in {"eq", "in"}
+        and not set(operands) & set(kind.symbols)
+    ):
+        yield source.problem(at, f"can never hold: `{node.name}` is one of {listed(kind.symbols)}", severity="warning")
 
 
 def _comparable(kind: str, operand: Any) -> bool:

@@ -1,7 +1,7 @@
 """Checks of what is sent: channel, template, and whether the template can be rendered where it is used."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from streams.engine.actions.poll import Poll
 from streams.engine.actions.send import CascadeStep, Send
@@ -9,7 +9,6 @@ from streams.engine.actions.webhook import Webhook
 from streams.engine.channels import CHANNELS
 from streams.engine.definition import Loc, did_you_mean
 from streams.engine.liquid_text import TemplateError, strings_names
-from streams.engine.templates import Template
 from streams.programme.checks import names
 from streams.programme.definitions import Reading, Source
 from streams.programme.problems import Problem
@@ -60,14 +59,11 @@ def _step(
     if channel.moderated and not template.moderated:
         message = f"can never be sent: channel `{channel.name}` needs `moderated: true` in template `{template.id}`"
         yield source.problem((*at, "template"), message, severity="warning")
-    for message in unknown_names(reading, template_names(template, channel.parts), entry, poll=poll):
-        text = f"can never be rendered: template `{template.id}` names {message}"
-        yield source.problem((*at, "template"), text, severity="warning")
-
-
-def template_names(template: Template, parts: Iterable[str]) -> set[str]:
-    """The paths that those parts of a template ask of the data."""
-    return {name for part in parts for name in template.names_in(part)}
+    named = {name for part in channel.taken(template.parts) for name in template.names_in(part)}
+    needed = {name for part in channel.taken(template.parts) for name in template.needed_in(part)}
+    for text in unknown_names(reading, named, needed, entry, poll=poll):
+        message = f"can never be rendered: template `{template.id}` names {text}"
+        yield source.problem((*at, "template"), message, severity="warning")
 
 
 def check_body(
@@ -79,19 +75,26 @@ def check_body(
     except TemplateError as error:
         yield source.problem((*path, "body"), f"isn't valid Liquid: {error}")
         return
-    for message in unknown_names(reading, strings_names(webhook.body), entry, poll=False):
+    named = strings_names(webhook.body)
+    for message in unknown_names(reading, named, named, entry, poll=False):
         yield source.problem((*path, "body"), f"can never be rendered: it names {message}", severity="warning")
 
 
-def unknown_names(reading: Reading, paths: Iterable[str], entry: names.Fields | None, *, poll: bool) -> Iterator[str]:
-    """Those of a template's paths that nothing supplies, in words."""
+def unknown_names(
+    reading: Reading, paths: Iterable[str], needed: Container[str], entry: names.Fields | None, *, poll: bool
+) -> Iterator[str]:
+    """Those of a template's paths that nothing supplies, in words.
+
+    What exists elsewhere but not here (an event's field, `poll`) is a doubt only where it is `needed`: a template that
+    several campaigns share may ask whether it is there.
+    """
     for path in sorted(paths):
         root, *rest = [part.strip("'\"]") for part in _SEGMENTS.split(path)]
         if root not in _ROOTS:
             yield f"`{path}`{did_you_mean(root, _ROOTS)}, which doesn't exist"
-        elif root == "poll" and not poll:
+        elif root == "poll" and not poll and path in needed:
             yield "`poll`, which only the action `poll` supplies"
-        elif root == "event" and rest and entry is not None and rest[0] not in entry:
+        elif root == "event" and rest and entry is not None and rest[0] not in entry and path in needed:
             yield f"`event.{rest[0]}`{did_you_mean(rest[0], entry)}, which no trigger of the campaign supplies"
         elif root == "member" and rest and not _is_member_name(rest):
             yield f"`member.{'.'.join(rest)}`{did_you_mean(rest[0], names.MEMBER)}, which doesn't exist"

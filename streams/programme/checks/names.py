@@ -1,6 +1,6 @@
 """The names that conditions and templates may use, and the kinds of their values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.catalogue import EVENT_TYPES, FieldType
@@ -60,6 +60,11 @@ def _trigger_fields(trigger: Trigger) -> Fields | None:
     return _NO_FIELDS
 
 
+def is_date(name: str) -> bool:
+    """Whether a date trigger can go by that field of the profile."""
+    return name in DATE_FIELDS or name.startswith("attributes.")
+
+
 def all_fields() -> set[str]:
     """The fields of all event types."""
     return {name for event in EVENT_TYPES.values() for name in event.fields}
@@ -87,8 +92,3 @@ def kinds_of(value: Any) -> frozenset[str]:
     if isinstance(value, str):
         return frozenset({"string", "enum", "date", "timestamp"})
     return frozenset() if value is None else frozenset({"integer", "decimal"})
-
-
-def merged(fields: Iterable[Fields]) -> Fields:
-    """The fields of several types together."""
-    return {name: field for each in fields for name, field in each.items()}

@@ -40,9 +40,12 @@ def check_counters(reading: Reading) -> Iterator[Problem]:
         if counter.field is not None and counter.field not in fields:
             near = did_you_mean(counter.field, fields)
             yield source.problem(("field",), f"unknown field `{counter.field}` of {what}{near}")
-        elif counter.field is not None and counter.aggregate in {"sum", "max"}:
-            if fields[counter.field].kind not in {"decimal", "integer"}:
-                yield source.problem(("field",), f"`{counter.aggregate}` needs a number; `{counter.field}` isn't one")
+        elif (
+            counter.field is not None
+            and counter.aggregate in {"sum", "max"}
+            and fields[counter.field].kind not in {"decimal", "integer"}
+        ):
+            yield source.problem(("field",), f"`{counter.aggregate}` needs a number; `{counter.field}` isn't one")
         if counter.where is not None:
             yield from check_condition(reading, counter.where, source, ("where",), Context(fields, {}, what))
 
