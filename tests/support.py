@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.local import processes
 from streams.kafka import client_config
@@ -207,6 +207,17 @@ def renew_topics(settings: Settings) -> None:
             deleted.result()
         until(lambda: not pipeline_topics(), 30, "the deletion of all topics")
     create_topics(settings)
+    until(lambda: _all_partitions_answer(client), 30, "an answer of every new partition")
+
+
+def _all_partitions_answer(client: AdminClient) -> bool:
+    """Whether the broker leads them all: a topic is listed a moment before that."""
+    wanted = {
+        TopicPartition(name, partition): OffsetSpec.latest()
+        for name, topic in client.list_topics(timeout=10).topics.items()
+        for partition in topic.partitions
+    }
+    return not any(answer.exception(timeout=10) for answer in client.list_offsets(wanted).values())
 
 
 def renew_database(settings: Settings) -> None:
