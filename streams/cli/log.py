@@ -86,7 +86,7 @@ def _spool(settings: "Settings", spools: list[IO[str]]) -> int:
     from streams.cli._progress import count_progress
     from streams.kafka import consumer_config
 
-    consumer = Consumer({**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True})
+    consumer = Consumer({**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True, "log_level": 0})
     codec = Codec(Registry.from_settings(settings))
     try:
         whole = [TopicPartition(TOPIC, partition, 0) for partition in range(len(spools))]

@@ -79,7 +79,7 @@ def _publish(settings: "Settings", events: Iterator[tuple[str, "Event"]], advanc
 
     codec = Codec(Registry.from_settings(settings))
     producer = Producer(
-        {**producer_config(settings), "queue.buffering.max.messages": QUEUED_RECORDS_MAX, "linger.ms": 20}
+        {**producer_config(settings), "queue.buffering.max.messages": QUEUED_RECORDS_MAX, "log_level": 0}
     )
     failures: list[str] = []
     acknowledged = 0
