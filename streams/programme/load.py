@@ -6,15 +6,18 @@ from streams.programme.bundle import Bundle
 from streams.programme.checks import check
 from streams.programme.definitions import Reading, read_definitions
 from streams.programme.problems import Problem, ProblemsError, errors, in_order
-from streams.programme.programme import Definitions, Programme
+from streams.programme.programme import EMPTY, Definitions, Programme
 
 
 def load(bundles: Sequence[Bundle], number: int | None = None) -> Programme:
     """The programme of these bundles, oldest first: the last is in force, the others supply what running journeys keep.
 
+    Without any bundle it is the one in which nothing happens, in force before the first was applied.
     `number` is its number in the log, by default that of the bundles. Raises `ProblemsError` if the last bundle has
     errors; an earlier one that this release reads no more supplies what of it is still sound.
     """
+    if not bundles:
+        return EMPTY
     reading, problems = _checked(bundles[-1])
     if errors(problems):
         raise ProblemsError(errors(problems))
