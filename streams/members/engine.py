@@ -35,16 +35,15 @@ class Engine(Protocol):
     def decode(self, data: bytes) -> Any:
         """Read a state."""
 
-    def load(self, bundles: Sequence[dict[str, str]]) -> Any:
-        """Read a programme; the last bundle is in force. Without any, it is the one in which nothing happens."""
+    def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
+        """Read programme `number`; the last bundle is in force. Without any, it is the one in which nothing happens."""
 
 
 class RealEngine:
     """The engine that decides in production. Its modules are imported when it is made."""
 
     def __init__(self) -> None:
-        from streams import programme  # noqa: PLC0415
-        from streams.engine import state, step  # noqa: PLC0415
+        from streams.engine import state, step  # noqa: PLC0415 - the engine takes a second to import
 
         self.handle = step.handle
         self.advance = step.advance
@@ -52,4 +51,10 @@ class RealEngine:
         self.new = state.new
         self.encode = state.encode
         self.decode = state.decode
-        self.load = programme.load
+
+    def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
+        """Read a programme. Raises `RekindleError` when this release cannot read it."""
+        from streams.programme import load  # noqa: PLC0415
+        from streams.programme.programme import Definitions, Programme  # noqa: PLC0415
+
+        return load(bundles, number) if bundles else Programme.compile([Definitions()], number)

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Loader(Protocol):
     """Whoever turns bundles into a programme."""
 
-    def load(self, bundles: Sequence[dict[str, str]]) -> Any:
+    def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
         """Read a programme; the last bundle is in force, none for the one in which nothing happens."""
 
 
@@ -46,7 +46,7 @@ class Programmes:
             if number > 0:
                 self._read_until(number)
             bundles = [self._bundles[each] for each in sorted(self._bundles) if each <= number]
-            self._loaded[number] = self._loader.load(bundles)
+            self._loaded[number] = self._loader.load(bundles, number)
             logger.info("programme %d loaded", number)
         return self._loaded[number]
 
