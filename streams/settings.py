@@ -73,6 +73,7 @@ class Settings:
         "fail", "a dispatch that the gateway may or may not have taken: fail (never twice) or repeat (never lost)"
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
+    sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def describe(self) -> list[tuple[str, str, str]]:

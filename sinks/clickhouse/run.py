@@ -67,8 +67,7 @@ def run_sink(settings: Settings, stop: threading.Event) -> None:
     registry = Registry.from_settings(settings)
     registry.id_of("rekindle.log.DeadLetter")  # one clear message now if it is down
     codec = Codec(registry)
-    sink = ClickHouseSink(
-        settings, topics(), make_decoder(codec), stop, limits=Limits(linger_s=settings.sink_linger_ms / 1000)
-    )
+    limits = Limits(records_max=settings.sink_batch_records, linger_s=settings.sink_linger_ms / 1000)
+    sink = ClickHouseSink(settings, topics(), make_decoder(codec), stop, limits=limits)
     serve_metrics(settings, ready=sink.why_not_ready)
     sink.run()
