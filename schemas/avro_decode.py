@@ -17,7 +17,7 @@ import fastavro
 
 from schemas.catalogue import default_of, kind_of
 from schemas.declarations import EVENTS_NAMESPACE
-from schemas.values import check_ms, datetime_from_ms, exact, ms_from_datetime
+from schemas.values import check_ms, datetime_from_ms, decimal_from_bytes, exact, ms_from_datetime
 
 Convert = Callable[[Any], Any]
 
@@ -88,6 +88,8 @@ def compile_row_decoder(
 def _reason(error: Exception) -> str:
     if isinstance(error, EOFError | IndexError):
         return "it ends before the record does, or its schema is another"
+    if isinstance(error, OverflowError):
+        return "it has a time outside the years 1 to 9999"
     return f"not Avro of its schema: {type(error).__name__} {error}".strip()
 
 
@@ -162,4 +164,9 @@ def _attribute(value: Any) -> Any:
     return value if isinstance(value, str | bool) else exact(Decimal(value))
 
 
-_CONVERTERS: Mapping[str, Convert] = {"decimal": exact, "date": _date, "map": _map}
+def _decimal(value: Any) -> Decimal:
+    # A default of bytes comes from fastavro as it stands in the schema, as text.
+    return decimal_from_bytes(value.encode("latin-1")) if isinstance(value, str) else exact(value)
+
+
+_CONVERTERS: Mapping[str, Convert] = {"decimal": _decimal, "date": _date, "map": _map}
