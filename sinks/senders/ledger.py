@@ -87,6 +87,7 @@ class Ledger:
     def __init__(self, settings: Settings, channel: str, topic_id: str) -> None:
         self.topic = ledger_topic(settings, channel)
         self._settings = settings
+        self._admin = admin_client(settings)
         self._partitions: dict[int, Rdict] = {}
         self._slot = _Slot(settings.data_dir / "senders" / channel, settings.instance or "sender")
         self._directory = self._slot.directory / topic_id
@@ -114,8 +115,8 @@ class Ledger:
         )
         try:
             return self._restore(consumer, partition, database)
-        except KafkaException as error:
-            raise RekindleError(f"{self.topic}/{partition} cannot be read: {error.args[0].str()}") from error
+        except (KafkaException, TimeoutError) as error:
+            raise RekindleError(f"{self.topic}/{partition} cannot be read: {error!r}") from error
         finally:
             consumer.close()
 
@@ -155,7 +156,7 @@ class Ledger:
 
     def _end(self, partition: int) -> int:
         place = TopicPartition(self.topic, partition)
-        found = admin_client(self._settings).list_offsets(
+        found = self._admin.list_offsets(
             {place: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
         )
