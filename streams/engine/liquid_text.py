@@ -20,12 +20,13 @@ from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.primitive import FloatLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
-from liquid.exceptions import FilterArgumentError, LiquidError, UndefinedError
+from liquid.exceptions import FilterArgumentError, LiquidError, UndefinedError, UnknownFilterError
 from liquid.expression import Expression
 from liquid.stringify import to_liquid_string
 from liquid.undefined import UNDEFINED, FalsyStrictUndefined, Undefined
 from liquid.utils import ReadOnlyChainMap
 
+from streams.engine.definition import did_you_mean
 from streams.errors import RekindleError
 
 SOURCE_CHARS_MAX = 500_000
@@ -294,6 +295,9 @@ _HTML = _Environment(undefined=_Missing, autoescape=True)
 @lru_cache(maxsize=4096)
 def _parse(source: str, html: bool) -> BoundTemplate:
     template = (_HTML if html else _TEXT).from_string(source)
+    for name in template.filter_names():
+        if name not in template.env.filters:
+            raise UnknownFilterError(f"unknown filter `{name}`{did_you_mean(name, template.env.filters)}", token=None)
     context = _Context(template)
     for node in template.nodes:
         _make_exact(node, context)
