@@ -24,6 +24,7 @@ from streams.runtime.fault_points import pass_point
 from streams.settings import Settings
 
 BATCH_RECORDS = 20_000
+CONSUME_SECONDS = 0.05  # a batch that isn't full waits so long for more
 STALL_SECONDS_MAX = 120.0
 PROGRESS_LOG_SECONDS = 5.0
 
@@ -45,7 +46,8 @@ def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mappi
         else:
             offsets[message.partition()] = message.offset()  # type: ignore[attr-defined]
 
-    producer = Producer({**producer_config(settings), "linger.ms": 0, "log_level": 3})
+    # a fence may well stand there twice: without idempotence the producer is ready at once
+    producer = Producer({**producer_config(settings), "enable.idempotence": False, "linger.ms": 0, "log_level": 3})
     for partition in partitions:
         producer.produce(topic, b"", FENCE, partition=partition, on_delivery=delivered)
     producer.flush(30)
@@ -90,7 +92,7 @@ def _apply(
     while position < fence:
         if abandoned():
             return read
-        messages = consumer.consume(BATCH_RECORDS, 0.2)
+        messages = consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)
         now = time.monotonic()
         if not messages:
             if now - last_news > STALL_SECONDS_MAX:
