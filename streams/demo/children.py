@@ -63,7 +63,7 @@ class Children:
 
     def stream(self, arguments: Sequence[str]) -> Iterator[str]:
         """Run `rekindle` with `arguments` and yield its lines as they come. Raises `RekindleError` when it fails."""
-        log = self.log("-".join(arguments[:2]))
+        log = self.log("-".join(part for part in arguments[:2] if part.isalpha()))
         with log.open("w", encoding="utf-8") as complaints:
             process = self._spawn(arguments, self._environment, stdout=subprocess.PIPE, stderr=complaints)
             try:

@@ -1,5 +1,6 @@
 """What a run put out: every committed command of a topic, read once from its beginning to its present end."""
 
+import time
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -12,6 +13,7 @@ from streams.errors import RekindleError
 from streams.settings import Settings
 
 _BATCH = 2000
+_GATHER_S = 0.1
 _SILENCE_S_MAX = 30.0
 
 
@@ -39,15 +41,17 @@ def _read(settings: Settings, topics: Iterable[str]) -> Iterator[list[Message]]:
     consumer = Consumer({**kafka.consumer_config(settings, "rekindle-demo"), "enable.partition.eof": True})
     try:
         consumer.assign(assigned)
-        left = len(assigned)
-        while left:
-            batch = consumer.consume(_BATCH, timeout=_SILENCE_S_MAX)
+        left, heard_at = len(assigned), time.monotonic()
+        while left and time.monotonic() < heard_at + _SILENCE_S_MAX:
+            # It waits for a full batch or the time, whichever comes first.
+            batch = consumer.consume(_BATCH, timeout=_GATHER_S)
+            if not batch:
+                continue
+            heard_at = time.monotonic()
             left -= sum(_is_end(message) for message in batch)
             messages = [message for message in batch if message.error() is None]
             if messages:
                 yield messages
-            elif not batch:
-                break
     except KafkaException as error:
         raise RekindleError(f"the outputs cannot be read: {error.args[0].str()}") from error
     finally:
