@@ -128,7 +128,9 @@ class HandOver:
         return self._call(self._gateway.find(dispatch_ids))
 
     def close(self) -> None:
-        """Cancel what is in flight and close the gateway."""
+        """Cancel what is in flight and close the gateway; what is at the gateway then stays in doubt."""
+        if self._loop.is_closed():
+            return
         self._call(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)

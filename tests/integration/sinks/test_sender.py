@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 SOON_S = 60
 STATIC = {"REKINDLE_INSTANCE": "a", "REKINDLE_CLOCK": "event"}
 SENT = [("message_sent", None)]
+TOO_LATE = [("message_failed", "too_late")]
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_by_the_wall_clock_what_is_too_late_is_not_handed_over(settings, codec, 
     sender = process("sender", "sms", env={"REKINDLE_INSTANCE": "a"})
     sender.until(lambda: len(statuses(settings, codec)) == 5, SOON_S, "the statuses")
     assert statuses(settings, codec) == {
-        **dict.fromkeys(ids(3), [("message_failed", "too_late")]),
+        **dict.fromkeys(ids(3), TOO_LATE),
         **dict.fromkeys(ids(2, 3), SENT),
     }
     assert sorted(line["dispatch_id"] for line in outbox()) == ids(2, 3)
