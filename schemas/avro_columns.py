@@ -26,7 +26,7 @@ import polars as pl
 from polars_avro._avro_rs import AvroSource
 from polars_avro._source import seekable_factory
 
-from schemas.avro_decode import FieldPlan, wire_form
+from schemas.avro_decode import FieldPlan, needs_resolution, wire_form
 from schemas.avro_encode import encode_long
 from schemas.values import MS_MAX, MS_MIN, decimal_from_bytes
 
@@ -114,34 +114,11 @@ def compile_column_reader(
 ) -> ColumnReader | None:
     """Compose the reader of a writer schema, or None if its records must be read one by one.
 
-    Ours are those whose fields are written as we read them; a field that the writer doesn't know yet is its default.
+    What must be resolved must, and polars has no type for a map of several kinds of values.
     """
-    written = {field["name"]: wire_form(field["type"]) for field in writer["fields"]}
-    for field in reader["fields"]:
-        if field["name"] in written:
-            if written[field["name"]] != wire_form(field["type"]):
-                return None
-        elif "default" not in field:
-            return None
-    # Only what our own files hold is known to be safe: a foreign writer's further fields must be as plain.
-    if any(not _plain(field["type"]) for field in writer["fields"]):
+    if needs_resolution(writer, reader) or any(plan.kind == "map" for plan in plans):
         return None
     return ColumnReader(writer, plans)
-
-
-def _plain(avro: Any) -> bool:
-    """Tell whether polars has a type for it, nullable as `["null", T]` at most."""
-    if isinstance(avro, list):
-        return len(avro) == 2 and avro[0] == "null" and not isinstance(avro[1], list) and _plain(avro[1])  # noqa: PLR2004
-    if isinstance(avro, str):
-        return avro in {"string", "boolean", "int", "long", "bytes"}
-    if avro["type"] == "record":
-        return all(_plain(field["type"]) for field in avro["fields"])
-    if avro["type"] == "array":
-        return isinstance(avro["items"], Mapping) and avro["items"]["type"] == "record" and _plain(avro["items"])
-    if avro["type"] == "enum":
-        return True
-    return isinstance(avro["type"], str) and avro["type"] in {"string", "boolean", "int", "long", "bytes"}
 
 
 def _without_logical_types(avro: Any) -> Any:

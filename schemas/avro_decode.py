@@ -1,8 +1,11 @@
 """Read one Avro record at a time, strictly: the judge of what a payload is.
 
-fastavro reads by the writer's schema and resolves to ours (older and newer producers mix in one batch); then every
-value is brought into the form of `schemas.values` or refused. It is slower than `avro_columns`, and handles whatever
-that leaves: small groups, maps, evolved schemas, batches with a record that doesn't decode.
+Two ways. A writer schema whose fields are written as ours are (the current one, an older one that lacks fields, a newer
+one that has more) is read by functions composed once; they accept exactly what `avro_columns` accepts, so that it makes
+no difference whether a record came alone or in a large batch. Every other schema (a number with another scale, an
+integer where we have a long, a symbol that is new) is resolved by fastavro, always.
+
+Either way, values come out in the form of `schemas.values`, or the payload is refused with the reason.
 """
 
 import io
@@ -15,11 +18,13 @@ from typing import Any
 
 import fastavro
 
+from schemas.avro_read import compile_reader
 from schemas.catalogue import default_of, kind_of
 from schemas.declarations import EVENTS_NAMESPACE
 from schemas.values import check_ms, datetime_from_ms, decimal_from_bytes, exact, ms_from_datetime
 
 Convert = Callable[[Any], Any]
+DecodeRow = Callable[[bytes], dict[str, Any]]
 
 
 class UndecodableError(ValueError):
@@ -58,41 +63,6 @@ def plan_fields(schema: Mapping[str, Any], *, top: bool = True) -> tuple[FieldPl
     return tuple(plans)
 
 
-def compile_row_decoder(
-    writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]
-) -> Callable[[bytes], dict[str, Any]]:
-    """Compose the reader of one payload; it raises `UndecodableError`. Null and absent fields are left out."""
-    # Names are local to a schema: each is parsed with its own register.
-    written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
-    ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
-    resolved_to = None if wire_form(writer) == wire_form(reader) else ours
-    convert = _record(plans)
-
-    def decode(payload: bytes) -> dict[str, Any]:
-        stream = io.BytesIO(payload)
-        try:
-            row = fastavro.schemaless_reader(stream, written, resolved_to)
-        except RecursionError:
-            raise UndecodableError("nested too deeply") from None
-        except Exception as error:  # noqa: BLE001 - fastavro raises whatever the bytes lead it into
-            raise UndecodableError(_reason(error)) from None
-        left = len(payload) - stream.tell()
-        if left:
-            raise UndecodableError(f"{left} bytes follow the record")
-        converted: dict[str, Any] = convert(row)
-        return converted
-
-    return decode
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, EOFError | IndexError):
-        return "it ends before the record does, or its schema is another"
-    if isinstance(error, OverflowError):
-        return "it has a time outside the years 1 to 9999"
-    return f"not Avro of its schema: {type(error).__name__} {error}".strip()
-
-
 def wire_form(schema: Any) -> Any:
     """Reduce a schema to what decides about bytes and their meaning: no docs, no defaults, no aliases."""
     if isinstance(schema, Mapping):
@@ -105,6 +75,65 @@ def wire_form(schema: Any) -> Any:
 _WIRE_KEYS = frozenset(
     {"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "logicalType", "precision", "scale"}
 )
+
+
+def needs_resolution(writer: Mapping[str, Any], reader: Mapping[str, Any]) -> bool:
+    """Tell whether a field is written otherwise than we read it, or lacks and has no default."""
+    written = {field["name"]: wire_form(field["type"]) for field in writer["fields"]}
+    ours = {field["name"] for field in reader["fields"]}
+    for field in reader["fields"]:
+        if field["name"] not in written:
+            if "default" not in field:
+                return True
+        elif written[field["name"]] != wire_form(field["type"]):
+            return True
+    return any(not _plain(field["type"]) for field in writer["fields"] if field["name"] not in ours)
+
+
+def _plain(avro: Any) -> bool:
+    """Tell whether a field that we don't know can be passed over by the composed functions."""
+    if isinstance(avro, list):
+        return len(avro) == 2 and avro[0] == "null" and isinstance(avro[1], str) and _plain(avro[1])  # noqa: PLR2004
+    name = avro.get("type") if isinstance(avro, Mapping) else avro
+    return isinstance(name, str) and name in {"string", "boolean", "int", "long", "bytes"}
+
+
+def compile_row_decoder(writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]) -> DecodeRow:
+    """Compose the reader of one payload; it raises `UndecodableError`. Null and absent fields are left out."""
+    convert = _record(plans)
+    read = _resolving(writer, reader) if needs_resolution(writer, reader) else compile_reader(writer)
+
+    def decode(payload: bytes) -> dict[str, Any]:
+        try:
+            row, end = read(payload)
+        except Exception as error:  # noqa: BLE001 - odd bytes lead to odd errors
+            raise UndecodableError(_reason(error)) from None
+        if end != len(payload):
+            raise UndecodableError(f"{len(payload) - end} bytes follow the record")
+        converted: dict[str, Any] = convert(row)
+        return converted
+
+    return decode
+
+
+def _resolving(writer: Mapping[str, Any], reader: Mapping[str, Any]) -> Callable[[bytes], tuple[Any, int]]:
+    # Names are local to a schema: each is parsed with its own register.
+    written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
+    ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
+
+    def read(payload: bytes) -> tuple[Any, int]:
+        stream = io.BytesIO(payload)
+        return fastavro.schemaless_reader(stream, written, ours), stream.tell()
+
+    return read
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError | IndexError):
+        return "it ends before the record does, or its schema is another"
+    if isinstance(error, OverflowError):
+        return "it has a time outside the years 1 to 9999"
+    return f"not Avro of its schema: {error}" if str(error) else f"not Avro of its schema: {type(error).__name__}"
 
 
 def _record(plans: Sequence[FieldPlan]) -> Convert:
@@ -140,6 +169,16 @@ def _converter(plan: FieldPlan) -> Convert | None:
     return _CONVERTERS.get(plan.kind)
 
 
+# fastavro gives values of Python, the composed functions raw ones: numbers as bytes, times and dates as integers.
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bytes):
+        return decimal_from_bytes(value)
+    # A default of bytes comes from fastavro as it stands in the schema, as text.
+    return decimal_from_bytes(value.encode("latin-1")) if isinstance(value, str) else exact(value)
+
+
 def _ms(value: Any) -> int:
     ms: int = ms_from_datetime(value) if isinstance(value, datetime) else value
     check_ms(ms)
@@ -151,9 +190,10 @@ def _datetime(value: Any) -> datetime:
 
 
 def _date(value: Any) -> date:
-    if not isinstance(value, date):
-        raise ValueError("a date")  # noqa: TRY004 - an unfit value, like any other here
-    return value
+    return value if isinstance(value, date) else date.fromordinal(value + _EPOCH_DAY)
+
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def _map(value: Any) -> dict[str, Any]:
@@ -161,12 +201,9 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def _attribute(value: Any) -> Any:
-    return value if isinstance(value, str | bool) else exact(Decimal(value))
-
-
-def _decimal(value: Any) -> Decimal:
-    # A default of bytes comes from fastavro as it stands in the schema, as text.
-    return decimal_from_bytes(value.encode("latin-1")) if isinstance(value, str) else exact(value)
+    if isinstance(value, str | bool):
+        return value
+    return decimal_from_bytes(value) if isinstance(value, bytes) else exact(Decimal(value))
 
 
 _CONVERTERS: Mapping[str, Convert] = {"decimal": _decimal, "date": _date, "map": _map}
