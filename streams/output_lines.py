@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.engine.commands import Award, Command, Decision, Dispatch
+from streams.engine.liquid_text import plain_number
 from streams.engine.local_time import to_datetime
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -65,11 +66,11 @@ def format_command(command: Command) -> str:
 
 def iso(at: int) -> str:
     """Milliseconds as ISO 8601 in UTC: whole seconds, a fraction only where it isn't zero."""
-    text = to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S")
+    text = to_datetime(at).isoformat()[: len("2018-01-01T00:00:00")]
     fraction = at % 1000
     return f"{text}.{fraction:03d}Z" if fraction else f"{text}Z"
 
 
-def plain(number: Decimal) -> Decimal | int:
+def plain(number: Decimal) -> msgspec.Raw:
     """351, not 351.0; 12.5, not 12.50 and never an exponent."""
-    return int(number) if number == number.to_integral_value() else number.normalize()
+    return msgspec.Raw(plain_number(number).encode())

@@ -91,13 +91,15 @@ class _Simulation:
     def _apply(self, at: int, partition: int | None) -> Iterator[Output]:
         if not self._in_order:
             yield from self._advance(at)
+        before = self._in_force.get(partition, self._first)
         if partition is None:
             self._first = self._programme
         self._in_force[partition] = self._programme
         for key in sorted(self._states):
             if partition is None or self._partitions[key] == partition:
                 state = self._states[key]
-                yield from step.adopt(self._programme, state, at, tick_at=self._tick_at.get(partition))
+                yield from _commands(step.advance(before, state, at, wall=False))
+                yield from _commands(step.adopt(self._programme, state, at, tick_at=self._tick_at.get(partition)))
                 self._note_due(state)
 
     def _advance(self, until: int, partition: int | None = None, *, wall: bool = False) -> Iterator[Output]:
@@ -114,9 +116,7 @@ class _Simulation:
             programme = self._in_force.get(self._partitions[key], self._first)
             output = step.advance(programme, state, until if partition is not None or wall else due, wall=wall)
             self._note_due(state)
-            for item in output:
-                if not isinstance(item, Event):
-                    yield item
+            yield from _commands(output)
         for entry in aside:
             heapq.heappush(self._due, entry)
 
@@ -124,3 +124,7 @@ class _Simulation:
         due = state.next_due()
         if due is not None:
             heapq.heappush(self._due, (due, state.key))
+
+
+def _commands(output: Iterable[Output]) -> Iterator[Output]:
+    return (item for item in output if not isinstance(item, Event))

@@ -1,7 +1,6 @@
 """`rekindle simulate`: what would the campaigns do with these events? Virtual time, no Kafka."""
 
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,14 +38,12 @@ def command(campaigns: Path, events: Path, until: int, start: int | None, in_ord
     """Run CAMPAIGNS over EVENTS (JSON lines) and print dispatches and awards as JSON lines."""
     from schemas.json_lines import read_file
     from streams.engine.commands import Decision
-    from streams.engine.handling import Output
     from streams.output_lines import format_command
     from streams.programme import load, read_directory
     from streams.simulate import simulate
 
     programme = load([read_directory(campaigns)])
     records = [(record, None if place is None else place.partition) for record, place in read_file(events)]
-    output: Iterator[Output] = simulate(programme, records, until=until, start=start, in_order=in_order)
-    for item in output:
+    for item in simulate(programme, records, until=until, start=start, in_order=in_order):
         if decisions or not isinstance(item, Decision):
             sys.stdout.write(format_command(item) + "\n")  # type: ignore[arg-type]

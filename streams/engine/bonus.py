@@ -6,14 +6,14 @@ amount is reckoned when it comes; its timer is reckoned anew with every change o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from streams.engine.events import Event
 from streams.engine.handling import Handling, active_accruals
 from streams.engine.limits import ACCRUALS_KEPT_MAX
-from streams.engine.local_time import DAY_MS, local_moment, to_datetime, to_ms
+from streams.engine.local_time import DAY_MS, days_after, local_moment, to_datetime, to_ms
 from streams.engine.state import Accrual, MemberState
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _spend(state: MemberState, event: Event) -> None:
         active_accruals(state, currency, event.occurred_at),
         key=lambda item: (_NEVER if item.expires_at is None else item.expires_at, item.activates_at, item.accrual_id),
     ):
-        taken = min(left, accrual.amount - accrual.spent)
+        taken = max(Decimal(0), min(left, accrual.amount - accrual.spent))
         accrual.spent += taken
         left -= taken
         if left <= 0:
@@ -100,9 +100,10 @@ class _Notice:
 
 def set_bonus_timers(handling: Handling, since: int | None = None) -> None:
     """Reckon all notices: those due at or after `since` (ms), by default strictly after now."""
-    if not handling.programme.bonus_triggers:
-        return
     state = handling.state
+    if not handling.programme.bonus_triggers:
+        state.timers = [timer for timer in state.timers if timer.kind != BONUS_TIMER]
+        return
     wanted = {(notice.owner, notice.detail): notice for notice in _notices(handling, since)}
     keep = []
     for timer in state.timers:
@@ -158,10 +159,7 @@ def _due(handling: Handling, trigger: "BonusTrigger", day: date, first: int) -> 
         return lead.before(first)
     days, rest_ms = divmod(lead.ms, DAY_MS)
     noon = local_moment(day, trigger.at, handling.zone)
-    if lead.months:
-        day = to_datetime(lead.before(noon), handling.zone).date()
-    else:
-        day -= timedelta(days=days)
+    day = to_datetime(lead.before(noon), handling.zone).date() if lead.months else days_after(day, -days)
     return local_moment(day, trigger.at, handling.zone) - rest_ms
 
 

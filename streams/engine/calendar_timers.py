@@ -5,14 +5,17 @@ the date or the zone changes (contract, fine print "Dates"). Whole days of an of
 comes at the stated local time; what is shorter is clock time.
 """
 
-from datetime import UTC, date, datetime, timedelta
+import contextlib
+from collections.abc import Iterator
+from datetime import MAXYEAR, date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 from dateutil.relativedelta import relativedelta
 
 from streams.engine.handling import Handling, member_value
-from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime, to_ms, zone
+from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime, zone
 
 if TYPE_CHECKING:
     from streams.engine.triggers.date import DateTrigger
@@ -50,21 +53,28 @@ def _next_date(handling: Handling, campaign_id: str, index: int, trigger: "DateT
     now = handling.now
     last_year = handling.state.dated.get(f"{campaign_id}/{index}")
     this_year = to_datetime(now, handling.zone).year
-    for year in range(this_year - 1, this_year + _YEARS_AHEAD):
-        if year < born.year or (last_year is not None and year <= last_year):
+    for year in range(max(this_year - 1, born.year), min(this_year + _YEARS_AHEAD, MAXYEAR) + 1):
+        if last_year is not None and year <= last_year:
             continue
-        day, rest_ms = _moved(occurrence(born, year), trigger.offset)
+        moved = _moved(occurrence(born, year), trigger.offset)
+        if moved is None:
+            continue
+        day, rest_ms = moved
         due = local_moment(day, trigger.at, handling.zone) + rest_ms
         if due > now:
             return year, due
     return None
 
 
-def _moved(day: date, offset: "Duration | None") -> tuple[date, int]:
+def _moved(day: date, offset: "Duration | None") -> tuple[date, int] | None:
+    """The day that the offset leads to, and what of it is shorter than a day (ms); None outside the calendar."""
     if offset is None:
         return day, 0
     days = int(offset.ms / DAY_MS)
-    moved = day + relativedelta(months=offset.months) + timedelta(days=days)
+    try:
+        moved = day + relativedelta(months=offset.months) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
     return moved, offset.ms - days * DAY_MS
 
 
@@ -84,26 +94,76 @@ def _as_date(handling: Handling, name: str) -> date | None:
     return None
 
 
-def set_schedule_timers(handling: Handling) -> None:
-    """Set the next moment of every mailing that has a schedule."""
+def set_schedule_timers(handling: Handling, *, moved: bool = False) -> None:
+    """Set the next moment of every mailing that has a schedule; `moved`: only of those that go by the member's zone."""
     state = handling.state
-    state.timers = [timer for timer in state.timers if timer.kind != SCHEDULE_TIMER]
+    wanted = {}
     for campaign, index, trigger in handling.programme.schedule_triggers:
-        due = next_mailing(handling, trigger)
+        if not moved or trigger.zone == "member":
+            wanted[campaign.id, str(index)] = next_mailing(handling, trigger)
+    if not wanted and moved:
+        return
+    kept = []
+    for timer in state.timers:
+        if timer.kind == SCHEDULE_TIMER:
+            place = str(timer.owner), timer.detail
+            if place in wanted and wanted[place] == timer.due:
+                del wanted[place]
+            elif place in wanted or not moved:
+                continue
+        kept.append(timer)
+    state.timers = kept
+    for (owner, detail), due in wanted.items():
         if due is not None:
-            handling.set_timer(due, SCHEDULE_TIMER, campaign.id, str(index))
+            handling.set_timer(due, SCHEDULE_TIMER, owner, detail)
 
 
 def next_mailing(handling: Handling, trigger: "ScheduleTrigger") -> int | None:
     """The mailing's next moment strictly after now (ms), None if it has none."""
-    tz = handling.zone if trigger.zone == "member" else zone(trigger.zone) if trigger.zone else handling.programme.zone
-    assert tz is not None, "zones are checked when they are read"
+    tz = mailing_zone(handling, trigger)
     if trigger.at is not None:
         due = local_moment(trigger.at.date(), trigger.at.time(), tz)
         return due if due > handling.now else None
     assert trigger.cron is not None
-    for moment in CronSim(trigger.cron, to_datetime(handling.now, tz)):
-        due = to_ms(moment.astimezone(UTC))
-        if due > handling.now:
-            return due
-    return None
+    return _next_by_cron(trigger.cron, handling.now, tz)
+
+
+def mailing_zone(handling: Handling, trigger: "ScheduleTrigger") -> ZoneInfo:
+    """The zone that the mailing's moments are read in."""
+    if trigger.zone is None:
+        return handling.programme.zone
+    found = handling.zone if trigger.zone == "member" else zone(trigger.zone)
+    assert found is not None, "zones are checked when they are read"
+    return found
+
+
+def _next_by_cron(expression: str, now: int, tz: ZoneInfo) -> int | None:
+    """The expression's next local time after `now`, read by our rule for local times and not by cron's own.
+
+    A time in a gap is read with the offset before the change and so may come after later ones: where the offset
+    changes near by, all candidates of two days are looked at.
+    """
+    local = to_datetime(now, tz)
+    first = _moment(next(_local_times(expression, local), None), tz)
+    if first is None:
+        return None
+    offsets = {to_datetime(at, tz).utcoffset() for at in (now - DAY_MS, now, first, first + DAY_MS)}
+    if len(offsets) == 1:
+        return first
+    best: int | None = None
+    for candidate in _local_times(expression, to_datetime(now - DAY_MS, tz)):
+        due = _moment(candidate, tz)
+        if due is None or (best is not None and due > best + DAY_MS):
+            break
+        if due > now and (best is None or due < best):
+            best = due
+    return best
+
+
+def _local_times(expression: str, after: datetime) -> Iterator[datetime]:
+    with contextlib.suppress(OverflowError):  # the calendar's end
+        yield from CronSim(expression, after.replace(tzinfo=None))
+
+
+def _moment(local: datetime | None, tz: ZoneInfo) -> int | None:
+    return None if local is None else local_moment(local.date(), local.time(), tz)

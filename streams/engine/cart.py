@@ -61,13 +61,15 @@ def _drop_timers(handling: Handling) -> None:
 
 def _change(state: MemberState, event: Event) -> None:
     body = event.body
-    sku = str(body.get("sku"))
+    sku = body.get("sku")
+    if sku is None:
+        return
     quantity = body.get("quantity")
     quantity = Decimal(1) if quantity is None else Decimal(quantity)
     line = next((line for line in state.cart if line.sku == sku), None)
     if event.type == "cart_item_added":
         if line is None:
-            if len(state.cart) < CART_LINES_MAX:
+            if len(state.cart) < CART_LINES_MAX and quantity > 0:
                 state.cart = [*state.cart, _line(sku, quantity, body)]
             return
         line.quantity += quantity
@@ -76,8 +78,8 @@ def _change(state: MemberState, event: Event) -> None:
                 setattr(line, name, body[name])
     elif line is not None:
         line.quantity -= quantity
-        if line.quantity <= 0:
-            state.cart = [other for other in state.cart if other is not line]
+    if line is not None and line.quantity <= 0:
+        state.cart = [other for other in state.cart if other is not line]
 
 
 def _line(sku: str, quantity: Decimal, body: dict[str, Any]) -> CartLine:

@@ -1,6 +1,6 @@
-"""What the engine puts out: dispatches, awards, decisions, webhooks. Imperative, with derived ids, stamped with the member's clock.
+"""What the engine puts out: dispatches, awards, decisions, webhooks.
 
-Times are milliseconds since the epoch in UTC.
+Imperative, with derived ids, stamped with the member's clock. Times are milliseconds since the epoch in UTC.
 """
 
 from decimal import Decimal

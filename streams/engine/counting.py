@@ -1,7 +1,7 @@
 """What an event adds to the member's counters, and what a return or a cancelled order takes back.
 
-A late event counts in its own time. `purchase_returned` and `order_cancelled` lower sums and totals by their amount when
-they are handled; counts stay (contract, "Counters").
+A late event counts in its own time. `purchase_returned` and `order_cancelled` lower sums and totals by their amount
+when they are handled; counts stay (contract, "Counters").
 """
 
 from decimal import Decimal
@@ -57,7 +57,7 @@ def _add(handling: Handling, name: str, at: int, value: Decimal | int | str) -> 
     tally = tallies.get(name)
     if tally is None or tally.definition != counter.fingerprint:
         tally = tallies[name] = Tally(counter.fingerprint)
-    windows.add(tally, counter, at, handling.now, handling.programme.zone, value)
+    windows.add(tally, counter, value, at=at, now=handling.now, tz=handling.programme.zone)
 
 
 def _take_back_order(handling: Handling, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Outcomes and reasons of decisions: closed lists (contract §4.11), each with the sentence that the reference prints."""
+"""Outcomes and reasons of decisions: closed lists (contract §4.11), each with the sentence that explains it."""
 
 OUTCOMES = {
     "refused": "An entry into the campaign was refused.",

@@ -1,7 +1,8 @@
 """What the engine handles: facts about members, and the records by which the log carries time and the programme.
 
 Times are integers, milliseconds since the epoch in UTC. Values of a body are what the Avro schema makes of them:
-`str`, `int`, `bool`, `Decimal` (money and quantities), `datetime` (aware, UTC), `date`, and lists and mappings of these.
+`str`, `int`, `bool`, `Decimal` (money and quantities), `datetime` (aware, UTC), `date`, and lists and mappings of
+these.
 """
 
 from typing import Any

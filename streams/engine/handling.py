@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from streams.engine import windows
 from streams.engine.commands import Command, Decision
 from streams.engine.events import Event
-from streams.engine.local_time import DAY_MS, to_datetime, zone
+from streams.engine.limits import ASSIGNED_MAX
+from streams.engine.local_time import DAY_MS, occurrence, to_datetime, zone
 from streams.engine.state import Journey, MemberState, Timer, unpack
 
 if TYPE_CHECKING:
@@ -23,15 +24,13 @@ _NOTHING: dict[str, Any] = {}
 class Handling:
     """A member's state while something is handled. `now` is the member's clock (contract §4.2)."""
 
-    __slots__ = ("event", "late", "output", "programme", "state", "steps")
+    __slots__ = ("late", "output", "programme", "state")
 
     def __init__(self, programme: "Programme", state: MemberState) -> None:
         self.programme = programme
         self.state = state
         self.output: list[Output] = []
-        self.event: Event | None = None
         self.late = False
-        self.steps = 0
 
     @property
     def now(self) -> int:
@@ -59,6 +58,12 @@ class Handling:
                     for timer in timers
                     if timer.kind != kind or timer.owner != owner or (detail is not None and timer.detail != detail)
                 ]
+
+    def assign(self, segment_id: str, *, inside: bool) -> None:
+        """Put the member on the segment's list or take them off it, whatever its definition says."""
+        assigned = self.state.assigned
+        if segment_id in assigned or len(assigned) < ASSIGNED_MAX:
+            assigned[segment_id] = inside
 
     def decide(self, campaign: str, version: int, action: str | None, outcome: str, reason: str) -> None:
         """Record why something was or wasn't done."""
@@ -215,7 +220,21 @@ def _age(handling: Handling, born: date | None) -> int | None:
     if born is None:
         return None
     today = to_datetime(handling.now, handling.zone).date()
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    return today.year - born.year - (today < occurrence(born, today.year))
+
+
+def note_time(state: MemberState, event: Event) -> None:
+    """Keep the latest two distinct times of each event type, for `days_since`."""
+    times = state.last_at.get(event.type)
+    at = event.occurred_at
+    if times is None:
+        state.last_at[event.type] = (at, None)
+        return
+    latest, earlier = times
+    if at > latest:
+        state.last_at[event.type] = (at, latest)
+    elif at < latest and (earlier is None or at > earlier):
+        state.last_at[event.type] = (latest, at)
 
 
 def _days_since(handling: Handling, event_type: str) -> int | None:

@@ -17,7 +17,7 @@ def derived_id(*parts: str | int) -> str:
 
 
 def share(text: str) -> Decimal:
-    """Where `text` falls between 0 (inside) and 100 (outside): SHA-256, first 8 bytes as a big-endian number over 2⁶⁴."""
+    """Where `text` falls from 0 up to, not including, 100: SHA-256's first 8 bytes as a big-endian number over 2⁶⁴."""
     return Decimal(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")) / _SPAN * 100
 
 

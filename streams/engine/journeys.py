@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from streams.engine.events import Event
 from streams.engine.handling import Handling, View
 from streams.engine.ids import share
-from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, STEPS_PER_HANDLING_MAX
+from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, STEPS_PER_RUN_MAX
 from streams.engine.script import FIRST, Script
 from streams.engine.state import Journey, pack
 from streams.engine.values import Duration
@@ -22,7 +22,7 @@ WAIT_TIMER, MESSAGE_TIMER = "wait", "message"
 
 
 def enter(handling: Handling, campaign: "Campaign", event: Event, at: int) -> None:
-    """Check the entry rules in the contract's order (§4.6) and, if they allow it, start a journey entered at `at` (ms)."""
+    """Check the entry rules in the contract's order (§4.6); if they allow it, start a journey entered at `at` (ms)."""
     reason = _refusal(handling, campaign, event, at)
     state = handling.state
     if reason is not None:
@@ -99,9 +99,10 @@ def script_of(handling: Handling, journey: Journey) -> Script:
 def proceed(handling: Handling, journey: Journey, path: str | None) -> None:
     """Run actions from `path` on to the next wait or the end."""
     script = script_of(handling, journey)
+    steps = 0
     while path is not None:
-        handling.steps += 1
-        if handling.steps > STEPS_PER_HANDLING_MAX:
+        steps += 1
+        if steps > STEPS_PER_RUN_MAX:
             leave(handling, journey, "ended", "limit_exceeded")
             return
         step = script[path]

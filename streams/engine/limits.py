@@ -1,6 +1,10 @@
-"""The bounds that keep a campaign from stalling a worker. Beyond one, the journey ends with `limit_exceeded`."""
+"""The bounds that keep a campaign, or a flood of events, from stalling a worker.
 
-STEPS_PER_HANDLING_MAX = 1_000
+A journey beyond one ends with `limit_exceeded`; of the state, the oldest or the newest beyond one is left out.
+"""
+
+STEPS_PER_RUN_MAX = 1_000
+"""Actions of one journey from one wait to the next."""
 JOURNEYS_PER_MEMBER_MAX = 200
 TIMERS_FIRED_PER_HANDLING_MAX = 10_000
 SENT_KEPT_MAX = 500
@@ -9,6 +13,11 @@ CART_LINES_MAX = 500
 ACCRUALS_KEPT_MAX = 1_000
 DISTINCT_VALUES_MAX = 1_000
 ATTRIBUTES_MAX = 500
+STATEMENTS_MAX = 200
+ASSIGNED_MAX = 1_000
+MAILED_KEPT_MAX = 1_000
+SEEN_MAX = 10_000
+"""Event ids remembered of one member: some 140 kB. Beyond, the oldest are forgotten before their week is over."""
 SEEN_FOR_MS = 7 * 86_400_000
 """An event id is remembered for seven days from its first (contract §4.4)."""
 OUTAGE_MS = 300_000

@@ -3,6 +3,9 @@
 The rule of the contract (fine print, "Local times"): a local time that doesn't exist is read with the offset before
 the change, one that occurs twice means the first. That is what `fold=0` means in Python's zoneinfo (PEP 495). The zone
 data come from the pinned `tzdata` package and never from the machine, so that a replay elsewhere decides the same.
+
+The calendar ends with the year 9999 and begins with 1: what would lie outside is `NEVER`, or cut to the last day that
+every zone can name. Nothing here raises for a time that an event may bear.
 """
 
 import functools
@@ -14,6 +17,13 @@ zoneinfo.reset_tzpath(to=())
 DAY_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_FIRST_DAY, _LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
+_FIRST_MS = (datetime.combine(_FIRST_DAY, time(), UTC) - _EPOCH) // _MS
+_LAST_MS = (datetime.combine(_LAST_DAY, time(), UTC) - _EPOCH) // _MS
+_UTC_MIN_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MS
+_UTC_MAX_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
+NEVER = 2**62
+"""A moment (ms) that no clock reaches."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -27,6 +37,8 @@ def zone(name: str) -> zoneinfo.ZoneInfo | None:
 
 def to_datetime(at: int, tz: zoneinfo.ZoneInfo | None = None) -> datetime:
     """Milliseconds since the epoch as an aware datetime, in UTC or in `tz`."""
+    if not _FIRST_MS <= at <= _LAST_MS:
+        at = min(max(at, _FIRST_MS), _LAST_MS) if tz is not None else min(max(at, _UTC_MIN_MS), _UTC_MAX_MS)
     moment = _EPOCH + at * _MS
     return moment if tz is None else moment.astimezone(tz)
 
@@ -36,31 +48,38 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // _MS
 
 
+def days_after(day: date, days: int) -> date:
+    """`day` moved by so many days, at most to the calendar's end."""
+    return date.fromordinal(min(max(day.toordinal() + days, _FIRST_DAY.toordinal()), _LAST_DAY.toordinal()))
+
+
 def local_moment(day: date, at: time, tz: zoneinfo.ZoneInfo) -> int:
     """When `at` strikes on `day` in `tz`, in ms."""
+    day = min(max(day, _FIRST_DAY), _LAST_DAY)
     return to_ms(datetime.combine(day, at.replace(tzinfo=None, fold=0), tz).astimezone(UTC))
 
 
 def next_local(after: int, at: time, tz: zoneinfo.ZoneInfo) -> int:
-    """The first moment strictly after `after` (ms) at which `at` strikes in `tz`, in ms."""
+    """The first moment (ms) strictly after `after` at which `at` strikes in `tz`; `NEVER` at the calendar's end."""
     day = to_datetime(after, tz).date()
-    for ahead in range(3):
-        moment = local_moment(day + timedelta(days=ahead), at, tz)
+    # From the day before: a time in a gap at midnight strikes on the next day's date.
+    for ahead in range(-1, 3):
+        moment = local_moment(days_after(day, ahead), at, tz)
         if moment > after:
             return moment
-    raise AssertionError("a local time strikes at least once in two days")
+    return NEVER
 
 
 def within(at: int, start: time, end: time, tz: zoneinfo.ZoneInfo) -> bool:
-    """Whether the local time at `at` (ms) lies in [start, end), which may span midnight."""
-    now = to_datetime(at, tz).time()
-    if start <= end:
-        return start <= now < end
-    return now >= start or now < end
+    """Whether `at` (ms) lies in [start, end), which may span midnight: whether `end` strikes next.
+
+    By moments, not by comparing times of day: on the days when clocks change, the hours end when `end` strikes.
+    """
+    return next_local(at, end, tz) < next_local(at, start, tz)
 
 
 def occurrence(born: date, year: int) -> date:
-    """The yearly occurrence of a date; 29 February counts as 28 February in other years."""
+    """The yearly occurrence of a date (years 1 to 9999); 29 February counts as 28 February in other years."""
     try:
         return born.replace(year=year)
     except ValueError:

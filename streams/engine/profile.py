@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from streams.engine.events import Event
+from streams.engine.limits import ATTRIBUTES_MAX, STATEMENTS_MAX
 from streams.engine.local_time import to_datetime, zone
 from streams.engine.state import MemberState, Profile, Statement
 from streams.profile.emails import normalise_email
@@ -18,6 +19,7 @@ from streams.profile.phones import normalise_phone
 from streams.profile.zones import zone_of_city
 
 _PLAIN = ("first_name", "middle_name", "last_name", "gender", "address", "referrer_id")
+_WHOLE_MAX = 2**63
 _OLDEST_BIRTH = date(1900, 1, 1)
 
 
@@ -59,7 +61,9 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
     attributes = body.get("attributes")
     if attributes:
         for name, value in attributes.items():
-            if value is not None and not (late and name in profile.attributes):
+            if value is None or (late and name in profile.attributes):
+                continue
+            if name in profile.attributes or len(profile.attributes) < ATTRIBUTES_MAX:
                 profile.attributes[name] = plain_attribute(value)
 
 
@@ -81,10 +85,16 @@ def _born(value: Any, at: int) -> date | None:
 
 
 def plain_attribute(value: Any) -> str | bool | int | float:
-    """An attribute as the state keeps it: whole numbers as such, other numbers as the float that prints the same."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value if isinstance(value, bool | int | float) else str(value)
+    """An attribute as the state keeps it: whole numbers as such, other numbers as the float that prints the same.
+
+    Beyond 64 bits, and what isn't finite, is kept as text.
+    """
+    if isinstance(value, Decimal) and value.is_finite():
+        whole = value == value.to_integral_value()
+        value = int(value) if whole and abs(value) < _WHOLE_MAX else str(value) if whole else float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < _WHOLE_MAX else str(value)
+    return value if isinstance(value, bool | float) else str(value)
 
 
 def _app_installed(state: MemberState, event: Event, late: bool, region: str) -> None:
@@ -146,7 +156,7 @@ def declare(state: MemberState, channel: str | None, messaging_type: str | None,
             if at >= statement.at:
                 statement.subscribed, statement.at = subscribed, at
             return
-    state.statements.append(Statement(channel, messaging_type, subscribed, at))
+    state.statements = [*state.statements, Statement(channel, messaging_type, subscribed, at)][-STATEMENTS_MAX:]
 
 
 def consents(state: MemberState, channel: str, messaging_type: str, consent: str) -> bool:

@@ -6,6 +6,7 @@ Contract §4.5; and §4.3 for what a late event can still do.
 from streams.engine.events import Event
 from streams.engine.handling import Handling, View
 from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed, script_of
+from streams.engine.limits import MAILED_KEPT_MAX
 from streams.engine.matching import EventMatch
 from streams.engine.sending import answer
 from streams.engine.state import Journey
@@ -73,14 +74,20 @@ def mail(handling: Handling) -> None:
         mark = f"{campaign.id}/{campaign.version}/now"
         if mark in state.mailed:
             continue
-        state.mailed = [*state.mailed, mark]
+        if campaign.admits(handling.now):  # one that isn't live yet goes out when it is
+            state.mailed = [*state.mailed, mark][-MAILED_KEPT_MAX:]
         enter(handling, campaign, made_by_timer(handling, "now", handling.now), handling.now)
 
 
-def made_by_timer(handling: Handling, kind: str, due: int, body: dict[str, object] | None = None) -> Event:
-    """The entry event that a timer makes; its identity is its kind and when it was due (contract §4.9)."""
+def made_by_timer(
+    handling: Handling, kind: str, due: int, body: dict[str, object] | None = None, detail: str = ""
+) -> Event:
+    """The entry event that a timer makes; its identity is its kind and when it was due (contract §4.9).
+
+    `detail` tells apart what one campaign may have due at one moment: its triggers, the days of bonus notices.
+    """
     return Event(
-        event_id=kind,
+        event_id=f"{kind}/{detail}" if detail else kind,
         type=kind,
         occurred_at=due,
         source="timer",

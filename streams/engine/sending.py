@@ -6,7 +6,7 @@ or suppressed; what is put off or waits for a status stays in `journey.pending` 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from streams.engine.channels import CHANNELS, Channel
 from streams.engine.commands import Dispatch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streams.engine.campaign import Campaign
 
 FAILED = "message_failed"
+MESSAGE_KINDS = frozenset({"send", "poll"})
 _MEETS = {
     "sent": {"message_sent", "message_delivered", "message_opened", "message_clicked"},
     "delivered": {"message_delivered", "message_opened", "message_clicked"},
@@ -81,15 +82,14 @@ def resume(handling: Handling, journey: Journey, message: "Message", path: str) 
 
 
 def answer(handling: Handling, journey: Journey, event: Event) -> None:
-    """A delivery status came: does it decide a step of one of the journey's cascades?"""
+    """Decide what hangs on a delivery status: a step of one of the journey's cascades."""
     dispatch_id = event.body.get("dispatch_id")
     if dispatch_id is None:
         return
     for pending in [item for item in journey.pending if item.sent == dispatch_id]:
-        campaign = handling.definition(journey)
-        if campaign is None:
+        message = message_at(handling, journey, pending.path)
+        if message is None or pending.step >= len(message.steps):
             continue
-        message: Message = campaign.script[pending.path].action  # type: ignore[assignment]
         step = message.steps[pending.step]
         if event.type == FAILED:
             handling.drop_timers(MESSAGE_TIMER, journey.number, pending.path)
@@ -98,6 +98,13 @@ def answer(handling: Handling, journey: Journey, event: Event) -> None:
             handling.drop_timers(MESSAGE_TIMER, journey.number, pending.path)
             _forget(journey, pending)
             settle(handling, journey)
+
+
+def message_at(handling: Handling, journey: Journey, path: str) -> "Message | None":
+    """The message that stands at `path`; None if the definition was changed and there is none any more."""
+    campaign = handling.definition(journey)
+    step = None if campaign is None else campaign.script.get(path)
+    return cast("Message", step.action) if step is not None and step.action.kind in MESSAGE_KINDS else None
 
 
 def _keep(handling: Handling, journey: Journey, pending: Pending, due: int) -> None:
@@ -120,7 +127,8 @@ def _send(
     """Send the step, or say why not. Leaves the dispatch id in `pending.sent` if a later step hangs on it."""
     state, policies, now = handling.state, handling.programme.policies, handling.now
     channel = CHANNELS[step.channel]
-    kind = policies.messaging_types[message.messaging_type]
+    # A journey of an earlier version may name a type that the policies in force have no more.
+    kind = policies.messaging_types.get(message.messaging_type) or policies.messaging_types["marketing"]
     if not consents(state, step.channel, message.messaging_type, kind.consent):
         return _Verdict("unsubscribed")
     network = step.network or message.network
@@ -173,11 +181,11 @@ def _send(
 
 
 def step_id(journey: Journey, path: str, cascade_step: int = 0) -> str:
-    """The id of what the action at `path` makes (contract §4.9): a rerun yields the same, deferral doesn't change it."""
+    """The id of what the action at `path` makes (contract §4.9): neither a rerun nor deferral changes it."""
     return derived_id(
         journey.member_id,
         journey.campaign,
-        journey.version,
+        journey.version if journey.entered_version is None else journey.entered_version,
         journey.entry_source,
         journey.entry_event_id,
         journey.entry_at,
@@ -240,8 +248,9 @@ def template_data(
         "counter": _Counters(handling),
         "amount": journey.amount if journey.amount is not None else entry.get("amount"),
     }
-    if poll_id is not None:
-        data["poll"] = handling.programme.polls[poll_id].model_dump()
+    poll = None if poll_id is None else handling.programme.polls.get(poll_id)
+    if poll is not None:
+        data["poll"] = poll.model_dump()
     return data
 
 

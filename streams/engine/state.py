@@ -48,7 +48,9 @@ class Journey(msgspec.Struct, array_like=True):
 
     `number` orders journeys by entry. `at` is the path of the wait that it stands at, None once only pending messages
     keep it running; `began` is when that wait began and `base` the moment from which the next wait counts, in ms.
-    `member_id` is the member at entry, from whom ids are derived. `entry_body` is packed by `pack`. `amount` is what its last award gave.
+    `member_id` is the member at entry, from whom ids are derived. `entry_body` is packed by `pack`. `amount` is what
+    its last award gave.
+    `entered_version` is the version entered with, if the journey has been moved to another since.
     """
 
     number: int
@@ -68,6 +70,7 @@ class Journey(msgspec.Struct, array_like=True):
     named: dict[str, list[str]] = {}
     ending: str | None = None
     amount: Decimal | None = None
+    entered_version: int | None = None
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):

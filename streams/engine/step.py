@@ -1,8 +1,8 @@
 """The engine's three verbs: `handle` an event, `advance` to a tick, `adopt` a programme. Pure: state in, commands out.
 
-The order within one event is the contract's (§4.5): profile, counters, segments; the journeys that it cancels; the waits
-that it ends; goals; triggers; and last whatever timers were set meanwhile and are already due. Before it, the timers
-fire that are due by its time (§4.2).
+The order within one event is the contract's (§4.5): profile, counters, segments; the journeys that it cancels; the
+waits that it ends; goals; triggers; and last whatever timers were set meanwhile and are already due. Before it, the
+timers fire that are due by its time (§4.2).
 
 A caller that keeps many members passes the last tick of their partition as `tick_at`: a tick moves every member's
 clock (§4.2), and a member without a timer due isn't loaded for it.
@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from streams.engine.bonus import apply_to_bonus, set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers
+from streams.engine.carry_over import carry_over
 from streams.engine.cart import apply_to_cart, set_cart_timers
 from streams.engine.counting import count
 from streams.engine.events import Event
-from streams.engine.handling import Handling, Output
+from streams.engine.handling import Handling, Output, note_time
 from streams.engine.ids import seen_key
 from streams.engine.journeys import leave
-from streams.engine.limits import SEEN_FOR_MS
+from streams.engine.limits import SEEN_FOR_MS, SEEN_MAX
 from streams.engine.profile import apply_to_profile, changes_profile
 from streams.engine.reacting import mail, react
-from streams.engine.segments import note_changes, note_silently
-from streams.engine.state import BEFORE_ALL, Journey, MemberState, new
+from streams.engine.segments import note_changes, note_silently, set_segment_timer
+from streams.engine.state import BEFORE_ALL, MemberState, Tally, new
 from streams.engine.timers import fire_due, unpark
 
 if TYPE_CHECKING:
-    from streams.engine.campaign import Campaign
     from streams.programme.programme import Programme
 
 
@@ -45,7 +45,6 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     if state.programme != programme.number:
         _enrol(handling, event)
     fire_due(handling, event.occurred_at)
-    handling.event = event
     handling.late = event.occurred_at < state.clock
     state.clock = max(state.clock, event.occurred_at)
     _remember(state, key)
@@ -58,9 +57,10 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     else:
         react(handling, event)
         note_changes(handling, react)
-        _tell_referrer(handling, event)
-    _note_time(state, event)
-    handling.event = None
+    _tell_referrer(handling, event)
+    note_time(state, event)
+    handling.late = False
+    set_segment_timer(handling)
     fire_due(handling, state.clock)
     return handling.output
 
@@ -74,41 +74,32 @@ def advance(programme: "Programme", state: MemberState, at: int, *, wall: bool) 
 
 
 def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int | None = None) -> list[Output]:
-    """`programme` comes into force for a member who is known already, at `at` (ms)."""
+    """`programme` comes into force for a member who is known already, at `at` (ms).
+
+    What was due before is the earlier programme's: a caller that has it advances the member to `at` first.
+    """
     handling = Handling(programme, state)
-    state.clock = max(state.clock, at, tick_at if tick_at is not None else at)
+    state.clock = max(state.clock, tick_at) if tick_at is not None else state.clock
+    fire_due(handling, at)
+    state.clock = max(state.clock, at)
     state.programme = programme.number
+    # A new or changed counter counts from here, also one that comes back.
+    state.tallies = {name: tally for name, tally in state.tallies.items() if _still_counts(programme, name, tally)}
     for journey in list(state.journeys):
-        campaign = programme.current(journey.campaign)
-        if campaign is None or campaign.status == "stopped" or _is_stopped_in_flight(journey.version, campaign):
-            leave(handling, journey, "ended", "campaign_stopped")
-        elif campaign.in_flight == "move" and journey.version != campaign.version:
-            _move(handling, journey, campaign)
+        carry_over(handling, journey)
     _set_timers(handling)
     note_silently(handling)
     mail(handling)
+    note_changes(handling, react)
     unpark(handling)
+    set_segment_timer(handling)
     fire_due(handling, state.clock)
     return handling.output
 
 
-def _is_stopped_in_flight(version: int, campaign: "Campaign") -> bool:
-    return campaign.in_flight == "stop" and version != campaign.version
-
-
-def _move(handling: Handling, journey: Journey, campaign: "Campaign") -> None:
-    """Go on in the new version, at the same place if it is the same kind of action there."""
-    old = handling.definition(journey)
-    places = [journey.at, *(pending.path for pending in journey.pending)]
-    fits = old is not None and all(
-        place is None
-        or (place in campaign.script and campaign.script[place].action.kind == old.script[place].action.kind)
-        for place in places
-    )
-    if fits:
-        journey.version = campaign.version
-    else:
-        leave(handling, journey, "ended", "campaign_stopped")
+def _still_counts(programme: "Programme", name: str, tally: Tally) -> bool:
+    counter = programme.counters.get(name)
+    return counter is not None and counter.fingerprint == tally.definition
 
 
 def _enrol(handling: Handling, event: Event) -> None:
@@ -134,14 +125,15 @@ def _apply(handling: Handling, event: Event) -> None:
     state = handling.state
     programme = handling.programme
     apply_to_profile(state, event, late=handling.late, region=programme.policies.default_region)
-    if event.type == "segment_assigned" or event.type == "segment_removed":
+    if event.type in {"segment_assigned", "segment_removed"}:
         segment = event.body.get("segment")
         if segment is not None:
-            state.assigned[segment] = event.type == "segment_assigned"
+            handling.assign(segment, inside=event.type == "segment_assigned")
     apply_to_cart(handling, event)
     apply_to_bonus(handling, event)
     if changes_profile(event.type):
         set_date_timers(handling)
+        set_schedule_timers(handling, moved=True)
     count(handling, event)
 
 
@@ -149,26 +141,18 @@ def _remember(state: MemberState, key: int) -> None:
     seen = state.seen
     seen.pop(key, None)
     seen[key] = state.clock
-    while state.clock - next(iter(seen.values())) > SEEN_FOR_MS:
+    while len(seen) > SEEN_MAX or state.clock - next(iter(seen.values())) > SEEN_FOR_MS:
         del seen[next(iter(seen))]
 
 
-def _note_time(state: MemberState, event: Event) -> None:
-    """Keep the latest two distinct times of each event type, for `days_since`."""
-    times = state.last_at.get(event.type)
-    at = event.occurred_at
-    if times is None:
-        state.last_at[event.type] = (at, None)
-        return
-    latest, earlier = times
-    if at > latest:
-        state.last_at[event.type] = (at, latest)
-    elif at < latest and (earlier is None or at > earlier):
-        state.last_at[event.type] = (latest, at)
+_IDENTIFIERS = frozenset({"card_number", "visitor_id", "phone", "email"})
 
 
 def _tell_referrer(handling: Handling, event: Event) -> None:
-    """A friend's purchase: to the member who brought them (contract §2, Derived)."""
+    """A friend's purchase: to the member who brought them (contract §2, Derived), without what identifies the friend.
+
+    That of a historical purchase is historical: it counts, and triggers nothing.
+    """
     referrer = handling.state.profile.referrer_id
     if event.type != "purchase_completed" or not referrer or referrer == handling.state.key:
         return
@@ -180,7 +164,9 @@ def _tell_referrer(handling: Handling, event: Event) -> None:
             source=event.source,
             key=referrer,
             member_id=referrer,
-            body={**event.body, "friend_id": handling.state.key},
+            historical=event.historical,
+            body={name: value for name, value in event.body.items() if name not in _IDENTIFIERS}
+            | {"friend_id": handling.state.key},
         )
     )
 

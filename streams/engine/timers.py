@@ -6,26 +6,22 @@ again. A tick of the clock more than five minutes after a timer was due makes it
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, cast
 
 from streams.engine.bonus import BONUS_TIMER, notice_amount
-from streams.engine.calendar_timers import DATE_TIMER, SCHEDULE_TIMER, next_mailing, set_date_timers
+from streams.engine.calendar_timers import DATE_TIMER, SCHEDULE_TIMER, mailing_zone, next_mailing, set_date_timers
 from streams.engine.cart import CART_TIMER, cart_body
 from streams.engine.handling import Handling
 from streams.engine.journeys import MESSAGE_TIMER, WAIT_TIMER, enter, leave, proceed, script_of
-from streams.engine.limits import OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
+from streams.engine.limits import MAILED_KEPT_MAX, OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
+from streams.engine.local_time import to_datetime
 from streams.engine.reacting import made_by_timer, react
-from streams.engine.segments import note_changes
-from streams.engine.sending import resume
+from streams.engine.segments import SEGMENT_TIMER, note_changes, set_segment_timer
+from streams.engine.sending import message_at, resume
 from streams.engine.state import Journey, Timer
-if TYPE_CHECKING:
-    from streams.engine.actions import Message
-
-_MAILINGS_KEPT_MAX = 100
 
 
 def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> None:
-    """Fire every timer due by `until` (ms), also those set meanwhile. `tick_at`: the clock's time, if it caused this."""
+    """Fire every timer due by `until` (ms), also those set meanwhile; `tick_at` (ms): a tick of the clock did it."""
     state = handling.state
     for _ in range(TIMERS_FIRED_PER_HANDLING_MAX):
         if not state.timers:
@@ -40,17 +36,19 @@ def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> N
         late = tick_at is not None and tick_at - timer.due > OUTAGE_MS
         at = tick_at if late and tick_at is not None else timer.due
         state.clock = max(state.clock, at)
-        handling.steps = 0
         _FIRE[timer.kind](handling, timer, at)
         note_changes(handling, react)
 
 
 def unpark(handling: Handling) -> None:
-    """Give back the timers of campaigns that are no longer paused."""
+    """Give back the timers of campaigns that are no longer paused, in their order: they waited, and are due now."""
     state = handling.state
-    parked, state.parked = state.parked, []
+    parked, state.parked = sorted(state.parked, key=_order), []
     for timer in parked:
-        (state.parked if _is_paused(handling, timer) else state.timers).append(timer)
+        if _is_paused(handling, timer):
+            state.parked.append(timer)
+        else:
+            handling.set_timer(max(timer.due, handling.now), timer.kind, timer.owner, timer.detail)
 
 
 def _order(timer: Timer) -> tuple[int, int]:
@@ -86,11 +84,11 @@ def _decide_message(handling: Handling, timer: Timer, at: int) -> None:
     journey = _journey(handling, timer)
     if journey is None:
         return
-    step = script_of(handling, journey).get(timer.detail)
-    if step is None:
+    message = message_at(handling, journey, timer.detail)
+    if message is None:
         leave(handling, journey, "ended", "campaign_stopped")
         return
-    resume(handling, journey, cast("Message", step.action), timer.detail)
+    resume(handling, journey, message, timer.detail)
 
 
 def _notice_date(handling: Handling, timer: Timer, at: int) -> None:
@@ -124,16 +122,25 @@ def _make_mailing(handling: Handling, timer: Timer, at: int) -> None:
         following = next_mailing(handling, trigger)
         if following is not None:
             handling.set_timer(following, SCHEDULE_TIMER, timer.owner, timer.detail)
-        mark = f"{campaign.id}/{campaign.version}/{timer.due}"
-        if mark not in state.mailed:
-            state.mailed = [*state.mailed, mark][-_MAILINGS_KEPT_MAX:]
+        local = to_datetime(timer.due, mailing_zone(handling, trigger)).replace(tzinfo=None)
+        place = f"{campaign.id}/{campaign.version}/{timer.detail}/"
+        last = next((mark.removeprefix(place) for mark in state.mailed if mark.startswith(place)), "")
+        if last < local.isoformat():  # a member who moves west meets the same local moment twice
+            others = [mark for mark in state.mailed if not mark.startswith(place)]
+            state.mailed = [*others, place + local.isoformat()][-MAILED_KEPT_MAX:]
             _enter(handling, timer, at, SCHEDULE_TIMER)
 
 
 def _enter(handling: Handling, timer: Timer, at: int, kind: str, body: dict[str, object] | None = None) -> None:
     campaign = handling.programme.current(str(timer.owner))
     if campaign is not None:
-        enter(handling, campaign, made_by_timer(handling, kind, timer.due, body), at)
+        enter(handling, campaign, made_by_timer(handling, kind, timer.due, body, timer.detail), at)
+
+
+def _turn_segments(handling: Handling, timer: Timer, at: int) -> None:
+    """Time alone may have changed a membership: it is noted after every timer."""
+    del timer, at
+    set_segment_timer(handling)
 
 
 _FIRE: Mapping[str, Callable[[Handling, Timer, int], None]] = {
@@ -143,4 +150,5 @@ _FIRE: Mapping[str, Callable[[Handling, Timer, int], None]] = {
     CART_TIMER: _notice_cart,
     BONUS_TIMER: _notice_bonus,
     SCHEDULE_TIMER: _make_mailing,
+    SEGMENT_TIMER: _turn_segments,
 }

@@ -7,7 +7,7 @@ month's last day. Numbers are decimal, never binary floats, so that sums of mone
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ _PATTERN = (
     r"^[+-]?P(?=.)(\d+Y)?(\d+M)?(\d+(\.\d+)?W)?(\d+(\.\d+)?D)?(T(?=\d)(\d+(\.\d+)?H)?(\d+(\.\d+)?M)?(\d+(\.\d+)?S)?)?$"
 )
 _YEARS_MAX = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +136,23 @@ Period = Annotated[
 
 
 def add_months(at_ms: int, months: int) -> int:
-    """The moment `months` calendar months later in UTC, cut to the month's last day."""
+    """The moment `months` calendar months later in UTC, cut to the month's last day.
+
+    Outside the years 1 to 9999 it is the moment so many months of 31 days later: no clock comes there.
+    """
     if not months:
         return at_ms
     seconds, rest = divmod(at_ms, 1000)
-    at = datetime.fromtimestamp(seconds, UTC)
+    try:
+        at = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return at_ms + months * 31 * _MS["D"]
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    if not MINYEAR <= year <= MAXYEAR:
+        return at_ms + months * 31 * _MS["D"]
     day = min(at.day, calendar.monthrange(year, month + 1)[1])
-    return int(at.replace(year=year, month=month + 1, day=day).timestamp()) * 1000 + rest
+    moved = at.replace(year=year, month=month + 1, day=day)
+    return (moved - _EPOCH) // timedelta(seconds=1) * 1000 + rest
 
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")

@@ -5,12 +5,12 @@ window is the current one alone; without a window there is a single bucket for e
 """
 
 from collections.abc import Iterator
-from datetime import time, timedelta
+from datetime import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from streams.engine.local_time import local_moment, to_datetime
+from streams.engine.local_time import days_after, local_moment, to_datetime
 from streams.engine.state import Tally
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def oldest_bucket(counter: "Counter", now: int, tz: ZoneInfo) -> int:
 def _period_start(period: str, at: int, tz: ZoneInfo) -> int:
     day = to_datetime(at, tz).date()
     if period == "week":
-        day -= timedelta(days=day.weekday())
+        day = days_after(day, -day.weekday())
     elif period == "month":
         day = day.replace(day=1)
     else:
@@ -64,7 +64,7 @@ def read(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> Dec
     return sum(numbers)
 
 
-def add(tally: Tally, counter: "Counter", at: int, now: int, tz: ZoneInfo, value: Decimal | int | str) -> None:
+def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int, now: int, tz: ZoneInfo) -> None:
     """Count `value` in its own time `at` (ms); what no window at `now` can cover is left out, and old buckets go."""
     oldest = oldest_bucket(counter, now, tz)
     bucket = bucket_of(counter, at, tz)
@@ -83,6 +83,28 @@ def add(tally: Tally, counter: "Counter", at: int, now: int, tz: ZoneInfo, value
     for expired in list(_expired(tally, oldest)):
         tally.numbers.pop(expired, None)
         tally.values.pop(expired, None)
+
+
+def next_turn(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> int | None:
+    """When (ms) the counter's value next changes if nothing is counted any more; None if it never does."""
+    if tally is None or counter.window is None or tally.definition != counter.fingerprint:
+        return None
+    oldest = oldest_bucket(counter, now, tz)
+    counting = [bucket for bucket in (*tally.numbers, *tally.values) if bucket >= oldest]
+    if not counting:
+        return None
+    period = getattr(counter.window, "calendar", None)
+    if period is not None:
+        return _next_period_start(period, now, tz)
+    return (min(counting) + counter.buckets) * counter.step_ms
+
+
+def _next_period_start(period: str, now: int, tz: ZoneInfo) -> int:
+    day = to_datetime(_period_start(period, now, tz), tz).date()
+    return _period_start(period, local_moment(days_after(day, _LONGEST_DAYS[period]), time(), tz), tz)
+
+
+_LONGEST_DAYS = {"week": 7, "month": 31, "year": 366}
 
 
 def _expired(tally: Tally, oldest: int) -> Iterator[int]:

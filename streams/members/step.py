@@ -131,10 +131,13 @@ class MemberStep:
 
     def _handle_programme(self, record: Any, applied: ProgrammeApplied) -> None:
         self._commit(record.offset)  # from here on every member is in the store
-        programme, tick_at = self._programmes.get(applied.programme), self._tick_at
+        before, programme, tick_at = self._programme, self._programmes.get(applied.programme), self._tick_at
 
         def step(state: Any) -> Sequence[Command | Event]:
-            return self._engine.adopt(programme, state, applied.occurred_at, tick_at=tick_at)
+            # What was due before is the earlier programme's.
+            at = applied.occurred_at
+            due = self._engine.advance(before, state, at, wall=False)
+            return [*due, *self._engine.adopt(programme, state, at, tick_at=tick_at)]
 
         members = self._store.members(self._adopted_up_to(record))
         while chunk := list(islice(members, MEMBERS_MAX)):

@@ -80,6 +80,7 @@ class Programme:
     schedule_triggers: Timed[ScheduleTrigger]
     mailings_now: tuple[Campaign, ...]
     watched_segments: tuple[str, ...]
+    turning_names: tuple[str, ...]
     sent_kept_ms: int
     number: int
     zone: ZoneInfo
@@ -114,6 +115,7 @@ class Programme:
         counters: dict[str, list[tuple[str, Counter]]] = {}
         for name, counter in last.counters.items():
             counters.setdefault(counter.event, []).append((name, counter))
+        looked_at = watched(campaigns, segments)
         templates = _newest(each.templates for each in definitions)
         for campaign in campaigns:
             campaign.keep_records(named_records(campaign, templates))
@@ -133,7 +135,8 @@ class Programme:
             bonus_triggers=_timed(campaigns, BonusTrigger),
             schedule_triggers=_timed(campaigns, ScheduleTrigger),
             mailings_now=tuple(campaign for campaign, _, _ in _timed(campaigns, NowTrigger)),
-            watched_segments=watched(campaigns, segments),
+            watched_segments=looked_at,
+            turning_names=turning(looked_at, segments),
             sent_kept_ms=_sent_kept_ms(campaigns, last.policies),
             number=len(definitions) if number is None else number,
             zone=ZoneInfo(last.policies.default_time_zone),
@@ -154,6 +157,24 @@ def watched(campaigns: Iterable[Campaign], segments: Mapping[str, Segment]) -> t
         if any(match.event in SEGMENT_EVENTS for match in matches(campaign)):
             found.update(segments)
     return tuple(sorted(found))
+
+
+_TURNING = ("member.days_since_registration", "member.age", "member.bonus.", "counter.", "days_since.")
+
+
+def turning(looked_at: Iterable[str], segments: Mapping[str, Segment]) -> tuple[str, ...]:
+    """The names whose values time alone changes, of the conditions of these segments and those that they ask for."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    ahead = [segment_id for segment_id in looked_at if segment_id in segments]
+    while ahead:
+        segment = segments[ahead.pop()]
+        if segment.id in seen:
+            continue
+        seen.add(segment.id)
+        names.update(segment.where.names() if segment.where is not None else ())
+        ahead.extend(other for other in needs(segment) if other in segments)
+    return tuple(sorted(name for name in names if name.startswith(_TURNING)))
 
 
 def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:

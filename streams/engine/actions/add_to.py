@@ -23,5 +23,5 @@ class AddTo(Action):
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
-        handling.state.assigned[self.segment] = True
+        handling.assign(self.segment, inside=True)
         return Result(step.next)

@@ -23,5 +23,5 @@ class RemoveFrom(Action):
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
-        handling.state.assigned[self.segment] = False
+        handling.assign(self.segment, inside=False)
         return Result(step.next)

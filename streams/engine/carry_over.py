@@ -1,0 +1,56 @@
+"""What becomes of a running journey when another programme comes into force (contract §4.7).
+
+It keeps the version it entered with, unless the new version says `in_flight: move` or `stop`. It ends with
+`campaign_stopped` where it can't go on: the campaign is stopped or gone, no programme knows its version any more, or
+where it stands there is no such action now (a definition that was changed under the same version, or moved to).
+"""
+
+from typing import TYPE_CHECKING
+
+from streams.engine.handling import Handling
+from streams.engine.journeys import WAIT_TIMER, leave
+from streams.engine.sending import message_at
+from streams.engine.state import Journey
+
+if TYPE_CHECKING:
+    from streams.engine.campaign import Campaign
+
+
+def carry_over(handling: Handling, journey: Journey) -> None:
+    """Let the journey go on, move it to the new version, or end it."""
+    campaign = handling.programme.current(journey.campaign)
+    stops = campaign is None or campaign.status == "stopped"
+    if campaign is not None and not stops and journey.version != campaign.version:
+        if campaign.in_flight == "move":
+            _move(handling, journey, campaign)
+        else:
+            stops = campaign.in_flight == "stop"
+    if stops or not _can_go_on(handling, journey):
+        leave(handling, journey, "ended", "campaign_stopped")
+
+
+def _move(handling: Handling, journey: Journey, campaign: "Campaign") -> None:
+    """Go on in the new version at the same place. A wait that is another there is reckoned anew from when it began."""
+    old = handling.definition(journey)
+    before = None if old is None or journey.at is None else old.script.get(journey.at)
+    if journey.entered_version is None:
+        journey.entered_version = journey.version
+    journey.version = campaign.version
+    if journey.at is None or not _can_go_on(handling, journey):
+        return
+    step = campaign.script[journey.at]
+    if before is None or before.action != step.action:
+        handling.drop_timers(WAIT_TIMER, journey.number)
+        journey.base = journey.began
+        step.action.run(handling, journey, step)
+
+
+def _can_go_on(handling: Handling, journey: Journey) -> bool:
+    campaign = handling.definition(journey)
+    if campaign is None:
+        return False
+    if journey.at is not None:
+        step = campaign.script.get(journey.at)
+        if step is None or step.action.kind != "wait":
+            return False
+    return all(message_at(handling, journey, pending.path) is not None for pending in journey.pending)
