@@ -9,7 +9,8 @@ def command(until: str) -> None:
     """Have ingest append a tick to every partition: all timers due by TIME fire.
 
     For replays of history (REKINDLE_CLOCK=event), where time ends with the last event otherwise. By the wall clock,
-    only a TIME that has passed is taken: the log's time never goes back, and a tick ahead would stop those of the clock.
+    only a TIME that has passed is taken: the log's time never goes back, and one ahead
+    would stop the ticks of the clock.
     """
     from schemas.values import parse_time
     from streams import settings
