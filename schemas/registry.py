@@ -203,7 +203,8 @@ class Registry:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise _RefusedError(f"{self._url}{path}: {error.code} {_message(error)}", error.code) from None
+                message = f"schema registry {self._url} answers {path} with {error.code} {_message(error)}"
+                raise _RefusedError(message, error.code) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise RekindleError(

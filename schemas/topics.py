@@ -6,6 +6,7 @@ each topic declares, and leaves the limits on timestamps to the broker. Nothing 
 already stands is reported as it is, with what differs.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from streams.settings import Settings
 from streams.topics import members_changelog
 
 CREATE_SECONDS = 30.0
+_LISTED_POLL_SECONDS = 0.05
 _DECLARED_CHANGELOG = "rekindle-members-changelog"
 _LONG_MAX = 2**63 - 1
 _REPLICAS_FOR_QUORUM = 3
@@ -109,6 +111,16 @@ def _create(settings: Settings, topics: list[TopicState]) -> None:
                 raise RekindleError(f"topic {name} cannot be created: {error.args[0].str()}") from None
         except TimeoutError:
             raise RekindleError(f"topic {name} was not created within {CREATE_SECONDS:g} s") from None
+    _await_listed(settings, {topic.name for topic in topics})
+
+
+def _await_listed(settings: Settings, names: set[str]) -> None:
+    """Return once the broker lists the new topics: it answers their creation a moment earlier."""
+    deadline = time.monotonic() + CREATE_SECONDS
+    while not names <= partition_counts(settings).keys():
+        if time.monotonic() > deadline:
+            raise RekindleError(f"topics are created, and not listed within {CREATE_SECONDS:g} s")
+        time.sleep(_LISTED_POLL_SECONDS)
 
 
 def topic_config(declaration: TopicDeclaration, settings: Settings) -> dict[str, str]:
