@@ -1,6 +1,7 @@
 """`rekindle demo`: everything on one machine, real input, no Docker."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ def command(ctx: click.Context, directory: Path, members: int | None, keep: bool
     from streams.demo.display import Display
     from streams.demo.run import Options, run
 
+    # Whoever ends the demo ends all that it started: SIGTERM unwinds like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     display = Display()
     display.console.print("[bold]A year of receipts through the whole pipeline[/]")
     options = Options(directory=directory, members=members, keep=keep, kill_worker=kill_worker)

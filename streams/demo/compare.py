@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.engine.commands import Award, Command, Dispatch
+from streams.engine.commands import Award, Dispatch
 from streams.errors import InputError
 from streams.output_lines import format_command
 
@@ -33,14 +33,13 @@ class Comparison:
         return not self.differences
 
 
-def compare(live: Iterable[Command], simulated: Path) -> Comparison:
+def compare(live: Iterable[Dispatch | Award], simulated: Path) -> Comparison:
     """Compare dispatches and awards. Raises `InputError` when `simulated` isn't the output of a simulation."""
     ours: dict[str, Mapping[str, Any]] = {}
     theirs: dict[str, Mapping[str, Any]] = {}
     twice: Counter[str] = Counter()
     for command in live:
-        if isinstance(command, Dispatch | Award):
-            _put(ours, json.loads(format_command(command)), twice, "live")
+        _put(ours, json.loads(format_command(command)), twice, "live")
     for found in _read(simulated):
         _put(theirs, found, twice, "simulated")
     differences = _some("twice", [f"{name}: {count + 1} times" for name, count in twice.items()])

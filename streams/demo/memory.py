@@ -1,9 +1,36 @@
 """How much memory the demo and everything that it started occupy, where the operating system tells (Linux)."""
 
 import os
+import threading
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 _PROC = Path("/proc")
+_LOOK_S = 1.0
+
+
+class MemoryWatch:
+    """Looks once a second, on a thread of its own, and keeps the greatest sum in `peak_bytes`."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="memory", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            self.peak_bytes = max(self.peak_bytes, resident_bytes())
 
 
 def resident_bytes() -> int:

@@ -32,12 +32,12 @@ from streams.demo import folder, summary
 from streams.demo.children import Children
 from streams.demo.compare import Comparison, compare
 from streams.demo.display import Display
-from streams.demo.memory import resident_bytes
+from streams.demo.memory import MemoryWatch
 from streams.demo.outputs import count_records, read_commands
 from streams.demo.progress import Watch
 from streams.demo.report import Facts, write_report
 from streams.demo.scrape import read_steps
-from streams.engine.commands import Command
+from streams.engine.commands import Award, Command, Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
 from streams.topics import AWARDS, DEAD_LETTERS, DECISIONS, dispatch_topic
@@ -89,7 +89,8 @@ def run(options: Options, display: Display) -> Result:
         }
         children = Children(directory, environment)
         try:
-            return _Run(options, display, settings.load(environment), children).run()
+            with MemoryWatch() as memory:
+                return _Run(options, display, settings.load(environment), children, memory).run()
         finally:
             children.stop()
     finally:
@@ -100,14 +101,16 @@ def run(options: Options, display: Display) -> Result:
 class _Run:
     """One run; its methods are its phases."""
 
-    def __init__(self, options: Options, display: Display, chosen: Settings, children: Children) -> None:
+    def __init__(
+        self, options: Options, display: Display, chosen: Settings, children: Children, memory: MemoryWatch
+    ) -> None:
         self.options = options
         self.display = display
         self.settings = chosen
         self.children = children
+        self.memory = memory
         self.directory = options.directory.absolute()
         self.replay_s = 0.0
-        self.peak_bytes = 0
         self._metrics_ports = {name: _two_ports() for name in WORKERS}
 
     def run(self) -> Result:
@@ -126,8 +129,8 @@ class _Run:
         self.replay_s = time.monotonic() - began
         steps = read_steps(port + stage for port in self._metrics_ports.values() for stage in range(_STAGES))
         with self.display.phase("outputs, committed"):
-            commands = list(self._commands())
-            counted = summary.tally(commands)
+            counted = summary.Tally()
+            commands = list(counted.count(self._commands()))
             stored, problems = self._await_stored(counted)
             dead_letters = count_records(self.settings, [DEAD_LETTERS])
         self.children.stop()
@@ -163,7 +166,6 @@ class _Run:
         for line in self.children.stream(arguments):
             told = json.loads(line)
             self.display.advance(told["share"], f"{told['published']:,} events")
-            self._note_memory()
 
     def _start_pipeline(self) -> None:
         for name in WORKERS:
@@ -186,8 +188,7 @@ class _Run:
                     if kill and handled.share >= _KILL_AT:
                         kill = False
                         self._kill_a_worker()
-                self._note_memory()
-                time.sleep(_LOOK_S)
+                    time.sleep(_LOOK_S)
         if kill:
             raise RekindleError("the replay was over before a worker could be killed: choose more members")
 
@@ -211,7 +212,7 @@ class _Run:
                 self.children.check()
                 time.sleep(_LOOK_S)
 
-    def _simulate(self, commands: list[Command]) -> Comparison:
+    def _simulate(self, commands: list[Dispatch | Award]) -> Comparison:
         log, simulated = self.directory / "log.jsonl", self.directory / "simulated.jsonl"
         self.children.run(["log", "--export", str(log)])
         arguments = ["simulate", str(CAMPAIGNS), str(log), "--until", UNTIL, "--in-order"]
@@ -227,14 +228,11 @@ class _Run:
         except ClickHouseError as error:
             raise RekindleError(f"ClickHouse failed: {error}") from error
 
-    def _note_memory(self) -> None:
-        self.peak_bytes = max(self.peak_bytes, resident_bytes())
-
     def _machine(self) -> str:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return (
             f"{cores} cores, {platform.system()}, Python {platform.python_version()}; all processes together at most "
-            f"{self.peak_bytes / 2**30:.1f} GiB of resident memory."
+            f"{self.memory.peak_bytes / 2**30:.1f} GiB of resident memory."
         )
 
 

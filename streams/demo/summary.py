@@ -1,7 +1,7 @@
 """What a run came to: counted from the committed commands in Kafka, checked against what stands in ClickHouse."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,16 +20,19 @@ class Tally:
     suppressed: Counter[str] = field(default_factory=Counter)
     decisions: int = 0
 
-    def add(self, command: Command) -> None:
-        """Count one."""
-        if isinstance(command, Dispatch):
-            self.dispatches[command.campaign][command.channel] += 1
-        elif isinstance(command, Award):
-            self.awards[command.campaign] += 1
-        elif isinstance(command, Decision):
-            self.decisions += 1
-            if command.outcome == "suppressed":
-                self.suppressed[command.reason] += 1
+    def count(self, commands: Iterable[Command]) -> Iterator[Dispatch | Award]:
+        """Count commands, and hand on those that anybody gets: dispatches and awards."""
+        for command in commands:
+            if isinstance(command, Dispatch):
+                self.dispatches[command.campaign][command.channel] += 1
+                yield command
+            elif isinstance(command, Award):
+                self.awards[command.campaign] += 1
+                yield command
+            elif isinstance(command, Decision):
+                self.decisions += 1
+                if command.outcome == "suppressed":
+                    self.suppressed[command.reason] += 1
 
     @property
     def messages(self) -> int:
@@ -76,14 +79,6 @@ SELECT (SELECT count() FROM events),
 def read_stored(client: Client) -> Stored:
     """Count the rows. Raises the driver's `ClickHouseError` when the server fails."""
     return Stored(*(int(value) for value in client.query(_STORED).result_rows[0]))
-
-
-def tally(commands: Iterable[Command]) -> Tally:
-    """Count commands."""
-    found = Tally()
-    for command in commands:
-        found.add(command)
-    return found
 
 
 def summarise(

@@ -160,7 +160,7 @@ def _spent_each(cell: Mapping[str, Any]) -> float:
 
 def timeline(phases: Sequence[tuple[str, float, float]], *, label: str) -> str:
     """Draw each (name, began, seconds) as a bar on one axis of seconds."""
-    step, name_width = 24, 210
+    step, name_width = 24, 236
     end = max((began + seconds for _, began, seconds in phases), default=1) or 1
     marks = svg.ticks(end, 6)
     scale = (svg.WIDTH - name_width - 60) / marks[-1]

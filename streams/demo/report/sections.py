@@ -13,7 +13,7 @@ from streams.demo.report.queries import Answer
 from streams.demo.report.svg import whole
 
 _NIGHT = (21, 9)
-_FUNNEL = ("dispatched", "sent", "delivered", "opened", "clicked")
+_STATUSES = ("sent", "delivered", "opened", "clicked", "failed")
 _OUTCOMES = {
     "suppressed": "messages that were not sent at all",
     "deferred": "messages put off to the first permitted moment, and then decided anew",
@@ -71,6 +71,7 @@ def campaigns(answers: Answers, facts: Facts, colours: Mapping[str, str]) -> str
     for row in answers["decisions"].rows:
         decided[row["campaign"], row["outcome"]] += row["decisions"]
     awards = {row["campaign"]: row for row in answers["awards"].rows}
+    reported = _reported(answers)
     rows: list[Sequence[str]] = []
     shown: set[str] = set()
     for row in answers["funnel"].rows:
@@ -88,9 +89,9 @@ def campaigns(answers: Answers, facts: Facts, colours: Mapping[str, str]) -> str
             if award
             else ""
         )
-        statuses = [share(row[status], of) for status in ("sent", "delivered")]
+        statuses = [share(row[status], of) for status in reported]
         rows.append([f"{dot}{escape(campaign)}{name}", escape(row["channel"]), whole(of), *statuses, *counts, given])
-    heads = ("campaign", "channel", "dispatched", "sent", "delivered", "suppressed", "deferred", "cancelled", "awards")
+    heads = ("campaign", "channel", "dispatched", *reported, "suppressed", "deferred", "cancelled", "awards")
     lead = "Shares are of what was dispatched; the last four columns count the whole campaign."
     return section(
         "Campaigns and channels",
@@ -101,17 +102,27 @@ def campaigns(answers: Answers, facts: Facts, colours: Mapping[str, str]) -> str
 
 
 def funnels(answers: Answers, colours: Mapping[str, str]) -> str:
-    """Draw how far the messages came."""
-    rows = answers["funnel"].rows
-    opened = [step for step in _FUNNEL[3:] if any(row[step] for row in rows)]
+    """Draw how far the messages of each campaign came."""
+    due: Counter[str] = Counter()
+    for row in answers["decisions"].rows:
+        if row["outcome"] == "suppressed":
+            due[row["campaign"]] += row["decisions"]
+    reached: dict[str, Counter[str]] = {name: Counter() for name in colours}
+    channels: dict[str, list[str]] = {name: [] for name in colours}
+    for row in answers["funnel"].rows:
+        channels[row["campaign"]].append(row["channel"])
+        reached[row["campaign"]].update({step: row[step] for step in ("dispatched", *_STATUSES)})
+    reported = _reported(answers)
     cells = []
-    for row in rows:
-        name = f"{row['campaign']}, {row['channel']}"
-        steps = [(step, row[step]) for step in (*_FUNNEL[:3], *opened)]
-        cells.append((name, "", charts.funnel(steps, colours[row["campaign"]], label=f"Funnel of {name}")))
-    missing = "" if opened else " The demo's gateway writes to files, where nobody opens anything."
-    lead = f"How far the messages came, by what the gateways reported.{missing}"
-    return section("Funnels", lead, columns(*cells), answers["funnel"])
+    for name, counts in reached.items():
+        steps = [("due", counts["dispatched"] + due[name]), ("dispatched", counts["dispatched"])]
+        steps += [(step, counts[step]) for step in reported if step != "failed"]
+        chart = charts.funnel(steps, colours[name], label=f"Funnel of {name}")
+        cells.append((f"{name}, {' and '.join(channels[name])}", "", chart))
+    lead = "Due: its step had come, and nothing put it off any more or took it back. Then what the gateways reported."
+    if "delivered" not in reported:
+        lead += " The demo's gateway writes to files: what is written is sent, and nobody opens anything."
+    return section("Funnels", lead, columns(*cells), answers["funnel"], answers["decisions"])
 
 
 def reasons(answers: Answers) -> str:
@@ -225,6 +236,12 @@ def run(answers: Answers, facts: Facts) -> str:
         about = "From the workers' own metrics, both together; a batch is one transaction."
         cells.append(("Latency of a batch", about, table(heads, rows, text_columns=1)))
     return section("The run itself", facts.machine, timeline + columns(*cells), answers["rows_per_second"])
+
+
+def _reported(answers: Answers) -> list[str]:
+    """Name the statuses that any gateway reported; sent in any case."""
+    rows = answers["funnel"].rows
+    return [status for status in _STATUSES if status == "sent" or any(row[status] for row in rows)]
 
 
 def _within(value: int, bounds: tuple[int, int]) -> bool:
