@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from streams.engine.actions import Action
 from streams.engine.conditions import Condition, parse
-from streams.engine.definition import Definition, Loc, described, invalid
+from streams.engine.definition import DEFINED, Definition, Loc, described, invalid
 from streams.engine.matching import EventMatch
 from streams.engine.policies.consent import DEFAULT_TYPES, MessagingType
 from streams.engine.policies.frequency_cap import FrequencyCap
@@ -82,12 +82,17 @@ def _again(value: Any) -> Any:
     raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")
 
 
+_AGAIN_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"enum": ["always", "never"]}, {"type": "string", "format": "duration", "examples": ["P30D"]}]
+}
+
+
 class Entry(Definition):
     """Whether a member may enter again, and what happens while a journey of the same campaign runs."""
 
-    again: Annotated[
-        Literal["always", "never"] | Duration, PlainValidator(_again), WithJsonSchema({"type": "string"})
-    ] = "always"
+    again: Annotated[Literal["always", "never"] | Duration, PlainValidator(_again), WithJsonSchema(_AGAIN_SCHEMA)] = (
+        "always"
+    )
     while_running: Literal["ignore", "restart", "parallel"] = "ignore"
 
 
@@ -279,7 +284,7 @@ class Counter(EventMatch):
     window: Annotated[
         SlidingWindow | TumblingWindow | CalendarWindow | None,
         PlainValidator(lambda value: None if value is None else _window(value)),
-        WithJsonSchema({"$ref": "#/$defs/Window"}),
+        WithJsonSchema({DEFINED: "window"}),
     ] = None
     step: Period | None = None
 

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError, core_schema
 from typing_extensions import override
 
 Loc = tuple[str | int, ...]
 _SHOWN_CHARS_MAX = 60
+DEFINED = "defined"  # in a JSON Schema: the name of a definition of the whole, made a reference at the end
 EXPLAINED = "definition"  # the type of errors whose message is already ours
 
 
@@ -99,6 +101,25 @@ class Kind(Definition):
         if cls.beside:
             return (field,)
         return (cls.kind,) if field == cls.sole else (cls.kind, field)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A family's schema is spelt out once, among the definitions of the whole."""
+        return {DEFINED: cls.family} if "family" in cls.__dict__ else handler(schema)
+
+    @classmethod
+    def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
+        """The JSON Schema of the kind's YAML, from that of its fields."""
+        if cls.beside:
+            return fields
+        value = fields if cls.sole is None else fields["properties"][cls.sole]
+        return {
+            "type": "object",
+            "description": fields.get("description", ""),
+            "properties": {cls.kind: {key: part for key, part in value.items() if key != "description"}},
+            "required": [cls.kind],
+            "additionalProperties": False,
+        }
 
     @classmethod
     def kinds(cls) -> "Mapping[str, type[Self]]":

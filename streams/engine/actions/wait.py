@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import JsonSchemaValue
 from typing_extensions import override
 
 from streams.engine.actions import WAITS, Action, Result
@@ -57,6 +58,14 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
     @override
     def place(cls, field: str) -> Loc:
         return ("wait",) if field == "duration" else ("wait", field)
+
+    @override
+    @classmethod
+    def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
+        properties = {key: part for key, part in fields["properties"].items() if key != "duration"}
+        nested = super().yaml_schema({**fields, "properties": properties})
+        nested["properties"]["wait"] = {"anyOf": [fields["properties"]["duration"], nested["properties"]["wait"]]}
+        return nested
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -8,6 +8,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from streams.engine.definition import DEFINED
+
 MISSING: Final = None
 """What a view answers for a name that is missing or null: to a condition they are the same."""
 
@@ -87,7 +89,7 @@ class Condition:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A mapping from names to tests; spelt out once, among the definitions of the whole."""
-        return {"$ref": "#/$defs/Condition"}
+        return {DEFINED: "condition"}
 
 
 def _read(value: Any) -> Condition:

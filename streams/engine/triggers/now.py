@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from pydantic.json_schema import JsonSchemaValue
 from typing_extensions import override
 
 from streams.engine.definition import described, invalid
@@ -14,8 +15,15 @@ class NowTrigger(Trigger):
     kind: ClassVar[str] = "now"
     example: ClassVar[str] = "now: true\n"
 
-    @classmethod
     @override
+    @classmethod
+    def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
+        nested = super().yaml_schema(fields)
+        nested["properties"]["now"] = {"const": True}
+        return nested
+
+    @override
+    @classmethod
     def read(cls, data: Any) -> Any:
         if not isinstance(data, dict) or set(data) != {"now"}:
             return data

@@ -261,7 +261,7 @@ def test_a_doubt_is_told_and_stops_nothing(files: dict[str, str], problem: str) 
     [
         bundle(templates__t="templates: [{id: hello, text: '{% if event.total %}{{ event.total }}{% endif %}'}]"),
         bundle(
-            templates__t="templates: [{id: hello, text: '{{ member.attributes.x }} {{ member.purchases.total }}{{ amount }}'}]"
+            templates__t="templates: [{id: hello, text: '{{ member.attributes.x }}{{ member.bonus.p }}{{ amount }}'}]"
         ),
         with_line(
             "audience: {member.bonus.points: 5, member.attributes.x: y, rfm.segment: best, phone: {exists: true}}\n"

@@ -1,0 +1,206 @@
+"""The reference of the campaign language, `docs/campaign-language.md`, made from the kinds themselves.
+
+`python -m streams.programme.reference` writes it; a test says when it is out of date.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from streams.engine.actions import Action
+from streams.engine.campaign import Campaign, Counter, Policies, Poll, Segment
+from streams.engine.channels import CHANNELS
+from streams.engine.conditions import records
+from streams.engine.conditions.operators import OPERATORS
+from streams.engine.definition import DEFINED, Definition, Kind
+from streams.engine.policies.consent import MessagingType
+from streams.engine.policies.frequency_cap import FrequencyCap
+from streams.engine.policies.quiet_hours import QuietHours
+from streams.engine.templates import Template
+from streams.engine.triggers import Trigger
+from streams.engine.values import Duration
+from streams.programme.checks import names
+from streams.programme.json_schema import FILES, fields
+
+PAGE = Path(__file__).parents[2] / "docs" / "campaign-language.md"
+_HEAD = """\
+# The campaign language
+
+Made from the definitions by `python -m streams.programme.reference`; don't edit it here. The same as JSON Schema, for
+editors: `rekindle schema`. `rekindle lint DIRECTORY` checks a directory.
+
+YAML 1.2, UTF-8: `on`, `no` and `10:00` are text. Durations are ISO 8601: days and shorter are clock time, months and
+years calendar months in UTC, cut to the month's last day. Numbers are exact decimals. Unknown keys are errors.
+"""
+_CONDITIONS = """\
+A mapping is AND: every name in it must pass its test. `all` and `any` take lists of conditions, `not` takes one. A test
+is a value (equality) or a mapping of operators, of which all must hold; a value may be `{ref: entry.order_id}`. What is
+missing or null makes every comparison false, also `ne` and `not_in`; so do values of unlike kinds. Text that reads as
+ISO 8601 compares with dates and times; a date compared with a time stands for its first moment in UTC.
+"""
+_WINDOW = "`P30D`, `{tumbling: P1D}` or `{calendar: month}` (`year`, `week`)"
+_ADDRESSES = {
+    "phone": "the phone",
+    "email": "the e-mail address",
+    "push_token": "the app's push token",
+    "profile": "the linked profile of the social network",
+    "member_id": "nothing but the member",
+}
+
+
+def render() -> str:
+    """The page."""
+    return "\n".join([*_HEAD.splitlines(), *_lines()]).rstrip() + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield from ("", "## Files", "", "| file | holds |", "| --- | --- |")
+    for name, path in sorted(FILES.items(), key=lambda item: item[0] == "campaign"):
+        yield f"| {path.removesuffix(': a campaign')} | {name} |"
+    yield from ("", "`*_test.yaml` and `gateways.yaml` are not part of the programme.")
+    yield from _definition("Campaigns", Campaign)
+    yield from ("", "## Triggers", "", "One, or a list: the first that matches starts a journey.")
+    for trigger in Trigger.kinds().values():
+        yield from _kind(trigger)
+    yield from ("", "## Actions")
+    for action in Action.kinds().values():
+        yield from _kind(action)
+    yield from _conditions()
+    yield from _definition("Policies", Policies)
+    for model in (QuietHours, FrequencyCap, MessagingType):
+        yield from _definition(_spaced(model.__name__), model, level=3)
+    yield from _definition("Counters", Counter)
+    yield from _definition("Segments", Segment)
+    yield from _definition("Polls", Poll)
+    yield from _definition("Templates", Template)
+    yield from _channels()
+
+
+def _kind(kind: type[Kind]) -> Iterator[str]:
+    yield from ("", f"### {kind.kind}", "", *_docs(kind), "", "```yaml", *kind.example.splitlines(), "```")
+    if kind.sole is None:
+        yield from _table(kind)
+
+
+def _definition(title: str, model: type[Definition], level: int = 2) -> Iterator[str]:
+    example: str = getattr(model, "example", "")
+    yield from ("", f"{'#' * level} {title}", "", *_docs(model), "", "```yaml", *example.splitlines(), "```")
+    yield from _table(model)
+
+
+def _table(model: type[Definition]) -> Iterator[str]:
+    schema = fields(model)
+    if not schema.get("properties"):
+        return
+    yield from ("", "| key | value | default |", "| --- | --- | --- |")
+    for name, field in schema["properties"].items():
+        yield from _rows(_key(model, name), field, required=name in schema.get("required", ()))
+
+
+def _key(model: type[Definition], name: str) -> str:
+    """The key as written; some values stand for the whole kind, as in `wait: P14D`."""
+    if issubclass(model, Kind) and name != model.sole and model.place(name) == (model.kind,):
+        return f"({model.kind} itself)"
+    return f"`{name}`"
+
+
+def _rows(name: str, field: Mapping[str, Any], *, required: bool) -> Iterator[str]:
+    """A row for the key, and one for each key below it."""
+    yield f"| {name} | {_value(field)} | {'required' if required else _default(field.get('default'))} |"
+    for part in field.get("anyOf", [field]):
+        many = part.get("type") == "array"
+        inner = part.get("items", {}) if many else part
+        for below, schema in inner.get("properties", {}).items():
+            path = f"`{name.strip('`')}{'[]' * many}.{below}`"
+            yield from _rows(path, schema, required=below in inner.get("required", ()))
+
+
+def _docs(model: type) -> list[str]:
+    return inspect.cleandoc(model.__doc__ or "").splitlines()
+
+
+def _default(value: Any) -> str:
+    if value is None or value in ([], {}):
+        return ""
+    if isinstance(value, Mapping):
+        return f"`{Duration(**value)}`" if set(value) == {"months", "ms"} else ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    if DEFINED in schema:
+        return _WINDOW if schema[DEFINED] == "window" else str(schema[DEFINED])
+    if "anyOf" in schema:
+        kinds = [_value(part) for part in schema["anyOf"] if part.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list of {_value(schema['items'])}" if schema.get("items") else "list"
+    if kind == "object":
+        if schema.get("properties"):
+            return "mapping"
+        more = schema.get("additionalProperties")
+        return f"mapping to {_value(more)}" if isinstance(more, dict) and more else "mapping"
+    if schema.get("format") == "duration":
+        return f"duration such as `{schema.get('examples', ['P30D'])[0]}`"
+    if kind == "string" and ("pattern" in schema or "examples" in schema):
+        return f"text such as `{schema['examples'][0]}`" if "examples" in schema else "text"
+    return {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}.get(
+        str(kind), "any value"
+    )
+
+
+def _conditions() -> Iterator[str]:
+    yield from ("", "## Conditions", "")
+    yield from _CONDITIONS.splitlines()
+    yield from ("", "```yaml", "audience:", "  member.city: Москва", "  member.purchases.count: {ge: 3, lt: 10}")
+    yield from ("  lines: {some: {category: coffee, price: {gt: 4.5}}}", "  not: {segment: employees}", "```")
+    yield from ("", "| operator | holds when |", "| --- | --- |")
+    yield from (f"| `{operator.name}` | {operator.doc} |" for operator in OPERATORS.values())
+    yield from (f"| `{name}` | {(test.__doc__ or '').strip()} |" for name, test in records.QUANTIFIERS.items())
+    yield from ("", "| name | what |", "| --- | --- |", "| `total`, `lines`, … | a body field of the event at hand |")
+    yield "| `entry.<field>` | a body field of the event that the journey was entered by |"
+    yield from (f"| `member.{name}` | {_readable(kind)} |" for name, kind in names.MEMBER.items())
+    yield from (f"| `member.purchases.{name}` | {_readable(kind)} |" for name, kind in names.PURCHASES.items())
+    yield "| `member.attributes.<name>` | what was stated of the member |"
+    yield "| `member.bonus.<currency>` | number: the active balance |"
+    yield "| `counter.<name>` | number: the counter's value |"
+    yield "| `days_since.<event type>` | whole number: periods of 24 h since the latest before the present |"
+    yield "| `segment` | the id of a segment: whether the member is in it |"
+    yield from (f"| `rfm.{name}` | {_readable(kind)} |" for name, kind in names.RFM.items())
+
+
+def _readable(kind: str) -> str:
+    return {"string": "text", "integer": "whole number", "decimal": "number", "timestamp": "time", "date": "date"}[kind]
+
+
+def _channels() -> Iterator[str]:
+    yield from ("", "## Channels", "", "| channel | what | parts that make a message | needs | statuses |")
+    yield "| --- | --- | --- | --- | --- |"
+    for channel in CHANNELS.values():
+        parts = "; ".join(" + ".join(part for part in channel.parts if part in each) for each in channel.combinations)
+        more = f" (and {', '.join(part for part in channel.parts if part in channel.optional)})" * bool(
+            channel.optional
+        )
+        statuses = ", ".join(f"`{status}`" for status in channel.statuses)
+        yield f"| `{channel.name}` | {channel.doc} | {parts}{more} | {_ADDRESSES[channel.address]} | {statuses} |"
+    exempt = " and ".join(f"`{channel.name}`" for channel in CHANNELS.values() if channel.exempt)
+    yield from ("", f"{exempt} are exempt from quiet hours and frequency caps.")
+
+
+def _spaced(name: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip().capitalize()
+
+
+def write(path: Path = PAGE) -> None:
+    """Write the page."""
+    path.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
