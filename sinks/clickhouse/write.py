@@ -13,8 +13,7 @@ The steps, and why a crash after each is harmless:
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,22 +82,27 @@ def write(client: Client, batch: Batch, decode: Decode) -> int:
 
 def make_blocks(batch: Batch, decode: Decode) -> list[Block]:
     """Make the blocks of a batch, by table. Raises `RekindleError` if one is too large to be inserted as one."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    takers: dict[type, list[Table]] = defaultdict(list)
-    by_name: Mapping[str, Table] = {table.name: table for table in tables()}
-    for table in by_name.values():
-        takers[table.takes].append(table)
+    rows: dict[str, list[Row]] = {table.name: [] for table in tables()}
+    offsets: dict[str, list[int]] = {table.name: [] for table in tables()}
+    takers = {
+        kind: [table for table in tables() if table.takes is kind] for kind in {table.takes for table in tables()}
+    }
     for stored, record in zip(batch.records, decode(batch.topic, batch.partition, batch.records), strict=True):
-        origin = (batch.topic, batch.partition, stored.offset)
-        for table in takers[type(record)]:
+        for table in takers.get(type(record), ()):
             if table.event_types is None or record.type in table.event_types:
-                found[table.name].extend((*row, *origin) for row in table.rows(record))
-    for name, rows in found.items():
-        if len(rows) > ROWS_MAX:
-            raise RekindleError(f"{batch.token}: {len(rows)} rows of {name}, more than the {ROWS_MAX} of one insert")
-    return [
-        Block(by_name[name], list(zip(*rows, strict=True)), len(rows)) for name, rows in sorted(found.items()) if rows
-    ]
+                found = rows[table.name]
+                before = len(found)
+                found.extend(table.rows(record))
+                offsets[table.name] += [stored.offset] * (len(found) - before)
+    return [_block(table, batch, rows[table.name], offsets[table.name]) for table in tables() if rows[table.name]]
+
+
+def _block(table: Table, batch: Batch, rows: list[Row], offsets: list[int]) -> Block:
+    count = len(rows)
+    if count > ROWS_MAX:
+        raise RekindleError(f"{batch.token}: {count} rows of {table.name}, more than the {ROWS_MAX} of one insert")
+    origin: list[Sequence[Any]] = [[batch.topic] * count, [batch.partition] * count, offsets]
+    return Block(table, [*zip(*rows, strict=True), *origin], count)
 
 
 def insert(client: Client, block: Block, token: str) -> None:
