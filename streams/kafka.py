@@ -21,6 +21,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
     config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "security.protocol": settings.kafka_security_protocol,
+        "log_level": 2,  # what goes wrong comes back as an error; the client's own lines would only repeat it
     }
     optional = {
         "sasl.mechanism": settings.kafka_sasl_mechanism,
@@ -92,7 +93,7 @@ def faust_credentials(settings: Settings) -> Any:
 
 def admin_client(settings: Settings) -> AdminClient:
     """Open an admin client. Whether a broker answers shows with the first call (`partition_counts` says it clearly)."""
-    return AdminClient({**client_config(settings), "log_level": 0})
+    return AdminClient(client_config(settings))
 
 
 def partition_counts(settings: Settings, timeout_seconds: float = REACH_SECONDS) -> dict[str, int]:

@@ -16,6 +16,7 @@ def command(only: str | None, parent: int | None) -> None:
     has begun is committed first. With REKINDLE_METRICS_PORT=N, ingest serves its metrics on N and members on N + 1.
     """
     from streams import settings
+    from streams.runtime.preflight import check_services
     from streams.runtime.supervise import die_with_parent, supervise
 
     configured = settings.load()
@@ -26,6 +27,7 @@ def command(only: str | None, parent: int | None) -> None:
             die_with_parent(parent)
         sys.exit(run_stage(configured, only))
 
+    check_services(configured)
     commands, environments = [], []
     for offset, stage in enumerate(("ingest", "members")):
         commands.append([sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())])

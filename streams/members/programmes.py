@@ -64,7 +64,6 @@ def read_programmes(settings: Settings) -> dict[int, dict[str, str]]:
         {
             **consumer_config(settings, f"{settings.group_prefix}-programmes"),
             "enable.partition.eof": True,
-            "log_level": 3,
         }
     )
     try:

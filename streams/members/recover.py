@@ -47,7 +47,7 @@ def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mappi
             offsets[message.partition()] = message.offset()  # type: ignore[attr-defined]
 
     # a fence may well stand there twice: without idempotence the producer is ready at once
-    producer = Producer({**producer_config(settings), "enable.idempotence": False, "linger.ms": 0, "log_level": 3})
+    producer = Producer({**producer_config(settings), "enable.idempotence": False, "linger.ms": 0})
     for partition in partitions:
         producer.produce(topic, b"", FENCE, partition=partition, on_delivery=delivered)
     producer.flush(30)
@@ -68,7 +68,6 @@ def recover_partition(
             **consumer_config(settings, f"{settings.group_prefix}-recovery"),
             "enable.partition.eof": False,
             "fetch.wait.max.ms": 20,
-            "log_level": 3,
         }
     )
     try:

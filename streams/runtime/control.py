@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaException, Producer
+
 from schemas.codec import Codec
 from schemas.registry import Registry
-
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.errors import RekindleError
 from streams.kafka import partition_counts, producer_config
@@ -59,7 +59,7 @@ def _publish(settings: Settings, records: list[Outgoing]) -> None:
 
 
 def _transactional(settings: Settings, transactional_id: str) -> Producer:
-    config = {"transactional.id": transactional_id, "linger.ms": 0, "message.max.bytes": 64_000_000, "log_level": 3}
+    config = {"transactional.id": transactional_id, "linger.ms": 0, "message.max.bytes": 64_000_000}
     producer = Producer({**producer_config(settings), **config})
     try:
         producer.init_transactions(TIMEOUT_SECONDS)

@@ -30,7 +30,7 @@ class GroupOffsets:
     """Reads offsets; never joins the group."""
 
     def __init__(self, settings: Settings, group: str) -> None:
-        self._consumer = Consumer({**consumer_config(settings, group), "log_level": 3})
+        self._consumer = Consumer({**consumer_config(settings, group)})
         self._group = group
 
     def committed(self, inputs: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Committed | None]:

@@ -47,7 +47,6 @@ class LagReader:
             {
                 **consumer_config(settings, f"{settings.group_prefix}-status"),
                 "enable.partition.eof": True,
-                "log_level": 3,
             }
         )
 

@@ -4,15 +4,16 @@ import asyncio
 import logging
 
 from prometheus_client import Gauge
+
 from schemas.codec import Codec
 from schemas.registry import Registry
-
 from streams.app import quieten_libraries
 from streams.ingest.stage import IngestStage
 from streams.members.engine import Engine, RealEngine
 from streams.members.stage import MembersStage
 from streams.runtime.host import Host
 from streams.runtime.local_state import LocalState, claim
+from streams.runtime.preflight import check_services
 from streams.runtime.stage import Stage
 from streams.runtime.transactions import TransactionalProducer
 from streams.serve_metrics import serve_metrics
@@ -28,6 +29,7 @@ _info = Gauge("rekindle_stage", "1 for the stage that this process runs.", ["sta
 def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> int:
     """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start."""
     quieten_libraries(settings.log_level)
+    check_services(settings)
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
     group = ingest_group(settings) if name == "ingest" else members_group(settings)

@@ -55,7 +55,6 @@ class TransactionalProducer:
                 "queue.buffering.max.messages": 1_000_000,
                 "batch.num.messages": 20_000,
                 "batch.size": 1_000_000,
-                "log_level": 3,
             }
         )
 
