@@ -1,0 +1,121 @@
+"""A few lines of campaigns and events in, what the engine does with them out.
+
+    programme = directory({"c.yaml": "..."})
+    lines = run(programme, [event("a", "purchase_completed", "2018-01-01T12:00:00Z", total=5)], until=...)
+
+Times are written as in a file of events; what comes out are the lines of `simulate`, read back.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import dedent
+from typing import Any
+
+from schemas.json_lines import read_events
+from schemas.values import parse_time
+from streams.engine.commands import Decision
+from streams.engine.events import LogRecord
+from streams.output_lines import format_command
+from streams.programme import Programme, load
+from streams.simulate import simulate
+
+Line = dict[str, Any]
+
+TEMPLATES = """\
+templates:
+  - {id: hello, text: "Hello"}
+  - {id: a, text: "A"}
+  - {id: b, text: "B"}
+  - {id: c, text: "C"}
+  - {id: mail, subject: "Subject", text: "Text"}
+  - {id: social, text: "Social", moderated: true}
+"""
+
+
+def bundle(files: Mapping[str, str] | None = None, **campaigns: str) -> dict[str, str]:
+    """A campaign directory: keywords are campaigns whose id is the keyword (a `_` in it is a `-`)."""
+    found = {"templates/all.yaml": TEMPLATES}
+    for name, text in campaigns.items():
+        campaign_id = name.replace("_", "-")
+        found[f"{campaign_id}.yaml"] = f"id: {campaign_id}\n{dedent(text)}"
+    found.update({name: dedent(text) for name, text in (files or {}).items()})
+    return found
+
+
+def directory(files: Mapping[str, str] | None = None, **campaigns: str) -> Programme:
+    """The programme of a campaign directory."""
+    return load([bundle(files, **campaigns)])
+
+
+
+def event(member: str | None, kind: str, at: str, **body: Any) -> Line:
+    """A line of a file of events; `event_id` is made of what it says unless it is given."""
+    flat: Line = {"type": kind, "occurred_at": at, "member_id": member, "source": "test", **body}
+    if "event_id" not in flat:
+        flat["event_id"] = json.dumps(flat, sort_keys=True, default=str)
+    return flat
+
+
+def registered(member: str, at: str, **body: Any) -> Line:
+    """A registration with a phone and an e-mail of the member's own."""
+    number = sum(map(ord, member)) % 10_000_000
+    contacts = {"phone": f"+7900{number:07d}", "email": f"{member}@example.com", **body}
+    return event(member, "registration_completed", at, **contacts)
+
+
+def bought(member: str, at: str, total: float = 100, **body: Any) -> Line:
+    """A purchase."""
+    return event(member, "purchase_completed", at, total=total, **body)
+
+
+def records(lines: Iterable[Line]) -> list[tuple[LogRecord, int | None]]:
+    """The lines as the simulation takes them."""
+    read = read_events([json.dumps(line) for line in lines], "events")
+    return [(record, None if place is None else place.partition) for record, place in read]
+
+
+def run(
+    programme: Programme,
+    events: Iterable[Line],
+    until: str,
+    *,
+    start: str | None = None,
+    in_order: bool = False,
+    kinds: Sequence[str] = ("dispatch", "award", "webhook"),
+) -> list[Line]:
+    """What `simulate` prints, of these kinds."""
+    output = simulate(
+        programme,
+        records(events),
+        until=parse_time(until),
+        start=None if start is None else parse_time(start),
+        in_order=in_order,
+    )
+    lines = [json.loads(format_command(item)) for item in output]  # type: ignore[arg-type]
+    return [line for line in lines if line["kind"] in kinds]
+
+
+def sent(*args: Any, **options: Any) -> list[tuple[str, str]]:
+    """When what was sent: `(at, text)` of every dispatch."""
+    lines = run(*args, kinds=("dispatch",), **options)
+    return [(line["at"], line["content"].get("text") or line["content"].get("title")) for line in lines]
+
+
+def decided(*args: Any, **options: Any) -> list[tuple[str, str, str]]:
+    """`(at, outcome, reason)` of every decision."""
+    lines = run(*args, kinds=("decision",), **options)
+    return [(line["at"], line["outcome"], line["reason"]) for line in lines]
+
+
+def happened(*args: Any, **options: Any) -> list[str]:
+    """Everything in order, shortly: `at dispatch text`, `at award amount`, `at outcome reason`."""
+    found = []
+    for line in run(*args, kinds=("dispatch", "award", "decision", "webhook"), **options):
+        what = {
+            "dispatch": lambda line: f"dispatch {line['content'].get('text')}",
+            "award": lambda line: f"award {line['amount']}",
+            "decision": lambda line: f"{line['outcome']} {line['reason']}",
+            "webhook": lambda line: f"webhook {line['url']}",
+        }[line["kind"]](line)
+        found.append(f"{line['at']} {what}")
+    return found
