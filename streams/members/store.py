@@ -144,10 +144,12 @@ class PartitionStore:
         return int(self._db.property_int_value("rocksdb.estimate-live-data-size") or 0)
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close. Every handle is let go, too: one that lives on keeps the database locked."""
         self._due.close()
         self._meta.close()
+        del self._due, self._due_handle, self._meta, self._meta_handle
         self._db.close()
+        del self._db
 
 
 def _options() -> Any:

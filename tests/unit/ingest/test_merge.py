@@ -1,0 +1,119 @@
+"""The merge gives what stands in the inputs, in order of time, however it was cut into batches."""
+
+import random
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.errors import RekindleError
+from streams.ingest.merge import Entry, PartitionMerge
+
+TOPICS = ("receipts", "behaviour", "control")
+
+
+@dataclass
+class Record:
+    topic: str
+    offset: int
+
+
+def entries(topic: str, times: list[int], first: int = 0) -> list[Entry]:
+    return [Entry(time, TOPICS.index(topic), Record(topic, first + i)) for i, time in enumerate(times)]
+
+
+def add(merge: PartitionMerge, topic: str, times: list[int], *, first: int = 0, at_end: bool = True) -> None:
+    merge.add(topic, first, first + len(times), entries(topic, times, first), at_end=at_end)
+
+
+def taken(merge: PartitionMerge, most: int = 1000, *, impatient: bool = False) -> list[tuple[int, str, int]]:
+    return [(e.occurred_at, e.record.topic, e.record.offset) for e in merge.take(most, impatient=impatient)]
+
+
+def new_merge() -> PartitionMerge:
+    return PartitionMerge(dict.fromkeys(TOPICS, 0))
+
+
+def test_an_input_that_has_more_to_come_holds_the_others_back() -> None:
+    merge = new_merge()
+    add(merge, "receipts", [10, 20])
+    add(merge, "control", [])
+    assert taken(merge) == [], "nothing is known of behaviour yet"
+    add(merge, "behaviour", [5], at_end=False)
+    assert taken(merge) == [(5, "behaviour", 0)], "what follows 5 in behaviour may be earlier than 10"
+    add(merge, "behaviour", [15], first=1)
+    assert taken(merge) == [(10, "receipts", 0), (15, "behaviour", 1), (20, "receipts", 1)]
+
+
+def test_impatience_goes_on_without_the_missing_input() -> None:
+    merge = new_merge()
+    add(merge, "receipts", [10])
+    assert taken(merge, impatient=True) == [(10, "receipts", 0)]
+
+
+def test_equal_times_go_by_the_order_of_topics_then_by_offset() -> None:
+    merge = new_merge()
+    add(merge, "control", [7])
+    add(merge, "behaviour", [7, 7])
+    add(merge, "receipts", [7])
+    assert taken(merge) == [(7, "receipts", 0), (7, "behaviour", 0), (7, "behaviour", 1), (7, "control", 0)]
+
+
+def test_offsets_to_commit_pass_the_markers_behind_the_last_record() -> None:
+    merge = new_merge()
+    merge.add("receipts", 0, 5, entries("receipts", [1, 2]), at_end=True)
+    add(merge, "behaviour", [])
+    add(merge, "control", [])
+    assert merge.next_offsets()["receipts"] == 0
+    assert len(taken(merge, 1)) == 1
+    assert merge.next_offsets()["receipts"] == 1
+    assert len(taken(merge)) == 1
+    assert merge.next_offsets() == {"receipts": 5, "behaviour": 0, "control": 0}
+    assert merge.caught_up
+
+
+def test_a_gap_is_an_error_and_a_repetition_is_not_taken_twice() -> None:
+    merge = new_merge()
+    for topic in TOPICS[1:]:
+        add(merge, topic, [])
+    add(merge, "receipts", [1, 2, 3])
+    merge.add("receipts", 1, 5, entries("receipts", [2, 3, 4, 5], first=1), at_end=True)
+    assert [offset for _, _, offset in taken(merge)] == [0, 1, 2, 3, 4]
+    with pytest.raises(RekindleError, match="records 5 to 6 of receipts were never delivered"):
+        add(merge, "receipts", [9], first=7)
+
+
+def test_an_input_of_which_much_waits_is_named() -> None:
+    merge = new_merge()
+    add(merge, "receipts", [1, 2, 3])
+    assert merge.full(3) == ["receipts"]
+    assert merge.full(4) == []
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 50), max_size=30), min_size=3, max_size=3),
+    st.integers(0, 2**32),
+)
+def test_the_result_does_not_depend_on_the_batches(times: list[list[int]], seed: int) -> None:
+    whole = new_merge()
+    for topic, own in zip(TOPICS, times, strict=True):
+        add(whole, topic, own)
+    expected = taken(whole)
+
+    rng = random.Random(seed)
+    cut, result = new_merge(), []
+    left = {topic: (0, own) for topic, own in zip(TOPICS, times, strict=True)}
+    while left:
+        topic = rng.choice(sorted(left))
+        first, own = left[topic]
+        size = rng.randint(0, len(own) - first)
+        at_end = first + size == len(own)
+        add(cut, topic, own[first : first + size], first=first, at_end=at_end)
+        left[topic] = (first + size, own)
+        if at_end:
+            del left[topic]
+        result += taken(cut, rng.randint(1, 5))
+    while more := taken(cut, 3):
+        result += more
+    assert result == expected

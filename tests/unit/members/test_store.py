@@ -1,0 +1,85 @@
+"""The store of a partition: records, due index and position change together, and agree after recovery."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.members.record import PROGRAMME, due_of, pack, state_of
+from streams.members.store import PartitionStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[PartitionStore]:
+    store = PartitionStore(tmp_path / "0")
+    yield store
+    store.close()
+
+
+def due(store: PartitionStore, until: int) -> list[tuple[int, bytes]]:
+    return list(store.due_members(until))
+
+
+def test_a_record_holds_due_time_and_state() -> None:
+    assert (due_of(pack(5, b"x")), state_of(pack(5, b"x"))) == (5, b"x")
+    assert due_of(pack(None, b"x")) is None
+    assert due_of(pack(-7, b"x")) == 0, "before the epoch is due at once"
+
+
+def test_one_index_entry_per_member_moves_with_its_due_time(store: PartitionStore) -> None:
+    store.write([(b"a", pack(30, b"1"), None), (b"b", pack(10, b"2"), None), (b"c", pack(None, b"3"), None)], 7)
+    assert due(store, 30) == [(10, b"b"), (30, b"a")]
+    assert due(store, 29) == [(10, b"b")]
+    store.write([(b"b", pack(40, b"4"), 10), (b"a", pack(None, b"5"), 30)], 9)
+    assert due(store, 100) == [(40, b"b")]
+    assert store.get([b"b", b"zz"]) == [pack(40, b"4"), None]
+    assert store.changelog_offset == 9
+    assert store.earliest_due() == 40
+
+
+def test_a_scan_goes_on_where_the_last_ended_but_misses_nothing_that_was_put_before_it(store: PartitionStore) -> None:
+    store.write([(b"a", pack(10, b""), None)], 0)
+    assert due(store, 20) == [(10, b"a")]
+    store.write([(b"a", pack(50, b""), 10), (b"b", pack(15, b""), None)], 1)
+    store.scanned(20)
+    assert due(store, 20) == [(15, b"b")], "put after the scan, due before its end"
+    store.write([(b"b", pack(None, b""), 15)], 2)
+    store.scanned(20)
+    store.write([(b"c", pack(5, b""), None)], 3)
+    assert due(store, 20) == [(5, b"c")]
+
+
+def test_recovery_gives_the_same_members_and_index(tmp_path: Path, store: PartitionStore) -> None:
+    store.apply_changelog([(b"a", pack(1, b"old")), (b"b", pack(2, b"b")), (PROGRAMME, b"3")], 2)
+    store.apply_changelog([(b"a", pack(9, b"mid")), (b"a", pack(8, b"new")), (b"b", None)], 5)
+    assert due(store, 100) == [(8, b"a")]
+    assert list(store.members(b"")) == [(b"a", pack(8, b"new"))]
+    assert store.meta(PROGRAMME) == b"3"
+    assert store.changelog_offset == 5
+
+
+def test_members_come_by_key_from_behind_a_key(store: PartitionStore) -> None:
+    store.write([(key, pack(None, key), None) for key in (b"a", b"ab", b"b")], 0)
+    assert [key for key, _ in store.members(b"a")] == [b"ab", b"b"]
+
+
+def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
+    first = PartitionStore(tmp_path / "1")
+    first.write([(b"a", pack(3, b"x"), None)], 4)
+    first.close()
+    again = PartitionStore(tmp_path / "1")
+    assert (again.changelog_offset, due(again, 3)) == (4, [(3, b"a")])
+    again.close()
+
+
+def test_a_damaged_store_is_made_anew_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "2"
+    first = PartitionStore(path)
+    first.write([(b"a", pack(3, b"x"), None)], 4)
+    first.close()
+    for file in path.glob("MANIFEST-*"):
+        file.write_bytes(b"damaged")
+    again = PartitionStore(path)
+    assert again.changelog_offset is None
+    assert "rebuilding it from the changelog" in caplog.text
+    again.close()
