@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 TOPIC = "member.events"
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
 SILENT_SECONDS_MAX = 30.0
 _BATCH_RECORDS = 5_000
 
@@ -86,7 +86,9 @@ def _spool(settings: "Settings", spools: list[IO[str]]) -> int:
     from streams.cli._progress import count_progress
     from streams.kafka import consumer_config
 
-    consumer = Consumer({**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True, "log_level": 0})
+    consumer = Consumer(
+        {**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True, "log_level": 0}
+    )
     codec = Codec(Registry.from_settings(settings))
     try:
         whole = [TopicPartition(TOPIC, partition, 0) for partition in range(len(spools))]

@@ -1,6 +1,7 @@
 """From a file into the source topics, and from the log into a file, through the real broker."""
 
 import json
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -38,8 +39,10 @@ def records(settings: Settings, topic: str) -> list[Any]:
         partitions = range(len(consumer.list_topics(topic, timeout=10).topics[topic].partitions))
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         found, ended = [], 0
+        deadline = time.monotonic() + 30
         while ended < len(partitions):
-            for message in consumer.consume(1000, 10):
+            assert time.monotonic() < deadline, f"{topic} was not read to its end"
+            for message in consumer.consume(1000, 0.5):
                 if message.error():
                     ended += 1
                 else:

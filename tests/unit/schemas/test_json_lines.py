@@ -155,7 +155,10 @@ def test_where_only_events_are_wanted_a_tick_is_refused() -> None:
     assert "field `type`: expected an event" in refusal(tick, events_only=True)
 
 
-@given(events, st.none() | st.builds(LogPosition, partition=st.integers(0, 9), offset=st.integers(0), key=st.just("k")))
+@given(
+    events,
+    st.none() | st.builds(LogPosition, partition=st.integers(0, 9), offset=st.integers(0, 2**63 - 1), key=st.just("k")),
+)
 def test_an_event_is_read_as_it_was_written(event: Event, position: LogPosition | None) -> None:
     if position is not None:
         event.key = "k"
