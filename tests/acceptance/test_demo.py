@@ -63,7 +63,7 @@ def _run(directory: Path, *options: str) -> tuple[dict[str, Any], str, list[str]
     _assert_nothing_runs(directory)
     summary = json.loads((directory / "summary.json").read_text())
     assert json.loads(done.stdout) == summary
-    lines = [json.loads(line) for line in (directory / "simulated.jsonl").open()]
+    lines = [json.loads(line) for line in _lines(directory / "simulated.jsonl")]
     ids = sorted(line.get("dispatch_id") or line["award_id"] for line in lines)
     return summary, (directory / "report.html").read_text(), ids
 
@@ -73,6 +73,10 @@ def _assert_nothing_runs(directory: Path) -> None:
     ours = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(directory).encode() in _read(path)]
     assert ours == []
     assert json.loads((directory / "children.json").read_text()) == []
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
 
 
 def _read(path: Path) -> bytes:
@@ -97,7 +101,7 @@ def test_summary_says_what_came_out(first: tuple[dict[str, Any], str, list[str]]
 def test_every_message_was_handed_over_once(directory: Path, first: tuple[dict[str, Any], str, list[str]]) -> None:
     summary, _, _ = first
     for channel in ("sms", "email"):
-        written = [json.loads(line)["dispatch_id"] for line in (directory / "outbox" / f"{channel}.jsonl").open()]
+        written = [json.loads(line)["dispatch_id"] for line in _lines(directory / "outbox" / f"{channel}.jsonl")]
         wanted = sum(channels.get(channel, 0) for channels in summary["dispatches"].values())
         assert len(written) == len(set(written)) == wanted
 
@@ -147,6 +151,7 @@ def test_killed_worker_changes_nothing(directory: Path, first: tuple[dict[str, A
 
 
 def test_whoever_ends_it_ends_everything(directory: Path) -> None:
+    shutil.rmtree(directory / "logs", ignore_errors=True)
     command = [*PROGRAM, "demo", "--members", "5", "--dir", str(directory)]
     process = subprocess.Popen(
         command, env=program_environment(), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
