@@ -69,7 +69,7 @@ class Active(Definition):
 
 
 def _again(value: Any) -> Any:
-    if isinstance(value, Duration) or value in {"always", "never"}:
+    if isinstance(value, Duration) or value in ("always", "never"):
         return value
     try:
         if isinstance(value, str):

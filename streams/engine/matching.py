@@ -9,7 +9,7 @@ from streams.engine.conditions import Condition, parse
 from streams.engine.definition import Definition, invalid
 from streams.engine.values import Text
 
-TYPES_WITH_SEGMENT = frozenset({"segment_assigned", "segment_removed", "segment_entered", "segment_left"})
+TYPES_WITH_SEGMENT = ("segment_assigned", "segment_removed", "segment_entered", "segment_left")
 """In a `where` on one of these, `segment: vip` tests the event's own field; everywhere else it asks for membership."""
 
 

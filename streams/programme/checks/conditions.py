@@ -99,7 +99,7 @@ def _kind(
                 yield source.problem(at, f"unknown name `{name}`{_near(rest, names.RFM, 'rfm')}")
             return "any" if rest in names.RFM else None
         case "entry":
-            return (yield from _field(rest, source, at, context.entry, "the entry event"))
+            return (yield from _field(rest, source, at, context.entry, "the entry event", strict=False))
         case _:
             yield source.problem(at, f"unknown name `{name}`{did_you_mean(head, _HEADS)}")
             return None
@@ -110,7 +110,7 @@ def _near(name: str, known: Any, head: str) -> str:
 
 
 def _field(
-    name: str, source: Source, at: Loc, fields: names.Fields | None, what: str, *, strict: bool = True
+    name: str, source: Source, at: Loc, fields: names.Fields | None, what: str, *, strict: bool
 ) -> "Iterator[Problem] | Any":
     if fields is None:
         return "any"

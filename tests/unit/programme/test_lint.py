@@ -187,6 +187,10 @@ def test_an_error_is_told_with_its_place(files: dict[str, str], problem: str) ->
     ("files", "problem"),
     [
         (with_line("audience: {total: 5}\n"), "audience.total: can never hold: the entry event has no field `total`"),
+        (
+            with_line("cancel_on: [{event: order_cancelled, where: {order_id: {ref: entry.order_id}}}]\n"),
+            "order_id: can never hold: the entry event has no field `order_id`",
+        ),
         (with_line("audience: {member.city: 5}\n"), "audience.member.city: can never hold: `member.city` is a string"),
         (with_line("audience: {member.city: null}\n"), "`{exists: false}`"),
         (with_line("audience: {member.age: {in: ['a']}}\n"), "can never hold: `member.age` is a number"),
