@@ -80,3 +80,10 @@ def test_links_lead_somewhere(path: Path) -> None:
         target for target, _ in LINK.findall(path.read_text(encoding="utf-8")) if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_decision_is_listed() -> None:
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    records = sorted(path.name for path in (ROOT / "docs/adr").glob("*.md"))
+    assert [name for name in records if f"(adr/{name})" not in architecture] == []
+    assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
