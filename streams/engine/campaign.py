@@ -164,8 +164,8 @@ actions:
             self.active.until is None or at < self.active.until
         )
 
-    def keep_records(self, fields: frozenset[str]) -> None:
-        """State which lists of records of the entry event are still named by something; all, if never stated."""
+    def keep_records(self, fields: frozenset[str] | None) -> None:
+        """State which lists of records of the entry event are still named by something; None: all may be."""
         self._records_kept = fields
 
     def remembered(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -354,7 +354,7 @@ class Segment(Definition):
     def _ids(cls, value: Any) -> Any:
         if isinstance(value, list):
             wrong = [
-                ((index,), "expected a member id, a string")
+                ((index,), "expected a member id, a string: write it in quotes")
                 for index, item in enumerate(value)
                 if not isinstance(item, str) or not item
             ]

@@ -188,9 +188,10 @@ def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:
             yield action.for_
 
 
-def named_records(campaign: Campaign, templates: Mapping[str, Template]) -> frozenset[str]:
-    """The fields of the entry event that something done after the entry may still name."""
+def named_records(campaign: Campaign, templates: Mapping[str, Template]) -> frozenset[str] | None:
+    """The fields of the entry event that something done after the entry may still name; None if any of them may be."""
     names: set[str] = set()
+    paths: set[str] = set()
     for match in matches(campaign):
         if match.where is not None:
             names.update(name.removeprefix("entry.") for name in match.where.names() if name.startswith("entry."))
@@ -198,17 +199,18 @@ def named_records(campaign: Campaign, templates: Mapping[str, Template]) -> froz
         if isinstance(action, If):
             names.update(name.removeprefix("entry.") for name in action.if_.names())
         elif isinstance(action, Webhook):
-            names.update(_event_fields(strings_names(action.body)))
+            paths.update(strings_names(action.body))
         elif isinstance(action, Send | PollAction):
-            for step in action.steps:
-                template = templates.get(step.template)
-                names.update(_event_fields(template.names) if template is not None else ())
-    return frozenset(name.partition(".")[0] for name in names)
+            named = (templates[step.template].names for step in action.steps if step.template in templates)
+            paths.update(*named)
+    fields = {_event_field(path) for path in paths if re.split(r"[.\[]", path)[0] == "event"}
+    return None if None in fields else frozenset(names | {field for field in fields if field is not None})
 
 
-def _event_fields(paths: Iterable[str]) -> set[str]:
-    """The fields below `event` in a template's paths, such as `event.lines[0].name`."""
-    return {re.split(r"[.\[]", path)[1].strip("'\"") for path in paths if re.match(r"event[.\[]", path)}
+def _event_field(path: str) -> str | None:
+    """The field below `event` in a template's path (`event.lines[0].name`); None if it is chosen by the data."""
+    found = re.match(r"event(?:\.([^.\[]+)|\[['\"]([^'\"]+)['\"]\])", path)
+    return None if found is None else found[1] or found[2]
 
 
 def in_order_of_need(segments: Mapping[str, Segment]) -> list[Segment]:

@@ -111,6 +111,15 @@ def test_lists_of_the_entry_event_are_kept_only_where_something_names_them() -> 
             }
         ]
     ).campaigns[0]
+    whole = load(
+        [
+            {
+                **campaign("a", actions="[{send: {channel: sms, template: t}}]"),
+                "templates/t.yaml": "templates: [{id: t, text: '{% for f in event %}{{ f[0] }}{% endfor %}'}]",
+            }
+        ]
+    ).campaigns[0]
+    assert whole.remembered(body) == body
     assert plain.remembered(body) == {"total": 5}
     assert asked.remembered(body) == shown.remembered(body) == looped.remembered(body) == body
 
