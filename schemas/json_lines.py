@@ -27,6 +27,8 @@ from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from streams.errors import InputError
 
 DEFAULT_SOURCE = "file"
+LINE_CHARACTERS_MAX = 200_000
+"""Far above any receipt, and surely below the 1 MiB that Kafka takes, whatever the characters."""
 LOG_ONLY_TYPES = ("tick", "programme_applied")
 _OFFSET_MAX = 2**63 - 1
 
@@ -46,6 +48,11 @@ class _Unfit(Exception):  # noqa: N818 - control flow inside this module
         super().__init__(complaint)
         self.complaint = complaint
         self.path = path
+
+    def inside(self, path: str) -> "_Unfit":
+        """Say the same of a field of the field `path`."""
+        separator = "." if self.path and not self.path.startswith("[") else ""
+        return _Unfit(self.complaint, f"{path}{separator}{self.path}")
 
 
 def read_file(path: Path, *, events_only: bool = False) -> Iterator[tuple[LogRecord, LogPosition | None]]:
@@ -78,6 +85,8 @@ def read_events(
 
 
 def _parse(text: str) -> dict[str, Any]:
+    if len(text) > LINE_CHARACTERS_MAX:
+        raise _Unfit(f"expected at most {LINE_CHARACTERS_MAX} characters, got {len(text)}")
     try:
         found = json.loads(
             text,
@@ -190,8 +199,7 @@ def _at(path: str, reader: Callable[[Any], Any], value: Any) -> Any:
     try:
         return reader(value)
     except _Unfit as unfit:
-        separator = "." if unfit.path and not unfit.path.startswith("[") else ""
-        raise _Unfit(unfit.complaint, f"{path}{separator}{unfit.path}") from None
+        raise unfit.inside(path) from None
 
 
 def _record(
@@ -207,12 +215,16 @@ def _record(
         unknown = next(name for name in raw if name not in readers)
         raise _Unfit(f"{owner} has no such field{_did_you_mean(unknown, (*readers, *names_besides))}", unknown)
     found = {}
-    for name, (reader, default) in readers.items():
-        value = raw.get(name)
-        if value is not None:
-            found[name] = _at(name, reader, value)
-        elif default is not None:
-            found[name] = default
+    name = ""
+    try:
+        for name, (reader, default) in readers.items():
+            value = raw.get(name)
+            if value is not None:
+                found[name] = reader(value)
+            elif default is not None:
+                found[name] = default
+    except _Unfit as unfit:
+        raise unfit.inside(name) from None
     return found
 
 

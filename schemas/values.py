@@ -25,6 +25,7 @@ MS_MAX = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _OFFSET = re.compile(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?(?::?\d\d(?:\.\d+)?)?)$")
 
 
+@lru_cache(maxsize=65_536)
 def exact(value: Decimal) -> Decimal:
     """Bring a number into its canonical form. Raises `ValueError` for one that decimal(18, 6) cannot hold."""
     if not value.is_finite():

@@ -34,11 +34,15 @@ def command(file: Path) -> None:
 
     Each line is an event, a tick or a programme that was applied, with an object "log": {"partition", "offset", "key"}.
     """
+    from confluent_kafka import KafkaException
+
     from streams import settings
     from streams.errors import RekindleError
 
     try:
         count = _export(settings.load(), file)
+    except KafkaException as error:
+        raise RekindleError(f"{TOPIC} cannot be read: {error.args[0].str()}") from None
     except OSError as error:
         raise RekindleError(f"{file}: cannot be written: {error.strerror}") from None
     click.echo(f"{count} records written to {file}", err=True)

@@ -70,7 +70,7 @@ def _check_topics(settings: "Settings", wanted: Counter[str]) -> None:
 
 
 def _publish(settings: "Settings", events: Iterator[tuple[str, "Event"]], advance: Callable[[int], None]) -> None:
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaException, Producer
 
     from schemas.codec import Codec
     from schemas.registry import Registry
@@ -104,6 +104,8 @@ def _publish(settings: "Settings", events: Iterator[tuple[str, "Event"]], advanc
                 break
             except BufferError:
                 producer.poll(0.1)
+            except KafkaException as error:
+                failures.append(error.args[0].str())
         producer.poll(0)
         if failures:
             break

@@ -139,6 +139,7 @@ def test_a_mistake_is_named_with_its_field_and_what_was_expected(changes: dict[s
         ('{"total": -Infinity}', "expected JSON, which has no -Infinity"),
         ('{"total": 1, "total": 2}', "field `total`: expected once, it stands here twice"),
         ("[" * 100_000, "nested too deeply"),
+        ('"' + "x" * 200_000 + '"', "expected at most 200000 characters, got 200002"),
         ('{"type": "tick", "occurred_at": "2026-03-01T10:00:00Z"}', "field `clock`: expected, and missing"),
         (
             '{"type": "tick", "occurred_at": "2026-03-01T10:00:00Z", "clock": "wall", "x": 1}',
