@@ -11,7 +11,7 @@ from streams.clock import Clock
 from streams.runtime.transactions import Transaction
 from streams.topics import DEAD_LETTERS
 
-REASON_CHARACTERS_MAX = 2000
+LOG_EVERY_MS = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -23,17 +23,12 @@ class DeadLetters:
         self._codec = codec
         self._stage = stage
         self._clock = clock
+        self._logged_until = 0
+        self._unlogged = 0
 
     def produce(self, transaction: Transaction, record: Any, reason: str, *, key: bytes | None = None) -> None:
         """Add the dead letter of a consumed record; `key` says whose it is where the record's own key doesn't."""
-        logger.warning(
-            "%s: %s/%d offset %d put aside: %s",
-            self._stage,
-            record.topic,
-            record.partition,
-            record.offset,
-            reason.splitlines()[0] if reason else "no reason given",
-        )
+        self._log(record, reason)
         value = encode_dead_letter(
             self._codec,
             topic=record.topic,
@@ -41,8 +36,20 @@ class DeadLetters:
             offset=record.offset,
             key=key if key is not None else record.key,
             value=record.value,
-            reason=reason[:REASON_CHARACTERS_MAX],
+            reason=reason,
             at=self._clock(),
         )
         transaction.produce(DEAD_LETTERS, value, key if key is not None else record.key)
         metrics.dead_letters.labels(self._stage).inc()
+
+    def _log(self, record: Any, reason: str) -> None:
+        """Log one in a second: a thousand bad records must not drown everything else that is said."""
+        now = self._clock()
+        if now < self._logged_until:
+            self._unlogged += 1
+            return
+        place = f"{record.topic}/{record.partition} offset {record.offset}"
+        first_line = reason.splitlines()[0] if reason else "no reason given"
+        more = f" (and {self._unlogged} since the last such line)" if self._unlogged else ""
+        logger.warning("%s: %s put aside: %s%s", self._stage, place, first_line, more)
+        self._logged_until, self._unlogged = now + LOG_EVERY_MS, 0

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from streams.errors import RekindleError
 from streams.settings import Settings
 
-REACH_SECONDS = 10.0
+REACH_SECONDS = 5.0
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
