@@ -7,14 +7,16 @@ Times are written as in a file of events; what comes out are the lines of `simul
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import dedent
 from typing import Any
 
 from schemas.json_lines import read_events
 from schemas.values import parse_time
-from streams.engine.commands import Decision
-from streams.engine.events import LogRecord
+from streams.engine import step
+from streams.engine.events import Event, LogRecord
+from streams.engine.handling import Output
+from streams.engine.state import MemberState, decode, encode, new
 from streams.output_lines import format_command
 from streams.programme import Programme, load
 from streams.simulate import simulate
@@ -109,13 +111,50 @@ def decided(*args: Any, **options: Any) -> list[tuple[str, str, str]]:
 
 def happened(*args: Any, **options: Any) -> list[str]:
     """Everything in order, shortly: `at dispatch text`, `at award amount`, `at outcome reason`."""
-    found = []
-    for line in run(*args, kinds=("dispatch", "award", "decision", "webhook"), **options):
-        what = {
-            "dispatch": lambda line: f"dispatch {line['content'].get('text')}",
-            "award": lambda line: f"award {line['amount']}",
-            "decision": lambda line: f"{line['outcome']} {line['reason']}",
-            "webhook": lambda line: f"webhook {line['url']}",
-        }[line["kind"]](line)
-        found.append(f"{line['at']} {what}")
-    return found
+    return [_short(line) for line in run(*args, kinds=("dispatch", "award", "decision", "webhook"), **options)]
+
+
+class Live:
+    """One member, live: programmes come into force one after the other, and the state is stored between all steps."""
+
+    def __init__(self, key: str = "m") -> None:
+        self._bundles: list[dict[str, str]] = []
+        self._programme = load([])
+        self._stored = encode(new(key))
+        self.lines: list[Line] = []
+
+    def apply(self, at: str, files: Mapping[str, str] | None = None, **campaigns: str) -> None:
+        """A directory comes into force: as the worker does it, after what was due before."""
+        self.tick(at)
+        self._bundles.append(bundle(files, **campaigns))
+        self._programme = load(self._bundles)
+        self._do(lambda state: step.adopt(self._programme, state, parse_time(at)))
+
+    def tick(self, at: str, *, wall: bool = False) -> None:
+        """Time has come to `at`."""
+        self._do(lambda state: step.advance(self._programme, state, parse_time(at), wall=wall))
+
+    def handle(self, *lines: Line) -> None:
+        """Events come."""
+        for record, _ in records(lines):
+            self._do(lambda state, record=record: step.handle(self._programme, state, record))
+
+    def happened(self) -> list[str]:
+        """Everything so far, shortly."""
+        return [_short(line) for line in self.lines]
+
+    def _do(self, action: Callable[[MemberState], list[Output]]) -> None:
+        state = decode(self._stored)
+        output = action(state)
+        self._stored = encode(state)
+        self.lines += [json.loads(format_command(item)) for item in output if not isinstance(item, Event)]
+
+
+def _short(line: Line) -> str:
+    what = {
+        "dispatch": lambda line: f"dispatch {line['content'].get('text')}",
+        "award": lambda line: f"award {line['amount']}",
+        "decision": lambda line: f"{line['outcome']} {line['reason']}",
+        "webhook": lambda line: f"webhook {line['url']}",
+    }[line["kind"]](line)
+    return f"{line['at']} {what}"
