@@ -5,7 +5,6 @@ from typing import Any
 
 from schemas.codec import Codec
 from schemas.dead_letters import encode_dead_letter
-
 from streams import metrics
 from streams.clock import Clock
 from streams.runtime.transactions import Transaction

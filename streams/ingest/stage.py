@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from confluent_kafka import TopicPartition
-from schemas.codec import Codec
 
+from schemas.codec import Codec
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
