@@ -35,7 +35,7 @@ from streams.demo.display import Display
 from streams.demo.memory import MemoryWatch
 from streams.demo.outputs import count_records, read_commands
 from streams.demo.progress import Watch
-from streams.demo.report import Facts, write_report
+from streams.demo.report import Facts, Sample, write_report
 from streams.demo.scrape import read_steps
 from streams.engine.commands import Award, Command, Dispatch
 from streams.errors import RekindleError
@@ -111,7 +111,8 @@ class _Run:
         self.memory = memory
         self.directory = options.directory.absolute()
         self.replay_s = 0.0
-        self._metrics_ports = {name: _two_ports() for name in WORKERS}
+        self.samples: list[Sample] = []
+        self._metrics_ports = {name: _two_ports() for name in (*WORKERS, "sink")}
 
     def run(self) -> Result:
         with self.display.phase("topics and campaigns"):
@@ -120,6 +121,7 @@ class _Run:
         with self.display.phase("publish the year as Avro"):
             self._publish()
         began = time.monotonic()
+        self.samples.append(Sample(at_s=time.time(), ingested=0, decided=0))
         with self.display.phase("replay by two workers"):
             self._start_pipeline()
             self._await_all_handled(kill=self.options.kill_worker)
@@ -149,6 +151,7 @@ class _Run:
             summary=found,
             phases=self.display.phases,
             steps=steps,
+            samples=self.samples,
             campaign_names=_campaign_names(),
             zone=_zone(),
             machine=self._machine(),
@@ -172,7 +175,7 @@ class _Run:
             port = str(self._metrics_ports[name])
             data = str(self.directory / "data" / name)
             self.children.start(name, ["worker"], instance=name, metrics_port=port, data_dir=data)
-        self.children.start("sink", ["sink"])
+        self.children.start("sink", ["sink"], metrics_port=str(self._metrics_ports["sink"]))
         for channel in SENDERS:
             self.children.start(f"sender-{channel}", ["sender", channel])
 
@@ -184,6 +187,8 @@ class _Run:
                 self.children.check()
                 handled = watch.look()
                 if handled is not None:
+                    sample = Sample(at_s=time.time(), ingested=handled.ingested, decided=handled.decided)
+                    self.samples.append(sample)
                     self.display.advance(handled.share, f"{handled.decided:,} of {handled.log:,} in the log")
                     if kill and handled.share >= _KILL_AT:
                         kill = False

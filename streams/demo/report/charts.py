@@ -179,21 +179,22 @@ def timeline(phases: Sequence[tuple[str, float, float]], *, label: str) -> str:
     return svg.figure(y0 + 22, *parts, label=label)
 
 
-def per_second(rates: Mapping[int, float], *, label: str) -> str:
-    """Draw one bar per second of wall time."""
-    width, height, left, top = 460, 200, 46, 10
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], colours: Mapping[str, str], *, label: str) -> str:
+    """Draw one line per series of (second, value), both from 0."""
+    width, height, left, top = 460, 230, 46, 10
     y0 = height - 26
-    last = max(rates, default=0)
-    per = (width - left - 4) / (last + 1)
-    marks = svg.ticks(max(rates.values(), default=0), 3)
-    scale = (y0 - top) / marks[-1]
-    parts = [svg.value_axis(marks, left, width - 4, y0, scale)]
-    for second, value in rates.items():
-        told = f"second {second}: {svg.whole(value)} events"
-        gap = min(1.0, per / 5)
-        parts.append(
-            svg.rect(left + second * per, y0 - value * scale, per - gap, value * scale, fill=style.ACCENT, title=told)
-        )
-    for mark in svg.ticks(last + 1, 5)[:-1]:
-        parts += [svg.text(left + mark * per, y0 + 16, f"{svg.number(mark)} s", css="tick")]
+    points = [point for values in series.values() for point in values]
+    seconds = svg.ticks(max((x for x, _ in points), default=0), 5)
+    marks = svg.ticks(max((y for _, y in points), default=0), 4)
+    per_second = (width - left - 16) / seconds[-1]
+    plot = svg.Plot(left, y0, (y0 - top) / marks[-1])
+    parts = [svg.value_axis(marks, left, width - 16, y0, plot.scale)]
+    for name, values in series.items():
+        if values:
+            outline = "M" + " L".join(plot.point(second * per_second, value) for second, value in values)
+            parts.append(svg.path(outline, css="line", stroke=colours[name]))
+    parts += [
+        svg.text(left + mark * per_second, y0 + 16, f"{svg.number(mark)} s", css="tick", anchor="middle")
+        for mark in seconds
+    ]
     return svg.figure(height, *parts, label=label, width=width)

@@ -28,12 +28,22 @@ class StepTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """How many records were behind the stages at a moment of the replay, `at_s` in seconds since the epoch."""
+
+    at_s: float
+    ingested: int
+    decided: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """The summary as it stands in summary.json, and how the run went."""
 
     summary: Mapping[str, Any]
     phases: Sequence[Phase] = ()
     steps: Sequence[StepTime] = ()
+    samples: Sequence[Sample] = ()
     campaign_names: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
     machine: str = ""

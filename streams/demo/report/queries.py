@@ -109,9 +109,8 @@ GROUP BY r, f
 ORDER BY r, f
 """
 
-ROWS_PER_SECOND = """
-SELECT dateDiff('second', (SELECT min(_inserted_at) FROM events), toStartOfSecond(_inserted_at)) AS second,
-       count() AS events
+ARRIVALS = """
+SELECT toUnixTimestamp(_inserted_at) AS second, count() AS events
 FROM events
 GROUP BY second
 ORDER BY second
@@ -128,7 +127,7 @@ QUERIES: Mapping[str, str] = {
     "purchases_by_hour": PURCHASES_BY_HOUR,
     "come_back": COME_BACK,
     "rfm": RFM,
-    "rows_per_second": ROWS_PER_SECOND,
+    "arrivals": ARRIVALS,
 }
 
 

@@ -214,12 +214,13 @@ def run(answers: Answers, facts: Facts) -> str:
     """Tell where the time went."""
     phases = [(phase.name, phase.began_s, phase.seconds) for phase in facts.phases]
     timeline = charts.timeline(phases, label="Phases of the run") if phases else ""
-    rates = {row["second"]: row["events"] for row in answers["rows_per_second"].rows}
+    progress = _progress(answers, facts)
+    colours = style.colours(progress)
     cells = [
         (
             "Throughput",
-            "Events that reached ClickHouse, by second of the replay.",
-            charts.per_second(rates, label="Events into ClickHouse by second"),
+            "Records behind each stage, by second of the replay: ingested and decided by offsets, stored by rows.",
+            legend(colours) + charts.lines(progress, colours, label="Records behind each stage over time"),
         )
     ]
     if facts.steps:
@@ -233,9 +234,24 @@ def run(answers: Answers, facts: Facts) -> str:
             for step in facts.steps
         ]
         heads = ("stage and step", "batches", "mean", "median", "95 %", "in all")
-        about = "From the workers' own metrics, both together; a batch is one transaction."
+        about = "From the processes' own metrics, both workers together; a worker's batch is one transaction."
         cells.append(("Latency of a batch", about, table(heads, rows, text_columns=1)))
-    return section("The run itself", facts.machine, timeline + columns(*cells), answers["rows_per_second"])
+    return section("The run itself", facts.machine, timeline + columns(*cells), answers["arrivals"])
+
+
+def _progress(answers: Answers, facts: Facts) -> dict[str, list[tuple[float, float]]]:
+    """Give the records behind each stage, by seconds since the first sample (without samples, the first row)."""
+    arrivals = answers["arrivals"].rows
+    began = facts.samples[0].at_s if facts.samples else min((row["second"] for row in arrivals), default=0)
+    stored: list[tuple[float, float]] = [(0.0, 0.0)]
+    for row in arrivals:
+        second = max(row["second"] + 1 - began, 0)
+        stored += [(second, stored[-1][1]), (second, stored[-1][1] + row["events"])]
+    return {
+        "ingested": [(sample.at_s - began, sample.ingested) for sample in facts.samples],
+        "decided": [(sample.at_s - began, sample.decided) for sample in facts.samples],
+        "stored": stored,
+    }
 
 
 def _reported(answers: Answers) -> list[str]:

@@ -61,6 +61,7 @@ svg .hover { fill: transparent; }
 svg .hover:hover { fill: rgba(29, 39, 51, 0.08); }
 svg .track { fill: #eef2f5; }
 svg .night { fill: #eceff4; }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .outline { fill: none; stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 4 3; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; }

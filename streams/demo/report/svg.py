@@ -62,9 +62,9 @@ def steps(values: Sequence[float], bases: Sequence[float], width: float, plot: P
     return "M" + " L".join(top + bottom[::-1]) + "Z"
 
 
-def path(outline: str, *, fill: str = "", css: str = "") -> str:
-    """Fill an outline."""
-    paint = f' fill="{fill}"' if fill else ""
+def path(outline: str, *, fill: str = "", stroke: str = "", css: str = "") -> str:
+    """Fill an outline, or draw along it."""
+    paint = (f' fill="{fill}"' if fill else "") + (f' stroke="{stroke}"' if stroke else "")
     kind = f' class="{css}"' if css else ""
     return f'<path d="{outline}"{paint}{kind}/>'
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from streams.demo.report import Facts, Phase, StepTime
+from streams.demo.report import Facts, Phase, Sample, StepTime
 from streams.demo.report.page import render
 from streams.demo.report.queries import QUERIES, Answer
+from streams.demo.report.sections import _progress
 
 SUMMARY = {
     "receipts": 155_848,
@@ -63,7 +64,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             "days_since": 1.5,
         }
     ],
-    "rows_per_second": [{"second": 0, "events": 4_000}, {"second": 9, "events": 3_000}],
+    "arrivals": [{"second": 1_000, "events": 4_000}, {"second": 1_009, "events": 3_000}],
 }
 FACTS = Facts(
     summary=SUMMARY,
@@ -71,6 +72,7 @@ FACTS = Facts(
     steps=[
         StepTime(stage="members", step="engine", batches=120, mean_s=0.0123, p50_s=0.01, p95_s=0.04, total_s=3.3),
     ],
+    samples=[Sample(at_s=998.5, ingested=0, decided=0), Sample(at_s=1_001.0, ingested=5_000, decided=3_000)],
     campaign_names={"come-back": "Two weeks without a purchase"},
     zone="America/New_York",
     machine="two cores",
@@ -126,6 +128,12 @@ def test_figures_are_on_the_page() -> None:
         assert words in page, words
     for sql in QUERIES.values():
         assert escape(sql.strip().splitlines()[0]) in page
+
+
+def test_progress_is_counted_from_the_beginning_of_the_replay() -> None:
+    found = _progress({"arrivals": Answer("", ROWS["arrivals"])}, FACTS)
+    assert found["ingested"] == [(0.0, 0), (2.5, 5_000)]
+    assert found["stored"] == [(0.0, 0.0), (2.5, 0.0), (2.5, 4_000), (11.5, 4_000), (11.5, 7_000)]
 
 
 def test_names_cannot_break_the_page() -> None:
