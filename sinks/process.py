@@ -11,7 +11,8 @@ from streams.settings import Settings
 def configure_logging(settings: Settings) -> None:
     """Log to stderr, one line per message."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    for noisy in ("clickhouse_connect", "urllib3", "stamina"):
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # we say ourselves what is tried again
+    for noisy in ("clickhouse_connect", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
 
 

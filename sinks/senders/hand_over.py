@@ -155,9 +155,12 @@ class HandOver:
 
     async def _close(self) -> None:
         tasks = [running.task for running in self._running.values() if running.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        deadline = self._loop.time() + CLOSE_S
+        while tasks and self._loop.time() < deadline:
+            for task in tasks:
+                task.cancel()  # once may not do: asyncio.wait_for, before Python 3.12, can lose a cancellation
+            _, pending = await asyncio.wait(tasks, timeout=0.1)
+            tasks = list(pending)
         await self._gateway.close()
 
     async def _run(self, running: _Running) -> None:

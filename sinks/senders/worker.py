@@ -392,9 +392,9 @@ class Sender:
 
     def _finish(self, partitions: Sequence[int]) -> None:
         """Let what is at the gateway come to its end, give back the rest, and report all of it."""
-        self._hand_over.give_back(partitions)
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline:
+            self._hand_over.give_back(partitions)  # again and again: what was at the gateway may be put off by it
             self._collect(0.05)
             self._commit([])
             if not any(claim.partition in partitions for claim in self._in_flight.values()):
