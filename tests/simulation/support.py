@@ -49,7 +49,6 @@ def directory(files: Mapping[str, str] | None = None, **campaigns: str) -> Progr
     return load([bundle(files, **campaigns)])
 
 
-
 def event(member: str | None, kind: str, at: str, **body: Any) -> Line:
     """A line of a file of events; `event_id` is made of what it says unless it is given."""
     flat: Line = {"type": kind, "occurred_at": at, "member_id": member, "source": "test", **body}
@@ -70,15 +69,15 @@ def bought(member: str, at: str, total: float = 100, **body: Any) -> Line:
     return event(member, "purchase_completed", at, total=total, **body)
 
 
-def records(lines: Iterable[Line]) -> list[tuple[LogRecord, int | None]]:
+def records(lines: Iterable[Line | str]) -> list[tuple[LogRecord, int | None]]:
     """The lines as the simulation takes them."""
-    read = read_events([json.dumps(line) for line in lines], "events")
+    read = read_events([line if isinstance(line, str) else json.dumps(line) for line in lines], "events")
     return [(record, None if place is None else place.partition) for record, place in read]
 
 
 def run(
     programme: Programme,
-    events: Iterable[Line],
+    events: Iterable[Line | str],
     until: str,
     *,
     start: str | None = None,

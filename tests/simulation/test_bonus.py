@@ -139,9 +139,9 @@ def test_other_currencies_are_counted_apart():
         "m", "bonus_accrued", "2018-01-01T00:00:00Z", accrual_id="r", amount=5, currency="roubles", expires_at=MARCH_10
     )
     points = accrued("1", "2018-01-01T00:00:00Z", 100, MARCH_10)
-    assert notices("{expires_in: P3D, currency: roubles}", roubles, points, paid("2018-02-01T00:00:00Z", 3, "roubles")) == [
-        ("2018-03-07T12:00:00Z", "2 roubles")
-    ]
+    assert notices(
+        "{expires_in: P3D, currency: roubles}", roubles, points, paid("2018-02-01T00:00:00Z", 3, "roubles")
+    ) == [("2018-03-07T12:00:00Z", "2 roubles")]
 
 
 def test_notices_of_two_currencies_at_one_moment_have_ids_of_their_own():
@@ -154,7 +154,15 @@ def test_notices_of_two_currencies_at_one_moment_have_ids_of_their_own():
     )
     events = [
         accrued("1", "2018-01-01T00:00:00Z", 100, MARCH_10),
-        event("m", "bonus_accrued", "2018-01-01T00:00:00Z", accrual_id="r", amount=5, currency="roubles", expires_at=MARCH_10),
+        event(
+            "m",
+            "bonus_accrued",
+            "2018-01-01T00:00:00Z",
+            accrual_id="r",
+            amount=5,
+            currency="roubles",
+            expires_at=MARCH_10,
+        ),
     ]
     assert len({line["dispatch_id"] for line in run(programme, events, END)}) == 2
 

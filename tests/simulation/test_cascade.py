@@ -17,7 +17,9 @@ actions:
 START = [registered("m", "2018-01-01T00:00:00Z"), event("m", "site_visited", "2018-01-02T12:00:00Z")]
 
 
-def cascade(*statuses: tuple[str, str, int], until: str = "delivered", policies: str = "", extra: tuple[Line, ...] = ()):
+def cascade(
+    *statuses: tuple[str, str, int], until: str = "delivered", policies: str = "", extra: tuple[Line, ...] = ()
+):
     """What happens when these statuses come: (type, at, of which of the dispatches so far)."""
     programme = directory({"policies.yaml": policies or "default_region: RU"}, c=CASCADE % until)
     events = [*START, *extra]

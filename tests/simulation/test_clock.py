@@ -151,7 +151,9 @@ def test_without_sorting_an_earlier_event_is_late():
 def test_a_sorted_file_gives_the_same_in_order():
     programme = directory(c=WAIT_A_DAY, d=WAIT_A_DAY.replace("P1D", "P2D").replace("template: a", "template: b"))
     events = [registered(member, "2018-01-01T10:00:00Z") for member in "abc"]
-    events += [bought(member, f"2018-01-0{day}T1{hour}:00:00Z") for day in (1, 2, 4) for hour, member in enumerate("abc")]
+    events += [
+        bought(member, f"2018-01-0{day}T1{hour}:00:00Z") for day in (1, 2, 4) for hour, member in enumerate("abc")
+    ]
     lines = run(programme, events, "2018-01-30T00:00:00Z")
     in_order = run(programme, events, "2018-01-30T00:00:00Z", in_order=True)
     assert sorted(map(json.dumps, lines)) == sorted(map(json.dumps, in_order))

@@ -83,7 +83,10 @@ def test_max_and_distinct():
     ]
     asked = ["2018-01-03T14:00:00Z", "2018-01-04T14:00:00Z"]
     window = "window: P3D, step: P1D"
-    assert read(f"{{event: purchase_completed, aggregate: max, field: total, {window}}}", events, *asked) == ["9", "8.5"]
+    assert read(f"{{event: purchase_completed, aggregate: max, field: total, {window}}}", events, *asked) == [
+        "9",
+        "8.5",
+    ]
     distinct = f"{{event: purchase_completed, aggregate: distinct, field: store_id, {window}}}"
     assert read(distinct, events, *asked) == ["2", "2"]
 
@@ -157,7 +160,8 @@ def test_purchases_include_the_one_at_hand():
     programme = directory(
         c="""
         trigger: {event: purchase_completed}
-        actions: [{webhook: {url: "https://example.com/", body: "{{ member.purchases.count }} {{ member.purchases.total }}"}}]
+        actions:
+          - webhook: {url: "https://example.com/", body: "{{ member.purchases.count }} {{ member.purchases.total }}"}
         """
     )
     events = [bought("m", "2018-01-01T12:00:00Z", total=1.5), bought("m", "2018-01-02T12:00:00Z", total=2)]

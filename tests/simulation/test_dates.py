@@ -124,7 +124,7 @@ def test_a_trigger_of_its_own_for_each_date():
 def test_the_audience_is_asked_on_the_day():
     programme = directory(
         {"segments/year-old.yaml": "id: year-old\nwhere: {member.days_since_registration: {ge: 365}}"},
-        c=f"trigger: {BIRTHDAY}\naudience: {{segment: year-old}}\nactions: [{{award: {{amount: 1, currency: points}}}}]",
+        c=f"trigger: {BIRTHDAY}\naudience: {{segment: year-old}}\nactions: [{{award: {{amount: 1, currency: x}}}}]",
     )
     known = registered("m", "2020-01-01T00:00:00Z", birth_date="1990-05-17")
     assert [line["at"] for line in run(programme, [known], END)] == ["2021-05-17T07:00:00Z", "2022-05-17T07:00:00Z"]

@@ -29,7 +29,9 @@ def test_a_late_event_fills_only_profile_fields_that_are_empty():
     )
     events = [
         event("m", "profile_updated", "2018-01-10T12:00:00Z", first_name="New", attributes={"a": 1}),
-        event("m", "profile_updated", "2018-01-09T12:00:00Z", first_name="Old", city="Omsk", attributes={"a": 2, "b": 3}),
+        event(
+            "m", "profile_updated", "2018-01-09T12:00:00Z", first_name="Old", city="Omsk", attributes={"a": 2, "b": 3}
+        ),
         event("m", "site_visited", "2018-01-10T13:00:00Z"),
     ]
     assert [line["body"] for line in run(programme, events, **LATE)] == ["New Omsk 1 3"]

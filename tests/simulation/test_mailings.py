@@ -76,9 +76,12 @@ def test_by_cron_when_clocks_change():
 
     # In the gap: with the offset before the change. Twice: the first time only.
     assert march_and_october("30 2 * * *") == ["01:30", "00:30"]
-    # 02:00 in the gap is the moment of 03:00, 02:30 that of 03:30: one mailing per moment. And in autumn the second hour
+    # 02:00 in the gap is the moment of 03:00, 02:30 that of 03:30: one mailing each. And in autumn the second hour
     # from 02:00 to 03:00 isn't there.
-    spring, autumn = ["23:00", "23:30", "00:00", "00:30", "01:00", "01:30", "02:00"], ["23:00", "23:30", "00:00", "00:30"]
+    spring, autumn = (
+        ["23:00", "23:30", "00:00", "00:30", "01:00", "01:30", "02:00"],
+        ["23:00", "23:30", "00:00", "00:30"],
+    )
     assert march_and_october("*/30 * * * *") == [*spring, *autumn, "02:00"]
 
 
@@ -99,7 +102,10 @@ def test_a_member_who_moves_west_after_it_came_does_not_get_it_again():
 
 
 def test_a_wall_clock_tick_after_an_outage_makes_one_mailing_of_those_that_were_missed():
-    events = [registered("m", "2018-01-01T00:00:00Z"), {"type": "tick", "occurred_at": "2018-01-05T12:00:00Z", "clock": "wall"}]
+    events = [
+        registered("m", "2018-01-01T00:00:00Z"),
+        {"type": "tick", "occurred_at": "2018-01-05T12:00:00Z", "clock": "wall"},
+    ]
     trigger = '{schedule: {cron: "0 10 * * *"}}'
     assert [at for at, _ in mailed(trigger, *events, until="2018-01-06T12:00:00Z", in_order=True)] == [
         "2018-01-05T12:00:00Z",

@@ -66,7 +66,9 @@ def test_journeys_are_cancelled_and_answered_in_the_order_of_their_entry():
 
 def test_triggers_go_by_priority_then_id():
     campaign = "trigger: {event: purchase_completed}\npriority: %d\nactions: [{send: {channel: sms, template: %s}}]"
-    programme = directory(x=campaign % (0, "a"), b=campaign % (-1, "b"), z=campaign % (5, "c"), a=campaign % (0, "hello"))
+    programme = directory(
+        x=campaign % (0, "a"), b=campaign % (-1, "b"), z=campaign % (5, "c"), a=campaign % (0, "hello")
+    )
     events = [registered("m", "2018-01-01T10:00:00Z"), bought("m", "2018-01-01T12:00:00Z")]
     assert [text for _, text in sent(programme, events, END)] == ["C", "Hello", "A", "B"]
 

@@ -52,7 +52,9 @@ def test_attributes_are_merged_key_by_key():
 
 def test_phones_become_international():
     assert shown("member.phone", updated(phone="8 (912) 345-67-89")) == "+79123456789"
-    assert shown("member.phone", event("m", "phone_bound", "2018-01-02T00:00:00Z", phone="+49 30 901820")) == "+4930901820"
+    assert (
+        shown("member.phone", event("m", "phone_bound", "2018-01-02T00:00:00Z", phone="+49 30 901820")) == "+4930901820"
+    )
 
 
 def test_e_mails_are_checked_for_syntax_only():

@@ -38,7 +38,7 @@ def test_it_follows_what_the_event_itself_does():
 
 
 def test_a_member_of_a_list_enters_when_they_become_known():
-    listed = 'id: rich\nmembers: [m]'
+    listed = "id: rich\nmembers: [m]"
     events = [event("m", "site_visited", "2018-01-02T12:00:00Z"), event("n", "site_visited", "2018-01-02T12:00:00Z")]
     assert turns(listed, *events) == ["2018-01-02T12:00:00Z A"]
 
@@ -172,7 +172,10 @@ def test_days_since_turns_every_24_hours_after_the_event():
 def test_counters_turn_when_their_windows_move_on(counter, left_at):
     extra = {"counters.yaml": f"counters: {{x: {counter}}}"}
     segment = "id: rich\nwhere: {counter.x: {ge: 1}}"
-    assert turns(segment, bought("m", "2018-01-03T12:00:00Z"), extra=extra) == ["2018-01-03T12:00:00Z A", f"{left_at} B"]
+    assert turns(segment, bought("m", "2018-01-03T12:00:00Z"), extra=extra) == [
+        "2018-01-03T12:00:00Z A",
+        f"{left_at} B",
+    ]
 
 
 def test_the_bonus_balance_turns_when_points_activate_and_expire():

@@ -52,7 +52,7 @@ def test_quiet_hours_by_day():
 
 @pytest.mark.parametrize("channel", ["receipt", "cashier"])
 def test_receipt_and_cashier_are_exempt(channel):
-    policies = QUIET + "frequency_caps: [{channel: %s, max: 1, per: P1D}]" % channel
+    policies = f"{QUIET}frequency_caps: [{{channel: {channel}, max: 1, per: P1D}}]"
     send = f"{{channel: {channel}, template: a}}"
     assert mailing(policies, "2018-01-02T20:00:00Z", "2018-01-02T20:00:01Z", send=send) == [
         "2018-01-02T20:00:00Z dispatch A",
@@ -242,7 +242,11 @@ def test_null_means_every_channel_and_every_type():
 
 
 def test_the_narrowest_statement_counts():
-    both, channel, kind = {"channel": "sms", "messaging_type": "marketing"}, {"channel": "sms"}, {"messaging_type": "marketing"}
+    both, channel, kind = (
+        {"channel": "sms", "messaging_type": "marketing"},
+        {"channel": "sms"},
+        {"messaging_type": "marketing"},
+    )
     assert consent({**IN, **both}, {**OUT, **channel}, {**OUT, **kind}, dict(OUT))
     assert not consent({**OUT, **both}, {**IN, **channel}, {**IN, **kind}, dict(IN))
     assert consent({**IN, **channel}, {**OUT, **kind}, dict(OUT))
@@ -330,7 +334,7 @@ def test_the_order_of_the_checks():
 
     def reason(*events: dict[str, object]) -> str:
         lines = happened(programme, [*events, bought("m", night)], END, in_order=True)
-        return [line.split()[2] for line in lines if "suppressed" in line or "deferred" in line][0]
+        return next(line.split()[2] for line in lines if "suppressed" in line or "deferred" in line)
 
     assert reason(nobody, unsubscribed, viewed, late) == "unsubscribed"
     assert reason(nobody, viewed, late) == "no_address"

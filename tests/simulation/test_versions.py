@@ -109,10 +109,13 @@ def test_what_was_due_before_is_the_earlier_programmes():
 
 # Paused --------------------------------------------------------------------------------------------------------------
 
-TWO = TRIGGER + """\
+TWO = (
+    TRIGGER
+    + """\
 cancel_on: [{event: purchase_completed}]
 actions: [{wait: P1D}, {send: {channel: sms, template: a}}, {wait: P1D}, {send: {channel: sms, template: b}}]
 """
+)
 
 
 def test_paused_timers_wait():
