@@ -15,7 +15,7 @@ dead_letters = Counter("rekindle_dead_letters", "Records put aside into dead.let
 batch_records = Histogram("rekindle_batch_records", "Records handled in one batch.", ["stage"], buckets=_RECORDS)
 step_seconds = Histogram(
     "rekindle_step_seconds",
-    "Time of one step of a batch: decode, load, engine, encode, produce, commit, store.",
+    "Time of one step of a batch: sift, append; decode, load, engine (with encoding), commit, store.",
     ["stage", "step"],
     buckets=_SECONDS,
 )

@@ -86,7 +86,9 @@ class IngestStage:
         """Sift a batch, merge it, and append what is next in line."""
         merge = self._merges[batch.partition]
         metrics.records_in.labels(self.name, batch.topic).inc(len(batch.records))
+        started = time.perf_counter()
         entries = self._sift.entries(batch.topic, batch.records)
+        metrics.step_seconds.labels(self.name, "sift").observe(time.perf_counter() - started)
         merge.add(batch.topic, batch.start, batch.end, entries, at_end=batch.at_end)
         self._append_ready(batch.partition, group)
 
