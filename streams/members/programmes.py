@@ -64,6 +64,7 @@ def read_programmes(settings: Settings) -> dict[int, dict[str, str]]:
         {
             **consumer_config(settings, f"{settings.group_prefix}-programmes"),
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
         }
     )
     try:

@@ -1,6 +1,7 @@
 """Puts a stage together from the settings and runs it to its end."""
 
 import asyncio
+import gc
 import logging
 
 from prometheus_client import Gauge
@@ -20,7 +21,7 @@ from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
 from streams.topics import ingest_group, members_group
 
-STAGES = ("ingest", "members")
+COLLECT_AFTER = (20_000, 50, 50)  # a batch makes many objects and no cycles: looking for them less often is cheaper
 
 logger = logging.getLogger(__name__)
 _info = Gauge("rekindle_stage", "1 for the stage that this process runs.", ["stage"])
@@ -30,6 +31,7 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start."""
     quieten_libraries(settings.log_level)
     check_services(settings)
+    gc.set_threshold(*COLLECT_AFTER)
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
     group = ingest_group(settings) if name == "ingest" else members_group(settings)
