@@ -7,9 +7,9 @@ person (`RekindleError`) end with one line on stderr and status 1; click answers
 import importlib
 import pkgutil
 import sys
-from typing_extensions import override
 
 import click
+from typing_extensions import override
 
 from streams.errors import RekindleError
 
