@@ -49,7 +49,6 @@ def steps_of(pages: Iterable[str]) -> list[StepTime]:
                     stage=stage,
                     step=step,
                     batches=int(batches),
-                    mean_s=sums[stage, step] / batches,
                     p50_s=_quantile(bounds, 0.5),
                     p95_s=_quantile(bounds, 0.95),
                     total_s=sums[stage, step],

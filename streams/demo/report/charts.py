@@ -110,7 +110,9 @@ def by_hour(
         for side in (0, 1)
     )
     parts.append(svg.path(f"M{points}", css="outline"))
-    parts += [svg.text(left + hour * per_hour, y0 + 16, f"{hour}:00", css="tick") for hour in range(0, 24, 4)]
+    parts += [
+        svg.text(left + hour * per_hour, y0 + 16, f"{hour}:00", css="tick", anchor="middle") for hour in range(0, 25, 3)
+    ]
     return svg.figure(height, *parts, label=label, width=width)
 
 

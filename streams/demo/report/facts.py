@@ -16,12 +16,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTime:
-    """How long one step of a stage's batches took, from the workers' metrics: seconds, in the mean and at quantiles."""
+    """How long one step of a stage's batches took, from the metrics: seconds at quantiles and in all."""
 
     stage: str
     step: str
     batches: int
-    mean_s: float
     p50_s: float
     p95_s: float
     total_s: float

@@ -138,7 +138,7 @@ def reasons(answers: Answers) -> str:
             for reason, count in by_outcome[outcome].most_common()
         ]
         cells.append((outcome.capitalize(), _OUTCOMES.get(outcome, ""), charts.bars(bars, label=f"Reasons: {outcome}")))
-    lead = "Every message that was not sent and every journey that ended or did not begin has a decision that says why."
+    lead = "Every message not sent, every journey that ended or did not begin has a decision that says why."
     return section("Why something was not done", lead, columns(*cells), answers["decisions"])
 
 
@@ -228,12 +228,12 @@ def run(answers: Answers, facts: Facts) -> str:
             [
                 escape(f"{step.stage}: {step.step}"),
                 whole(step.batches),
-                *(milliseconds(seconds) for seconds in (step.mean_s, step.p50_s, step.p95_s)),
+                *(milliseconds(seconds) for seconds in (step.p50_s, step.p95_s)),
                 f"{step.total_s:,.1f} s",
             ]
             for step in facts.steps
         ]
-        heads = ("stage and step", "batches", "mean", "median", "95 %", "in all")
+        heads = ("stage and step", "batches", "median", "95 %", "in all")
         about = "From the processes' own metrics, both workers together; a worker's batch is one transaction."
         cells.append(("Latency of a batch", about, table(heads, rows, text_columns=1)))
     return section("The run itself", facts.machine, timeline + columns(*cells), answers["arrivals"])

@@ -67,11 +67,11 @@ svg .outline { fill: none; stroke: var(--soft); stroke-width: 1.5; stroke-dashar
 table { width: 100%; border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); padding: 6px 10px 6px 0; border-bottom: 1px solid #cdd5dc;
   white-space: nowrap; }
-td { padding: 6px 10px 6px 0; border-bottom: 1px solid var(--rule); }
+td { padding: 6px 10px 6px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 tr:last-child td { border-bottom: 0; }
 th.n, td.n { text-align: right; }
 td small { color: var(--faint); font-size: 12px; margin-left: 5px; }
-td small.name { display: block; margin: 0; }
+td small.name { display: block; margin: 0; white-space: normal; }
 td .dot { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 8px; }
 tfoot td { font-weight: 600; border-top: 1px solid #cdd5dc; border-bottom: 0; }
 details { margin-top: 10px; font-size: 13px; color: var(--faint); }

@@ -70,7 +70,7 @@ FACTS = Facts(
     summary=SUMMARY,
     phases=[Phase(name="services", began_s=0, seconds=12.3)],
     steps=[
-        StepTime(stage="members", step="engine", batches=120, mean_s=0.0123, p50_s=0.01, p95_s=0.04, total_s=3.3),
+        StepTime(stage="members", step="engine", batches=120, p50_s=0.01, p95_s=0.04, total_s=3.3),
     ],
     samples=[Sample(at_s=998.5, ingested=0, decided=0), Sample(at_s=1_001.0, ingested=5_000, decided=3_000)],
     campaign_names={"come-back": "Two weeks without a purchase"},
