@@ -1,0 +1,78 @@
+"""The engine against the naive implementation of the contract in `tests/model`, over generated programmes and events."""
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.json_lines import read_events
+from streams.engine import step
+from streams.engine.events import Event
+from streams.engine.state import decode, encode, new
+from streams.programme import Programme, load
+from streams.simulate import simulate
+from tests.model.simulation import in_model_terms, run_model
+from tests.properties.generated import event_lines, programmes
+
+EXAMPLES = int(os.environ.get("REKINDLE_TEST_EXAMPLES", "150"))
+Lines = list[dict[str, Any]]
+
+
+def files_of(programme: dict[str, Any]) -> dict[str, str]:
+    """The campaign directory that says it."""
+    files = {
+        "policies.yaml": programme["policies"],
+        "counters.yaml": {"counters": programme["counters"]},
+        "templates/all.yaml": {"templates": [{"id": name, **t} for name, t in programme["templates"].items()]},
+        **{f"segments/{name}.yaml": {"id": name, **one} for name, one in programme["segments"].items()},
+        **{f"{campaign['id']}.yaml": campaign for campaign in programme["campaigns"]},
+    }
+    return {path: yaml.safe_dump(content, sort_keys=False) for path, content in files.items()}
+
+
+def read(lines: Lines) -> list[Event]:
+    records = [record for record, _ in read_events([json.dumps(line) for line in lines], "events")]
+    return [record for record in records if isinstance(record, Event)]
+
+
+def restored(programme: Programme, events: list[Event], until: int) -> list[Any]:
+    """What the engine does when its state is stored and restored after every step."""
+    stored: dict[str, bytes] = {}
+    output = []
+    for event in events:
+        if event.occurred_at <= until:
+            state = decode(stored[event.key]) if event.key in stored else new(event.key)
+            output += [item for item in step.handle(programme, state, event) if not isinstance(item, Event)]
+            stored[event.key] = encode(state)
+    for data in stored.values():
+        state = decode(data)
+        while (due := state.next_due()) is not None and due <= until:
+            output += step.advance(programme, state, due, wall=False)
+            state = decode(encode(state))
+    return output
+
+
+def compare(programme: dict[str, Any], lines: Lines, until: datetime = datetime(2021, 1, 1, tzinfo=UTC)) -> None:
+    """Every record of the engine is the model's, in every way of running it."""
+    loaded, end = load([files_of(programme)]), int(until.timestamp() * 1000)
+    records = [(event, None) for event in read(lines)]
+    assert in_model_terms(simulate(loaded, records, until=end)) == run_model(programme, read(lines), end)
+    in_order = run_model(programme, read(lines), end, in_order=True)
+    assert in_model_terms(simulate(loaded, records, until=end, in_order=True)) == in_order
+    assert in_model_terms(restored(loaded, read(lines), end)) == in_order
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="REKINDLE_TEST_EXAMPLES" not in os.environ,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+@given(programmes(), event_lines())
+def test_the_engine_says_what_the_model_says(programme, lines):
+    compare(programme, lines)
