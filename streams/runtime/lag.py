@@ -6,7 +6,7 @@ consumer would: if nothing comes before the end, nothing is waiting.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -160,20 +160,45 @@ def _rank(topic: str) -> int:
     return INGEST_INPUTS.index(topic) if topic in INGEST_INPUTS else len(INGEST_INPUTS)
 
 
-def await_handled(reader: LagReader, seconds: float, pause_seconds: float = 0.3) -> tuple[bool, Sequence[Lag]]:
-    """Wait until nothing waits anywhere, seen twice with no event arriving in between; returns whether it came to that.
+_WAITS = ("ingest", "members", "")
+"""The stages to wait for, one after another; the empty one is all the others."""
 
-    Ticks go on by the wall clock, so the ends of the source topics alone must stand still.
+
+def _is_handled(rows: Sequence[Lag], stage: str, ends: Mapping[Place, int]) -> bool:
+    """Tell whether a stage has handled what stood in its topics up to `ends`."""
+    return all(
+        row.records == 0 or (row.committed or 0) >= ends.get((row.topic, row.partition), row.end)
+        for row in rows
+        if (row.stage == stage if stage else row.stage not in _WAITS)
+    )
+
+
+def await_handled(reader: LagReader, seconds: float, pause_seconds: float = 0.3) -> tuple[bool, Sequence[Lag]]:
+    """Wait until all input is handled; returns whether it came to that, and the last rows.
+
+    Ticks go on by the wall clock, so nothing ever stands still: what counts is what stood in the topics when the stage
+    before was done. Ingest first; then the members, up to the end that `member.events` had by then; then senders and
+    sinks, up to the ends that their topics had by then. If the source topics have grown meanwhile (a sender reports
+    statuses), it begins again.
     """
     deadline = time.monotonic() + seconds
-    before: object = None
+    sources: Mapping[Place, int] | None = None
+    done = 0
+    ends: Mapping[Place, int] = {}
     while True:
         rows = reader.read()
-        now = [(row.topic, row.partition, row.end) for row in rows if row.stage == "ingest"]
-        handled = all(row.records == 0 for row in rows)
-        if handled and now == before:
+        grown = _ends(row for row in rows if row.stage == "ingest")
+        if grown != sources:
+            sources, done, ends = grown, 0, grown
+        elif done == len(_WAITS):
             return True, rows
-        before = now if handled else None
+        if _is_handled(rows, _WAITS[done], ends):
+            done, ends = done + 1, _ends(rows)
+            continue
         if time.monotonic() + pause_seconds > deadline:
             return False, rows
         time.sleep(pause_seconds)
+
+
+def _ends(rows: Iterable[Lag]) -> Mapping[Place, int]:
+    return {(row.topic, row.partition): row.end for row in rows}
