@@ -6,6 +6,7 @@ Whatever a test session starts is registered with a guard (`tests/guard.py`), wh
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +40,12 @@ def until(predicate: Callable[[], T], seconds: float, what: str = "") -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what or 'it'} did not come within {seconds} s; the last value was {value!r}")
         time.sleep(POLL_S)
+
+
+def find_browser() -> str | None:
+    """Return the path of a browser that can draw a page without a screen, None if there is none."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in found if path), None)
 
 
 def program_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from infra import local
 from streams.demo.children import stop_leftovers
-from tests.support import PROGRAM, ROOT, Guard, program_environment, run_rekindle, until
+from tests.support import PROGRAM, ROOT, Guard, find_browser, program_environment, run_rekindle, until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -125,11 +125,13 @@ def test_report_is_whole(first: tuple[dict[str, Any], str, list[str]]) -> None:
     assert "http://" not in report.replace("http://www.w3.org/2000/svg", "")
 
 
+@pytest.mark.browser
 def test_report_is_drawn_by_a_browser(directory: Path, first: tuple[dict[str, Any], str, list[str]]) -> None:
-    """Where there is a browser: nothing but the file is loaded, and the page has its charts."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    """Nothing but the file is loaded, and the page has its charts."""
     page = first[1]
-    drawn = _dump(browser, directory) if browser else page
+    browser = find_browser()
+    assert browser is not None
+    drawn = _dump(browser, directory)
     assert drawn.count("<svg") == page.count("<svg") > 8
     assert drawn.count("<rect") == page.count("<rect")
 
