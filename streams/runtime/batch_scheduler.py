@@ -53,8 +53,11 @@ class BatchScheduler:
 
     records_max = 5000
 
-    def iterate(self, fetched: Fetched) -> Iterator[tuple[TP, BatchRecord]]:
+    def iterate(self, fetched: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, BatchRecord]]:
         """Yield every batch of a fetch with its partition."""
+        if not isinstance(fetched, Fetched):  # Faust doesn't ask the consumer while it has no partitions
+            assert not fetched
+            return
         for tp, position in fetched.positions.items():
             for batch in batches(tp, fetched.get(tp, []), position, self.records_max):
                 yield tp, BatchRecord(batch)

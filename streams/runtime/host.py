@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import faust
+from confluent_kafka import KafkaError, KafkaException
 from faust.types import TP
 
 from streams import metrics
@@ -221,5 +222,9 @@ class Host:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, KafkaException):
+        if error.args[0].code() in {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}:  # noqa: SLF001 - its public name
+            return "another process has taken its place, under the same name or because this one was away for too long"
+        return f"Kafka: {error.args[0].str()}"
     text = " ".join(str(error).split())
     return text if isinstance(error, RekindleError) else f"{type(error).__name__}: {text}"

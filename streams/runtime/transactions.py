@@ -26,7 +26,7 @@ from streams.runtime.fault_points import pass_point
 from streams.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
-TRANSACTION_TIMEOUT_MS = 30_000
+TRANSACTION_TIMEOUT_MS = 15_000  # how long one that a dead worker left open can hold up its heir
 _STALE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS})
 
 logger = logging.getLogger(__name__)

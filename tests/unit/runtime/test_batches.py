@@ -28,3 +28,7 @@ def test_a_fetch_is_cut_into_batches_that_join() -> None:
     ]
     assert [record.offset for _, record in dealt] == [13, 18, 19, 6], "Faust sees the last record's offset"
     assert [tp for tp, _ in dealt] == [tp, tp, tp, empty]
+
+
+def test_a_worker_without_partitions_has_nothing_to_deal_out() -> None:
+    assert list(BatchScheduler().iterate({})) == []
