@@ -26,12 +26,22 @@ DATE_TIMER, SCHEDULE_TIMER = "date", "schedule"
 _YEARS_AHEAD = 9
 
 
-def set_date_timers(handling: Handling) -> None:
-    """Reckon every date trigger's next occurrence; a timer that stays the same keeps its place."""
+def set_date_timers(handling: Handling, only: tuple[str, str] | None = None) -> None:
+    """Reckon every date trigger's next occurrence; a timer that stays the same keeps its place.
+
+    `only`: that of one campaign and place of the trigger, because it has come; others due at this very moment still
+    have to.
+    """
     state = handling.state
-    set_already = {(str(timer.owner), timer.detail): timer for timer in state.timers if timer.kind == DATE_TIMER}
+    set_already = {
+        (str(timer.owner), timer.detail): timer
+        for timer in state.timers
+        if timer.kind == DATE_TIMER and (only is None or only == (timer.owner, timer.detail.split("/")[0]))
+    }
     wanted = {}
     for campaign, index, trigger in handling.programme.date_triggers:
+        if only is not None and only != (campaign.id, str(index)):
+            continue
         found = _next_date(handling, campaign.id, index, trigger)
         if found is not None:
             year, due = found

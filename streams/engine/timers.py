@@ -94,7 +94,7 @@ def _decide_message(handling: Handling, timer: Timer, at: int) -> None:
 def _notice_date(handling: Handling, timer: Timer, at: int) -> None:
     index, year = timer.detail.split("/")
     handling.state.dated[f"{timer.owner}/{index}"] = int(year)
-    set_date_timers(handling)
+    set_date_timers(handling, only=(str(timer.owner), index))
     _enter(handling, timer, at, DATE_TIMER)
 
 

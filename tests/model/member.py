@@ -185,7 +185,12 @@ class Member:
             kind, segment = self.pending.pop(0)
             body = {"segment": segment}
             event = Event(
-                event_id=f"{segment}@{self.now}", type=kind, occurred_at=self.now, source=kind, key=self.key, body=body
+                event_id=f"{kind}:{segment}",
+                type=kind,
+                occurred_at=self.now,
+                source="segments",
+                key=self.key,
+                body=body,
             )
             self.happen(event, derived=True)
             self.note_segments()
@@ -387,7 +392,7 @@ class Member:
         def fire(due: int) -> None:
             lines = [dict(line) for line in self.cart.values()]
             total = sum((line["quantity"] * (line.get("price") or 0) for line in lines), Decimal(0))
-            self.enter_by_timer(campaign, index, "cart_abandoned", due, {"lines": lines, "total": total})
+            self.enter_by_timer(campaign, str(index), "cart_abandoned", due, {"lines": lines, "total": total})
 
         return fire
 
@@ -414,8 +419,13 @@ class Member:
             used, timer = self.dates.get((campaign["id"], index), (None, None))
             value = (self.date_of(trigger), self.zone.key)
             if value != used:
-                self.drop(timer)
-                self.dates[campaign["id"], index] = (value, self.next_date(campaign, index, trigger))
+                found = self.next_date(campaign, index, trigger)
+                if timer in self.timers and found is not None and found.due == timer.due:
+                    self.drop(found)
+                    found = timer
+                else:
+                    self.drop(timer)
+                self.dates[campaign["id"], index] = (value, found)
 
     def next_date(self, campaign: dict[str, Any], index: int, trigger: dict[str, Any]) -> Timer | None:
         day = self.date_of(trigger)
@@ -436,7 +446,7 @@ class Member:
             self.date_years.add((campaign["id"], index, year))
             value, _ = self.dates[campaign["id"], index]
             self.dates[campaign["id"], index] = (value, self.next_date(campaign, index, trigger))
-            self.enter_by_timer(campaign, index, "date", due, {})
+            self.enter_by_timer(campaign, f"{index}/{year}", "date", due, {})
 
         return fire
 
@@ -453,8 +463,8 @@ class Member:
                     self.enter(campaign, event)
                     return
 
-    def enter_by_timer(self, campaign: dict[str, Any], index: int, kind: str, due: int, body: dict[str, Any]) -> None:
-        event = Event(event_id=f"{kind}:{index}", type=kind, occurred_at=due, source=kind, key=self.key, body=body)
+    def enter_by_timer(self, campaign: dict[str, Any], detail: str, kind: str, due: int, body: dict[str, Any]) -> None:
+        event = Event(event_id=f"{kind}/{detail}", type=kind, occurred_at=due, source="timer", key=self.key, body=body)
         self.enter(campaign, event)
 
     def enter(self, campaign: dict[str, Any], event: Event) -> None:

@@ -136,7 +136,7 @@ def actions(depth: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
         ]
     if depth < 2:
         kinds.append(st.just({"exit": "enough"}))
-    return st.lists(st.one_of(kinds), min_size=1, max_size=4)
+    return st.lists(st.one_of(kinds), min_size=1, max_size=3)
 
 
 def campaigns(name: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -203,7 +203,7 @@ def programmes(draw: st.DrawFn) -> dict[str, Any]:
             "named": {"where": draw(member_conditions.filter(lambda c: "member.age" not in c))},
             "chosen": {"members": ["n"]},
         },
-        "campaigns": [draw(campaigns(f"c{index}")) for index in range(draw(st.integers(1, 3)))],
+        "campaigns": [draw(campaigns(f"c{index}")) for index in range(draw(st.integers(1, 2)))],
     }
 
 
