@@ -1,9 +1,12 @@
 """A campaign directory as one value: the texts of its files by their paths, uploaded lists included.
 
 It is what travels to the workers, so it holds only what the programme reads: the YAML files of the contract (§3) and
-the CSV files that segments name. Tests (`*_test.yaml`) and `gateways.yaml` stay behind.
+the CSV files that segments name. Tests (`*_test.yaml`) and `gateways.yaml` stay behind. So does a sub-directory that is
+a programme of its own and says so by an (empty) file `.programme`: the library beside the campaigns that run. It takes
+that mark, and not just a `policies.yaml` there, so that a misplaced file is a mistake and no campaigns vanish by it.
 """
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from streams.programme.problems import Problem, ProblemsError
@@ -12,6 +15,7 @@ from streams.programme.yaml_text import Document, read_yaml
 Bundle = dict[str, str]
 POLICIES, COUNTERS = "policies.yaml", "counters.yaml"
 TEMPLATES, SEGMENTS, POLLS = "templates", "segments", "polls"
+OWN_PROGRAMME = ".programme"
 
 
 def read_directory(path: Path | str) -> Bundle:
@@ -29,10 +33,8 @@ def read_files(path: Path | str) -> tuple[Bundle, list[Problem]]:
         raise ProblemsError([Problem(str(path), 1, 1, "", "expected a directory of campaigns")])
     bundle: Bundle = {}
     problems: list[Problem] = []
-    for file in sorted(root.rglob("*")):
+    for file in files_of(root):
         name = file.relative_to(root).as_posix()
-        if any(part.startswith(".") for part in PurePosixPath(name).parts) or not file.is_file():
-            continue
         if file.suffix == ".yml":
             problems.append(Problem(name, 1, 1, "", "isn't read: name it .yaml", "warning"))
         elif is_definition(name):
@@ -44,6 +46,15 @@ def read_files(path: Path | str) -> tuple[Bundle, list[Problem]]:
             if found is not None and found not in bundle and (root / found).is_file():
                 _read(root, found, bundle, problems)
     return bundle, problems
+
+
+def files_of(root: Path) -> Iterator[Path]:
+    """The files of the directory, sorted: not hidden ones, nor those of a programme of its own inside."""
+    others = {mark.parent for mark in root.rglob(OWN_PROGRAMME)} - {root}
+    for file in sorted(root.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+        if not hidden and others.isdisjoint(file.parents) and file.is_file():
+            yield file
 
 
 def is_definition(name: str) -> bool:

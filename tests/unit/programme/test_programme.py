@@ -175,6 +175,17 @@ def test_a_directory_is_read_with_the_lists_that_its_segments_name(tmp_path: Pat
     assert load([bundle]).segments["s"].members == frozenset({"m1"})
 
 
+def test_programme_of_its_own_inside_is_left_out(tmp_path: Path) -> None:
+    for name in ("a.yaml", "policies.yaml", "library/policies.yaml", "library/sub/b.yaml", "other/c.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x: 1")
+    everything = {"a.yaml", "policies.yaml", "other/c.yaml"}
+    assert set(read_directory(tmp_path)) == everything | {"library/policies.yaml", "library/sub/b.yaml"}
+    (tmp_path / "library" / ".programme").touch()
+    assert set(read_directory(tmp_path)) == everything
+    assert set(read_directory(tmp_path / "library")) == {"policies.yaml", "sub/b.yaml"}
+
+
 def test_what_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match="expected a directory of campaigns"):
         read_directory(tmp_path / "gone")
