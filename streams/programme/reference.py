@@ -39,6 +39,24 @@ is a value (equality) or a mapping of operators, of which all must hold; a value
 missing or null makes every comparison false, also `ne` and `not_in`; so do values of unlike kinds. Text that reads as
 ISO 8601 compares with dates and times; a date compared with a time stands for its first moment in UTC.
 """
+_TESTS = """\
+`come-back_test.yaml` beside `come-back.yaml` is a list of cases that say what the campaign must do, as in
+[this one](../campaigns/retention/come-back_test.yaml). `rekindle test DIRECTORY` runs all of them and tells which
+actions and branches none of them reached; with `--min-coverage PERCENT` it fails below that share.
+
+The whole programme of the directory is in force. The campaign beside the file runs as if it were live, also a draft;
+the others run by their own status.
+
+- `name`: what the case shows.
+- `given`: events as in a file of events; `event_id` and `source` may be left out. In a delivery status, `dispatch_of`
+  (`dispatch_of: actions[1]`) stands for the id of the message that was last sent from that action, over the event's
+  `channel` if it states one.
+- `until`: the end of the case; timers due then still fire.
+- `start`: when the programme comes into force; without it, before everything.
+- `status`: the campaign's status in this case, if not `live`.
+- `dispatches`, `awards`, `webhooks`, `decisions`: what the campaign must put out, each in order and complete; of each
+  entry only the fields that matter. A list that isn't given isn't checked.
+"""
 _WINDOW = "`P30D`, `{tumbling: P1D}` or `{calendar: month}` (`year`, `week`)"
 _ADDRESSES = {
     "phone": "the phone",
@@ -58,7 +76,11 @@ def _lines() -> Iterator[str]:
     yield from ("", "## Files", "", "| file | holds |", "| --- | --- |")
     for name, path in sorted(FILES.items(), key=lambda item: item[0] == "campaign"):
         yield f"| {path.removesuffix(': a campaign')} | {name} |"
-    yield from ("", "`*_test.yaml` and `gateways.yaml` are not part of the programme.")
+    yield from (
+        "",
+        "`*_test.yaml` and `gateways.yaml` are not part of the programme. A sub-directory with a file `.programme`",
+    )
+    yield from ("is a programme of its own and left out, such as the library of drafts beside the campaigns that run.",)
     yield from _definition("Campaigns", Campaign)
     yield from ("", "## Triggers", "", "One, or a list: the first that matches starts a journey.")
     for trigger in Trigger.kinds().values():
@@ -75,6 +97,7 @@ def _lines() -> Iterator[str]:
     yield from _definition("Polls", Poll)
     yield from _definition("Templates", Template)
     yield from _channels()
+    yield from ("", "## Tests", "", *_TESTS.splitlines())
 
 
 def _kind(kind: type[Kind]) -> Iterator[str]:

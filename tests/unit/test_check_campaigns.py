@@ -1,16 +1,16 @@
-"""The runner of campaigns' own tests, and the campaigns that ship."""
+"""The runner of campaigns' own tests."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from streams.check_campaigns import check_directory
+from streams.check_campaigns import CampaignTests, check_directory
 from streams.cli.test import command
 from streams.errors import InputError
-from streams.programme import lint, read_directory
 
-CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
 CAMPAIGN = """
 id: hello
 version: 1
@@ -23,6 +23,7 @@ GIVEN = (
     "{type: registration_completed, occurred_at: 2026-03-02T12:00:00Z, member_id: m1, "
     "first_name: Ada, phone: '+79161234567'}"
 )
+OPENED = "{type: message_opened, dispatch_of: 'actions[0]',"
 
 
 @pytest.fixture
@@ -36,18 +37,6 @@ def directory(tmp_path: Path) -> Path:
 def _write(directory: Path, cases: str) -> Path:
     (directory / "hello_test.yaml").write_text(cases)
     return directory
-
-
-@pytest.mark.parametrize("outcome", list(check_directory(CAMPAIGNS)), ids=lambda outcome: outcome.case)
-def test_shipped_campaigns_pass_their_own_tests(outcome) -> None:
-    assert list(outcome.complaints) == []
-
-
-def test_shipped_campaigns_have_tests_and_nothing_to_complain_of() -> None:
-    tested = {outcome.file.name.removesuffix("_test.yaml") for outcome in check_directory(CAMPAIGNS)}
-    campaigns = {path.stem for path in CAMPAIGNS.rglob("*.yaml") if "trigger:" in path.read_text()}
-    assert campaigns == tested
-    assert lint(read_directory(CAMPAIGNS)) == []
 
 
 def test_expectation_that_holds_passes(directory: Path) -> None:
@@ -87,6 +76,20 @@ def test_until_ends_the_case(directory: Path) -> None:
         ("- {name: a, until: 2026-03-03T00:00:00Z, dispatches: []}", "field `given`: expected, and missing"),
         ("- {name: a, given: [], until: 2026-03-03T00:00:00Z}", "it would check nothing"),
         ("- {name: a, given: [], until: 2026-03-03T00:00:00Z, dispatchs: []}", "field `dispatchs`: expected one of"),
+        (
+            "- {name: a, given: [], until: 2026-03-03T00:00:00Z, status: lively, dispatches: []}",
+            "field `status`: expected one of live, draft",
+        ),
+        ("- {name: a, given: [], until: 2026-03-03T00:00:00Z, dispatches: {}}", "field `dispatches`: expected a list"),
+        ("- {name: a, given: [], until: 2026-03-03T00:00:00Z, start: soon, dispatches: []}", "field `start`: expected"),
+        (
+            f"- {{given: [{OPENED} occurred_at: soon}}], until: 2026-03-04T00:00:00Z, awards: []}}",
+            "field `occurred_at`: expected",
+        ),
+        (
+            f"- {{given: [{OPENED} occurred_at: 2026-03-03T00:00:00Z}}], until: 2026-03-04T00:00:00Z, awards: []}}",
+            "field `dispatch_of`: nothing was sent from `actions.0.`",
+        ),
         ("- {name: a, given: [], until: tomorrow, dispatches: []}", "field `until`: expected a time"),
         ("- {name: a, given: {}, until: 2026-03-03T00:00:00Z, dispatches: []}", "field `given`: expected a list"),
         (
@@ -114,9 +117,101 @@ def test_test_without_its_campaign_is_an_error(directory: Path) -> None:
         list(check_directory(directory))
 
 
-def test_command_tells_each_case_and_fails_with_them(directory: Path) -> None:
-    _write(directory, f"- {{name: a, given: [{GIVEN}], until: 2026-03-03T00:00:00Z, dispatches: []}}")
-    result = CliRunner().invoke(command, [str(directory)])
-    assert result.exit_code == 1
-    assert "failed hello_test.yaml: a" in result.stdout
-    assert "1 cases, 1 failed" in result.stderr
+def test_what_is_no_campaign_has_no_test(directory: Path) -> None:
+    (directory / "segments").mkdir()
+    (directory / "segments" / "few.yaml").write_text("{id: few, members: [m1]}")
+    (directory / "segments" / "few_test.yaml").write_text("[]")
+    with pytest.raises(InputError, match=r"few_test\.yaml: expected a campaign beside it, `few` is none"):
+        list(check_directory(directory))
+
+
+CASE = "- {{name: a, given: [{given}], until: 2026-03-03T00:00:00Z, {rest}}}"
+
+
+@pytest.mark.parametrize("status", ["draft", "paused", "stopped"])
+def test_campaign_runs_in_its_own_tests_as_if_live(directory: Path, status: str) -> None:
+    (directory / "hello.yaml").write_text(CAMPAIGN + f"status: {status}\n")
+    _write(directory, CASE.format(given=GIVEN, rest="dispatches: [{content: {text: Hello Ada}}]"))
+    (outcome,) = check_directory(directory)
+    assert list(outcome.complaints) == []
+
+
+def test_case_may_state_the_status(directory: Path) -> None:
+    refused = "dispatches: [], decisions: [{outcome: refused, reason: inactive}]"
+    _write(directory, CASE.format(given=GIVEN, rest=f"status: draft, {refused}"))
+    (outcome,) = check_directory(directory)
+    assert list(outcome.complaints) == []
+
+
+def test_other_drafts_stay_drafts(directory: Path) -> None:
+    """Else the cap of one text message would be used up by the other campaign."""
+    (directory / "policies.yaml").write_text("frequency_caps: [{channel: sms, max: 1, per: P1D}]")
+    (directory / "hello.yaml").write_text(CAMPAIGN + "status: draft\n")
+    (directory / "first.yaml").write_text(CAMPAIGN.replace("hello", "first", 1) + "status: draft\npriority: 9\n")
+    _write(directory, CASE.format(given=GIVEN, rest="dispatches: [{channel: sms}]"))
+    (outcome,) = check_directory(directory)
+    assert list(outcome.complaints) == []
+    (directory / "first.yaml").write_text(CAMPAIGN.replace("hello", "first", 1) + "priority: 9\n")
+    (outcome,) = check_directory(directory)
+    assert outcome.complaints[0] == "dispatches: expected 1, got 0"
+
+
+def test_programme_may_come_into_force_later(directory: Path) -> None:
+    _write(directory, CASE.format(given=GIVEN, rest="start: 2026-03-02T13:00:00Z, dispatches: []"))
+    (outcome,) = check_directory(directory)
+    assert list(outcome.complaints) == []
+
+
+def test_status_names_its_message_by_the_action(directory: Path) -> None:
+    wait = "  - wait: {for: {event: message_clicked, of: it}, timeout: PT2H, on_timeout: [{exit: no}]}\n"
+    (directory / "hello.yaml").write_text(CAMPAIGN.replace("template: hello", "template: hello, as: it") + wait)
+    clicked = (
+        "{type: message_clicked, occurred_at: 2026-03-02T13:00:00Z, member_id: m1, channel: sms, "
+        "dispatch_of: 'actions[0]'}"
+    )
+    ended = "decisions: [{at: 2026-03-02T13:00:00Z, outcome: ended, reason: completed}]"
+    _write(directory, CASE.format(given=f"{GIVEN}, {clicked}", rest=ended))
+    tests = CampaignTests(directory)
+    assert [list(outcome.complaints) for outcome in tests.run()] == [[]]
+    (coverage,) = tests.coverage()
+    assert coverage.missed == ["actions[1].on_timeout[0]", "actions[1].timed_out"]
+
+
+def _run(directory: Path, *options: str) -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(command, [str(directory), *options])
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+def test_command_tells_each_case_as_a_line_and_fails_with_them(directory: Path) -> None:
+    _write(directory, CASE.format(given=GIVEN, rest="dispatches: []"))
+    code, (case, coverage), told = _run(directory)
+    assert code == 1
+    assert (case["file"], case["case"], case["passed"]) == ("hello_test.yaml", "a", False)
+    assert case["diff"][:2] == ["--- dispatches: expected", "+++ dispatches: got"]
+    assert coverage["campaign"] == "hello"
+    assert "1 cases, 1 failed; 100 % of actions and branches reached" in told
+
+
+def test_command_fails_below_the_least_coverage(directory: Path) -> None:
+    branches = "  - if: {member.city: Omsk}\n    then: [{wait: P1D}]\n"
+    (directory / "hello.yaml").write_text(CAMPAIGN + branches)
+    _write(directory, CASE.format(given=GIVEN, rest="dispatches: [{channel: sms}]"))
+    code, (_, coverage), told = _run(directory, "--min-coverage", "60")
+    assert (code, coverage["not_reached"]) == (0, ["actions[1].then[0]", "actions[1].then"])
+    assert (coverage["actions"], coverage["actions_reached"]) == (3, 2)
+    assert (coverage["branches"], coverage["branches_reached"]) == (2, 1)
+    code, _, told = _run(directory, "--min-coverage", "60.1")
+    assert code == 1
+    assert "expected 60.1 % of actions and branches to be reached" in told
+
+
+def test_campaign_without_tests_counts(directory: Path) -> None:
+    (directory / "other.yaml").write_text(CAMPAIGN.replace("hello", "other", 1))
+    _write(directory, CASE.format(given=GIVEN, rest="dispatches: [{channel: sms}]"))
+    code, (_, _, other), _ = _run(directory, "--min-coverage", "51")
+    assert (code, other["campaign"], other["not_reached"]) == (1, "other", ["actions[0]"])
+
+
+@pytest.mark.parametrize("wrong", [["--min-coverage", "101"], ["--min-coverage", "all"], ["--lots"]])
+def test_wrong_usage_is_told_apart(directory: Path, wrong: list[str]) -> None:
+    assert _run(directory, *wrong)[0] == 2
