@@ -52,14 +52,14 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
         _erase(handling)
         return handling.output
     _apply(handling, event)
-    if event.historical:
-        note_silently(handling)
-    else:
+    if not event.historical:
         react(handling, event)
-        note_changes(handling, react)
+    _note_changes(handling, event)
     _tell_referrer(handling, event)
     note_time(state, event)
-    handling.late = False
+    if handling.late:  # over, it counts for days since: not a moment later, as one of now does
+        _note_changes(handling, event)
+        handling.late = False
     set_segment_timer(handling)
     fire_due(handling, state.clock)
     return handling.output
@@ -95,6 +95,13 @@ def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int |
     set_segment_timer(handling)
     fire_due(handling, state.clock)
     return handling.output
+
+
+def _note_changes(handling: Handling, event: Event) -> None:
+    if event.historical:
+        note_silently(handling)
+    else:
+        note_changes(handling, react)
 
 
 def _still_counts(programme: "Programme", name: str, tally: Tally) -> bool:

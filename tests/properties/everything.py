@@ -1,4 +1,4 @@
-"""A programme that uses everything at once, and streams of events that make it do things; random, but drawn by Hypothesis."""
+"""A programme that uses everything at once, and streams of events, drawn by Hypothesis, that make it do things."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schemas.catalogue import EVENT_TYPES, FieldType
 from schemas.values import MS_MAX, MS_MIN, datetime_from_ms, exact
 from streams.engine.events import Event
+from streams.programme import Programme
 from tests.simulation.support import directory
 
 FILES = {
@@ -38,7 +39,11 @@ CAMPAIGNS = {
         trigger: [{event: purchase_completed}, {event: registration_completed}]
         cancel_on: [{event: purchase_completed, where: {total: {ge: 50}}}]
         entry: {while_running: restart}
-        actions: [{wait: P2D}, {send: {channel: sms, template: a}}, {wait: P1D}, {send: {channel: email, template: mail}}]
+        actions:
+          - wait: P2D
+          - send: {channel: sms, template: a}
+          - wait: P1D
+          - send: {channel: email, template: mail}
     """,
     "asked": """
         trigger: {event: site_visited}
@@ -65,14 +70,20 @@ CAMPAIGNS = {
     "quiet": "trigger: {segment_entered: quiet}\nactions: [{send: {channel: push, template: a}}]",
     "fresh": "trigger: {segment_left: fresh}\nactions: [{set: {fresh: false}}, {send: {channel: in_app, template: a}}]",
     "listed": "trigger: {segment_entered: listed}\nactions: [{send: {channel: receipt, template: c}}]",
-    "birthday": 'trigger: {date: birth_date, at: "10:00", offset: -P1D}\nactions: [{send: {channel: sms, template: c}}]',
+    "birthday": """
+        trigger: {date: birth_date, at: "10:00", offset: -P1D}
+        actions: [{send: {channel: sms, template: c}}]
+    """,
     "cart": "trigger: {cart_abandoned: {after: PT1H}}\nactions: [{send: {channel: sms, template: b}}]",
     "points": """
         trigger: [{bonus: {expires_in: P1D}}, {bonus: {activates_in: PT6H, at: "12:00", minimum: 10}}]
         entry: {while_running: parallel}
         actions: [{send: {channel: viber, template: points}}]
     """,
-    "weekly": 'trigger: {schedule: {cron: "0 10 * * *", zone: member}}\nactions: [{send: {channel: call_center, template: a}}]',
+    "daily": """
+        trigger: {schedule: {cron: "0 10 * * *", zone: member}}
+        actions: [{send: {channel: call_center, template: a}}]
+    """,
     "order": """
         trigger: {event: order_placed}
         entry: {while_running: parallel}
@@ -85,9 +96,9 @@ CAMPAIGNS = {
 FILES["segments/listed.yaml"] = "id: listed\nmembers: []"
 
 
-def everything(**more: str):
-    """The programme, with more campaigns."""
-    return directory(FILES, **CAMPAIGNS, **more)
+def everything(*, without: str = "", **more: str) -> Programme:
+    """The programme, with more campaigns, or without one."""
+    return directory(FILES, **{name: text for name, text in CAMPAIGNS.items() if name != without}, **more)
 
 
 START = datetime(2018, 1, 1, 12, tzinfo=UTC)
@@ -106,7 +117,13 @@ _BODIES: dict[str, Any] = {
     "order_placed": st.fixed_dictionaries({"order_id": _skus, "total": _money}),
     "order_cancelled": st.fixed_dictionaries({"order_id": _skus}),
     "bonus_accrued": st.fixed_dictionaries(
-        {"accrual_id": _skus, "amount": _money, "currency": st.just("points"), "activates_at": _hours, "expires_at": _hours}
+        {
+            "accrual_id": _skus,
+            "amount": _money,
+            "currency": st.just("points"),
+            "activates_at": _hours,
+            "expires_at": _hours,
+        }
     ),
     "bonus_cancelled": st.fixed_dictionaries({"accrual_id": _skus}),
     "bonus_activated": st.fixed_dictionaries({"accrual_id": _skus}),
@@ -130,7 +147,7 @@ _BODIES: dict[str, Any] = {
 
 @st.composite
 def streams(draw: st.DrawFn, members: tuple[str, ...] = ("m", "n"), size: int = 25) -> list[Event]:
-    """Events of these members over a week (within which repetitions are known), in the order of their drawing; hours are round, so that ties are common."""
+    """Events of these members over a week (within which repetitions are known), at whole hours: ties are common."""
     events = [
         Event(
             event_id=f"{member} registers",
@@ -194,8 +211,10 @@ def _field(field: FieldType) -> Any:
 
 
 def _record(fields: Any) -> Any:
-    required = {name: st.just(field.default) for name, field in fields.items() if field.default is not None}
-    return st.fixed_dictionaries(required, optional={name: _field(field) for name, field in fields.items()})
+    given = {name: st.just(each.default) | _field(each) for name, each in fields.items() if each.default is not None}
+    return st.fixed_dictionaries(
+        given, optional={name: _field(each) for name, each in fields.items() if each.default is None}
+    )
 
 
 @st.composite

@@ -1,13 +1,12 @@
 """What must not change a decision: storing, repeating, other members, other campaigns, ticks (contract §4.1-4.4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.json_lines import format_record, read_events
 from streams.engine import step
-from streams.engine.commands import Command
 from streams.engine.events import Event, LogRecord, Tick
 from streams.engine.state import decode, encode, new
 from streams.output_lines import format_command
@@ -15,19 +14,17 @@ from streams.simulate import simulate
 from tests.properties.everything import UNTIL, anything, everything, streams
 
 PROGRAMME = everything()
-relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+TIMELESS = everything(without="daily")
+"""For events that are millennia apart: a mailing a day would take its time."""
+relaxed = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def lines(
     records: Iterable[LogRecord], programme=PROGRAMME, *, in_order: bool = True, member: str | None = None
 ) -> list[str]:
     placed = [(record, None) for record in records]
-    output: list[Command] = list(simulate(programme, placed, until=UNTIL, in_order=in_order))  # type: ignore[arg-type]
+    output = list(simulate(programme, placed, until=UNTIL, in_order=in_order))
     return [format_command(item) for item in output if member is None or item.member_id == member]
-
-
-def by_member(found: Sequence[str]) -> list[str]:
-    return sorted(found)
 
 
 @relaxed
@@ -79,7 +76,7 @@ def test_a_campaign_that_sends_nothing_changes_nothing_for_the_others(events):
 @given(streams())
 def test_a_sorted_file_gives_the_same_in_order(events):
     events = sorted(events, key=lambda event: event.occurred_at)
-    assert by_member(lines(events)) == by_member(lines(events, in_order=False))
+    assert sorted(lines(events)) == sorted(lines(events, in_order=False))
 
 
 @relaxed
@@ -91,7 +88,7 @@ def test_ticks_that_follow_event_time_change_nothing(events, places):
         if number in places:
             log.append(Tick(occurred_at=event.occurred_at, wall=False))
         log.append(event)
-    assert by_member(lines(log)) == by_member(lines(events))
+    assert sorted(lines(log)) == sorted(lines(events))
 
 
 @relaxed
@@ -109,14 +106,14 @@ def test_nothing_that_the_schemas_allow_breaks_the_engine(events, in_order):
     stored = encode(new("m"))
     for event in events:
         state = decode(stored)
-        for item in step.handle(PROGRAMME, state, event):
+        for item in step.handle(TIMELESS, state, event):
             assert isinstance(item, Event) or format_command(item)
         stored = encode(state)
         assert decode(stored) == state
     state = decode(stored)
     latest = max(event.occurred_at for event in events)
-    for item in step.advance(PROGRAMME, state, latest, wall=True):
+    for item in step.advance(TIMELESS, state, latest, wall=True):
         assert isinstance(item, Event) or format_command(item)
-    for item in step.adopt(PROGRAMME, state, latest):
+    for item in step.adopt(TIMELESS, state, latest):
         assert isinstance(item, Event) or format_command(item)
     assert len(encode(state)) < 200_000
