@@ -16,18 +16,15 @@ instead of an id that nobody can know beforehand: the last one that was sent to 
 the event's `channel` if it states one.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
-from schemas.json_lines import read_events
-from schemas.values import format_time, parse_time
+from schemas.values import format_time
 from streams.compare_commands import compare
 from streams.cover_campaigns import Coverage
 from streams.engine.commands import Award, Command, Decision, Dispatch, Webhook
@@ -36,6 +33,8 @@ from streams.errors import InputError
 from streams.programme import Programme, load, read_directory
 from streams.programme.bundle import files_of
 from streams.programme.definitions import read_definitions
+from streams.programme.yaml_text import read_yaml
+from streams.read_cases import MESSAGE, TIMES, Case, Given, read_cases
 from streams.simulate import simulate
 
 SUFFIX = "_test.yaml"
@@ -45,10 +44,6 @@ _KINDS: Mapping[str, type[Command]] = {
     "webhooks": Webhook,
     "decisions": Decision,
 }
-_TIMES = ("at", "not_after", "activates_at", "expires_at")
-_FIELDS = frozenset({"name", "given", "until", "start", "status", *_KINDS})
-_MESSAGE = "dispatch_of"
-_STATUSES = ("live", "draft", "paused", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +79,9 @@ class CampaignTests:
             campaign = _campaign_beside(file)
             if campaign not in self._coverage:
                 raise InputError(f"{file}: expected a campaign beside it, `{campaign}` is none")
-            for number, case in enumerate(_read_cases(file), 1):
-                name = str(case.get("name", f"case {number}"))
-                programme = self._programme(campaign, case.get("status", "live"))
-                complaints, diff = _check(programme, campaign, case, f"{file}: {name}")
-                yield Outcome(file=file, case=name, complaints=complaints, diff=diff)
+            for case in read_cases(file):
+                complaints, diff = _check(self._programme(campaign, case.status), campaign, case)
+                yield Outcome(file=file, case=case.name, complaints=complaints, diff=diff)
 
     def coverage(self) -> list[Coverage]:
         """What the cases that have run reached, of every campaign, by id."""
@@ -114,122 +107,55 @@ def check_directory(directory: Path) -> Iterator[Outcome]:
 
 def _campaign_beside(file: Path) -> str:
     beside = file.with_name(file.name.removesuffix(SUFFIX) + ".yaml")
-    try:
-        definition = yaml.safe_load(beside.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{file}: expected the campaign {beside.name} beside it") from None
+    if not beside.is_file():
+        raise InputError(f"{file}: expected the campaign {beside.name} beside it")
+    definition = read_yaml(beside.read_text(encoding="utf-8-sig"), str(beside)).data
     if not isinstance(definition, dict) or "id" not in definition:
         raise InputError(f"{beside}: field `id`: expected the campaign's id")
     return str(definition["id"])
 
 
-def _read_cases(file: Path) -> list[dict[str, Any]]:
-    try:
-        cases = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: expected YAML: {error}") from None
-    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
-        raise InputError(f"{file}: expected a list of cases with name, given and until")
-    for case in cases:
-        label = f"{file}: {case.get('name', 'a case without name')}"
-        for field in ("given", "until"):
-            if field not in case:
-                raise InputError(f"{label}: field `{field}`: expected, and missing")
-        for field in case:
-            if field not in _FIELDS:
-                raise InputError(f"{label}: field `{field}`: expected one of {', '.join(sorted(_FIELDS))}")
-        if case.get("status", "live") not in _STATUSES:
-            raise InputError(f"{label}: field `status`: expected one of {', '.join(_STATUSES)}")
-        if not any(kind in case for kind in _KINDS):
-            raise InputError(f"{label}: expected dispatches, awards or decisions: it would check nothing")
-    return cases
-
-
-def _check(
-    programme: Programme, campaign: str, case: Mapping[str, Any], label: str
-) -> tuple[Sequence[str], Sequence[str]]:
-    until_ms = _moment(case, "until", label)
-    start_ms = _moment(case, "start", label) if "start" in case else None
-    given = _given(programme, campaign, case["given"], label, start_ms)
-    output = simulate(programme, _records(given, label), until=until_ms, start=start_ms)
+def _check(programme: Programme, campaign: str, case: Case) -> tuple[Sequence[str], Sequence[str]]:
+    output = simulate(programme, _records(programme, campaign, case), until=case.until, start=case.start)
     commands = [item for item in output if not isinstance(item, Event) and item.campaign == campaign]
     complaints: list[str] = []
     diff: list[str] = []
-    for name, kind in _KINDS.items():
-        if name in case:
-            found = [_plain(command) for command in commands if isinstance(command, kind)]
-            differing, lines = compare(name, _expected(case[name], f"{label}: field `{name}`"), found)
-            complaints += differing
-            diff += lines
+    for name, expected in case.expected.items():
+        found = [_plain(command) for command in commands if isinstance(command, _KINDS[name])]
+        differing, lines = compare(name, expected, found)
+        complaints += differing
+        diff += lines
     return complaints, diff
 
 
-def _moment(case: Mapping[str, Any], field: str, label: str) -> int:
-    try:
-        return parse_time(_text(case.get(field)))
-    except ValueError as error:
-        raise InputError(f"{label}: field `{field}`: expected {error}") from None
-
-
-def _expected(entries: Any, label: str) -> list[dict[str, Any]]:
-    entries = entries if entries is not None else []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError(f"{label}: expected a list of mappings")
-    return [_natural(entry) for entry in entries]
-
-
-def _given(
-    programme: Programme, campaign: str, given: Any, label: str, start_ms: int | None
-) -> Sequence[Mapping[str, Any]]:
+def _records(programme: Programme, campaign: str, case: Case) -> list[tuple[LogRecord, None]]:
     """The events, with the id of the message that they name by `dispatch_of`, which earlier ones have brought about."""
-    if not isinstance(given, list) or not all(isinstance(event, dict) for event in given):
-        raise InputError(f"{label}: field `given`: expected a list of events")
-    numbered = enumerate(given, 1)
-    events = [{"event_id": f"given-{number}", "source": "test", **_natural(event)} for number, event in numbered]
-    known: list[Mapping[str, Any]] = [event for event in events if _MESSAGE not in event]
-    for event in (event for event in events if _MESSAGE in event):
-        action, channel = event.pop(_MESSAGE), event.get("channel")
-        output = simulate(programme, _records(known, label), until=_moment(event, "occurred_at", label), start=start_ms)
-        sent = [
-            item.dispatch_id
-            for item in output
-            if isinstance(item, Dispatch)
-            and (item.campaign, item.action, item.member_id) == (campaign, action, event.get("member_id"))
-            and channel in {None, item.channel}
-        ]
-        if not sent:
-            raise InputError(f"{label}: field `{_MESSAGE}`: nothing was sent from `{action}` by {event['occurred_at']}")
-        event["dispatch_id"] = sent[-1]
-        known.append(event)
-    return events
+    known = [given for given in case.given if MESSAGE not in given.fields]
+    resolved: dict[int, Given] = {}
+    for index, given in enumerate(case.given):
+        if MESSAGE in given.fields:
+            before = [record for each in known for record in each.read()]
+            output = simulate(programme, before, until=given.moment(), start=case.start)
+            resolved[index] = _with_message(given, [item for item in output if isinstance(item, Dispatch)], campaign)
+            known.append(resolved[index])
+    return [record for index, given in enumerate(case.given) for record in resolved.get(index, given).read()]
 
 
-def _records(given: Sequence[Mapping[str, Any]], label: str) -> list[tuple[LogRecord, None]]:
-    lines = (json.dumps(event, ensure_ascii=False) for event in given)
-    return [(record, None) for record, _ in read_events(lines, label)]
+def _with_message(given: Given, sent: Sequence[Dispatch], campaign: str) -> Given:
+    fields = {name: value for name, value in given.fields.items() if name != MESSAGE}
+    action, channel, member = given.fields[MESSAGE], fields.get("channel"), fields.get("member_id")
+    for dispatch in reversed(sent):
+        place = dispatch.campaign, dispatch.action, dispatch.member_id
+        if place == (campaign, action, member) and channel in {None, dispatch.channel}:
+            return replace(given, fields={**fields, "dispatch_id": dispatch.dispatch_id})
+    moment = fields["occurred_at"]
+    raise InputError(f"{given.place}: field `{MESSAGE}`: nothing was sent from `{action}` by {moment}")
 
 
 def _plain(command: Command) -> dict[str, Any]:
-    """Turn a command into what YAML would give: times as in the output, numbers as numbers."""
-    fields: dict[str, Any] = msgspec.to_builtins(command, builtin_types=(dict,))
-    for name in _TIMES:
+    """Turn a command into what a test file would say: times as in the output."""
+    fields: dict[str, Any] = msgspec.to_builtins(command, builtin_types=(Decimal,))
+    for name in TIMES:
         if fields.get(name) is not None:
             fields[name] = format_time(fields[name])
-    if isinstance(command, Award):
-        fields["amount"] = float(command.amount)
     return fields
-
-
-def _natural(value: Any) -> Any:
-    """Undo what YAML makes of unquoted times, so that a file may say them either way."""
-    if isinstance(value, dict):
-        return {key: _natural(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_natural(item) for item in value]
-    return _text(value) if isinstance(value, date | datetime) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -6,6 +6,7 @@ they are aligned by the longest run of entries that meet; what stands in a gap i
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -41,7 +42,7 @@ def differences(path: str, wanted: Any, got: Any) -> list[str]:
     """Each field in which `got` doesn't agree with what is wanted of it."""
     if isinstance(wanted, dict) and isinstance(got, dict):
         return [line for key, value in wanted.items() for line in differences(f"{path}.{key}", value, got.get(key))]
-    return [] if wanted == got else [f"{path}: expected {wanted!r}, got {got!r}"]
+    return [] if wanted == got else [f"{path}: expected {_text(wanted)}, got {_text(got)}"]
 
 
 def _gaps(expected: Sequence[Any], found: Sequence[Entry]) -> Iterator[tuple[range, range]]:
@@ -77,4 +78,8 @@ def _brief(command: Entry) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_number)
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)

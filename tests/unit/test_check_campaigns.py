@@ -51,10 +51,10 @@ def test_expectation_that_holds_passes(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("dispatches", "complaint"),
     [
-        ("[{content: {text: Hello Bob}}]", "dispatches[0].content.text: expected 'Hello Bob', got 'Hello Ada'"),
+        ("[{content: {text: Hello Bob}}]", 'dispatches[0].content.text: expected "Hello Bob", got "Hello Ada"'),
         ("[]", "dispatches: expected 0, got 1"),
         ("[{channel: sms}, {channel: email}]", "dispatches: expected 2, got 1"),
-        ("[{nonsense: 1}]", "dispatches[0].nonsense: expected 1, got None"),
+        ("[{nonsense: 1}]", "dispatches[0].nonsense: expected 1, got null"),
     ],
 )
 def test_expectation_that_fails_is_told(directory: Path, dispatches: str, complaint: str) -> None:
@@ -94,15 +94,41 @@ def test_until_ends_the_case(directory: Path) -> None:
         ("- {name: a, given: {}, until: 2026-03-03T00:00:00Z, dispatches: []}", "field `given`: expected a list"),
         (
             "- {name: a, given: [{type: x}], until: 2026-03-03T00:00:00Z, dispatches: []}",
-            "occurred_at|unknown event type",
+            "(occurred_at|unknown event type)",
         ),
-        ("- [", "expected YAML"),
+        ("- [", ":2:1: isn't valid YAML"),
     ],
 )
 def test_wrong_test_file_is_named(directory: Path, cases: str, message: str) -> None:
     _write(directory, cases)
-    with pytest.raises(InputError, match=rf"hello_test\.yaml.*({message})"):
+    with pytest.raises(InputError, match=rf"hello_test\.yaml(:1.*)?{message}"):
         list(check_directory(directory))
+
+
+def test_mistake_is_told_with_its_line(directory: Path) -> None:
+    _write(directory, f"- name: a\n  given:\n    - {GIVEN}\n    - {GIVEN.replace('phone', 'fone')}\n  until: x\n")
+    with pytest.raises(InputError, match=r"hello_test\.yaml:1: expected one of dispatches"):
+        list(check_directory(directory))
+    text = (directory / "hello_test.yaml").read_text()
+    _write(directory, f"{text}  awards: []\n")
+    with pytest.raises(InputError, match=r"hello_test\.yaml:5: field `until`: expected a time"):
+        list(check_directory(directory))
+    _write(directory, text.replace("until: x", "until: 2026-03-03T00:00:00Z") + "  awards: []\n")
+    with pytest.raises(InputError, match=r"hello_test\.yaml:4:1: field `fone`"):
+        list(check_directory(directory))
+
+
+def test_file_is_read_like_a_campaign(directory: Path) -> None:
+    """`no` is text, numbers are exact, and a time may be stated with any offset."""
+    award = "  - award: {amount: 0.3, description: no}\n"
+    (directory / "hello.yaml").write_text(CAMPAIGN + award)
+    wanted = "awards: [{at: 2026-03-02T15:00:00+03:00, amount: 0.30, description: no}]"
+    _write(directory, CASE.format(given=GIVEN, rest=wanted))
+    (outcome,) = check_directory(directory)
+    assert list(outcome.complaints) == []
+    _write(directory, CASE.format(given=GIVEN, rest="awards: [{amount: 0.31}]"))
+    (outcome,) = check_directory(directory)
+    assert outcome.complaints == ["awards[0].amount: expected 0.31, got 0.3"]
 
 
 def test_directory_without_tests_is_an_error(directory: Path) -> None:

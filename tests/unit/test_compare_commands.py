@@ -37,7 +37,7 @@ def test_surplus_is_told_in_brief() -> None:
 
 def test_changed_fields_stand_side_by_side() -> None:
     complaints, diff = compare("dispatches", [{"at": "a", "content": {"text": "x"}}, {"at": "b"}], [A, B])
-    assert complaints == ["dispatches[0].content.text: expected 'x', got 'a'"]
+    assert complaints == ['dispatches[0].content.text: expected "x", got "a"']
     assert diff[2:] == [
         '- {"at": "a", "content": {"text": "x"}}',
         '+ {"at": "a", "content": {"text": "a"}}',
