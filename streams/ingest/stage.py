@@ -111,6 +111,14 @@ class IngestStage:
         enough = WAITING_FACTOR * self._settings.batch_records_max
         return [(topic, partition) for partition, merge in self._merges.items() for topic in merge.full(enough)]
 
+    def next_offsets(self) -> Mapping[Input, int]:
+        """Tell how far each input is in the log."""
+        return {
+            (topic, partition): offset
+            for partition, merge in self._merges.items()
+            for topic, offset in merge.next_offsets().items()
+        }
+
     def close(self) -> None:
         """Do nothing: there is no local state."""
 

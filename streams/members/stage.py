@@ -182,6 +182,10 @@ class MembersStage:
         """Hold nothing back: the queue before this stage is short."""
         return ()
 
+    def next_offsets(self) -> Mapping[Input, int]:
+        """Tell how far each partition is handled."""
+        return {(MEMBER_EVENTS, partition): offset for partition, offset in self._read_to.items()}
+
     def close(self) -> None:
         """Close the stores."""
         for store in self._stores.values():

@@ -140,8 +140,9 @@ class PartitionStore:
             entries.next()
 
     def size_bytes(self) -> int:
-        """Return the estimated size of the members' records."""
-        return int(self._db.property_int_value("rocksdb.estimate-live-data-size") or 0)
+        """Return the estimated size of the members' records, on disk and in memory."""
+        parts = ("rocksdb.estimate-live-data-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(int(self._db.property_int_value(part) or 0) for part in parts)
 
     def close(self) -> None:
         """Flush and close. Every handle is let go, too: one that lives on keeps the database locked."""

@@ -84,7 +84,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         for tp, start in starts.items():
             state = states[tp]
             at_end = state.lso is not None and state.position >= state.lso
-            if tp in fetched or at_end != self._told_at_end.get(tp):
+            # without records: the partition came to its end, or markers of transactions alone were passed
+            if tp in fetched or at_end != self._told_at_end.get(tp) or state.position != start:
                 positions[tp] = Position(start, state.position, at_end)
                 self._told_at_end[tp] = at_end
         fetched.positions = positions
@@ -130,6 +131,12 @@ class BatchConsumer(Consumer):
         for tp, position in positions.items():
             self._read_offset[tp] = position or None
         cast("BatchConsumerThread", self._thread).forget_ends()
+
+    def ends(self) -> Mapping[TP, int]:
+        """Return the end of each partition as the broker last told it, of those that may be read."""
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001
+        states = {tp: _state(consumer._fetcher._subscriptions, tp) for tp in self.assignment()}  # noqa: SLF001
+        return {tp: state.lso for tp, state in states.items() if state is not None and state.lso is not None}
 
     @property
     def coordinator(self) -> Any:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,6 +34,15 @@ from streams.settings import Settings
 
 IDLE_SECONDS = 0.25
 STOP_SECONDS_MAX = 8.0
+BUSY_SECONDS_MAX = 120.0
+
+_OF_PARTITIONS = (
+    metrics.lag_records,
+    metrics.tick_timestamp_seconds,
+    metrics.oldest_due_timestamp_seconds,
+    metrics.state_bytes,
+    metrics.programme_number,
+)
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,11 +64,18 @@ class Host:
         self._recovered: int | None = None  # the deal of partitions whose state is ready
         self._generation: int | None = None  # the one whose positions are sought, too: batches may come
         self._app: faust.App | None = None
+        self._busy_since: float | None = None
 
     @property
     def ready(self) -> bool:
         """Whether partitions were dealt out and their state is there."""
         return self._generation is not None
+
+    def complaint(self) -> str | None:
+        """Say what is wrong with the process, None if nothing is: a batch takes seconds at most."""
+        since = self._busy_since
+        seconds = 0.0 if since is None else time.monotonic() - since
+        return f"{self._stage.name} has had a batch in hand for {seconds:.0f} s" if seconds > BUSY_SECONDS_MAX else None
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or a failure; returns the exit status."""
@@ -111,10 +128,17 @@ class Host:
         while not self._ended.is_set():
             await asyncio.sleep(IDLE_SECONDS)
             app = self._app
-            if app is not None and (app.crashed or app.should_stop):
+            assert app is not None
+            if app.crashed or app.should_stop:
                 self._fail(app.crash_reason or RuntimeError("the connection to Kafka was given up"))
             elif self._generation is not None:
-                await self._guarded(self._stage.idle, self._generation)
+                await self._guarded(partial(self._idle_step, consumer_of(app).ends()), self._generation)
+
+    def _idle_step(self, ends: Mapping[TP, int], group: bytes) -> None:
+        self._stage.idle(group)
+        for (topic, partition), offset in self._stage.next_offsets().items():
+            end = ends.get(TP(topic, partition), offset)
+            metrics.lag_records.labels(self._stage.name, topic, str(partition)).set(max(end - offset, 0))
 
     async def _guarded(self, action: Callable[[bytes], None], generation: int) -> None:
         """Run in the stage's thread unless the partitions were dealt out anew; end the process on any error."""
@@ -126,7 +150,11 @@ class Host:
                 if generation != self._generation or generation != self._app.consumer_generation_id:
                     metrics.stale_batches.labels(self._stage.name).inc()
                     return
-                await self._in_thread(action, self._group_metadata(generation))
+                self._busy_since = time.monotonic()
+                try:
+                    await self._in_thread(action, self._group_metadata(generation))
+                finally:
+                    self._busy_since = None
                 consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
         except PartitionsLostError as lost:
             logger.warning("%s: partitions went to another worker, nothing was written (%s)", self._stage.name, lost)
@@ -146,7 +174,8 @@ class Host:
     async def _revoked(self, _app: Any, *_arguments: Any, **_options: Any) -> None:
         self._recovered = self._generation = None
         async with self._lock:
-            pass
+            for gauge in _OF_PARTITIONS:  # what is said of a partition is its next owner's to say
+                gauge.clear()
 
     async def _recover(self, app: Any, *_arguments: Any, **_options: Any) -> None:
         self._recovered = self._generation = None

@@ -46,7 +46,11 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
 
 async def _run(settings: Settings, stage: Stage, group: str, local: LocalState) -> int:
     host = Host(settings, stage, group, local)
-    port = serve_metrics(settings, ready=lambda: None if host.ready else "partitions are not assigned or recovered yet")
+    port = serve_metrics(
+        settings,
+        health=host.complaint,
+        ready=lambda: None if host.ready else "partitions are not assigned or recovered yet",
+    )
     _info.labels(stage.name).set(1)
     logger.info(
         "%s starts as %s (clock: %s, state in %s, metrics on port %d); `rekindle publish FILE` puts events in, "

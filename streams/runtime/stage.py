@@ -43,5 +43,8 @@ class Stage(Protocol):
         """Tell the inputs that must not be fetched for now."""
         return ()
 
+    def next_offsets(self) -> Mapping[Input, int]:
+        """Tell for each input the offset up to which everything is handled."""
+
     def close(self) -> None:
         """Close local state."""
