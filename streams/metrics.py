@@ -8,6 +8,8 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _RECORDS = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10000, 50000)
 
+stage_running = Gauge("rekindle_stage_running", "1 for the stage that this process runs.", ["stage"])
+
 # what goes through the stages ingest and members
 records_in = Counter("rekindle_records_in", "Records read, by stage and topic.", ["stage", "topic"])
 records_out = Counter("rekindle_records_out", "Records put out in committed transactions.", ["stage", "topic"])

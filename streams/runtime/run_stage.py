@@ -4,10 +4,9 @@ import asyncio
 import gc
 import logging
 
-from prometheus_client import Gauge
-
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams import metrics
 from streams.app import quieten_libraries
 from streams.ingest.stage import IngestStage
 from streams.members.engine import Engine, RealEngine
@@ -24,7 +23,6 @@ from streams.topics import ingest_group, members_group
 COLLECT_AFTER = (20_000, 50, 50)  # a batch makes many objects and no cycles: looking for them less often is cheaper
 
 logger = logging.getLogger(__name__)
-_info = Gauge("rekindle_stage", "1 for the stage that this process runs.", ["stage"])
 
 
 def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> int:
@@ -51,7 +49,7 @@ async def _run(settings: Settings, stage: Stage, group: str, local: LocalState) 
         health=host.complaint,
         ready=lambda: None if host.ready else "partitions are not assigned or recovered yet",
     )
-    _info.labels(stage.name).set(1)
+    metrics.stage_running.labels(stage.name).set(1)
     logger.info(
         "%s starts as %s (clock: %s, state in %s, metrics on port %d); `rekindle publish FILE` puts events in, "
         "`rekindle status` shows what waits",
