@@ -1,0 +1,181 @@
+"""A member's record: it comes back as it went, every earlier version is read, and what fills it is bounded."""
+
+import base64
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.engine import limits, state, step
+from streams.engine.events import Event
+from streams.engine.state import BEFORE_ALL, Journey, MemberState, Tally, decode, encode, new, pack, unpack
+from streams.programme.programme import EMPTY
+from tests.simulation.support import directory
+
+EARLIER = Path(__file__).parent / "states.jsonl"
+"""States as earlier versions wrote them. Lines are added (`python -m tests.unit.engine.test_state`), never changed."""
+
+DAY = 86_400_000
+
+
+def full() -> MemberState:
+    """A state with something in every field."""
+    found = new("m")
+    found.clock, found.sequence, found.programme = 1_514_808_000_123, 7, 3
+    found.profile = state.Profile(
+        registered_at=1,
+        first_name="Анна",
+        phone="+79123456789",
+        birth_date=date(1992, 2, 29),
+        attributes={"text": "x", "yes": True, "whole": 3, "part": 12.5},
+        social={"vk": "id1"},
+        city_zone="Europe/Moscow",
+    )
+    found.purchases = state.Purchases(2, Decimal("12.50"), 1, 2)
+    found.statements = [state.Statement(None, "marketing", False, 5)]
+    found.seen = {2**63 - 1: 5}
+    found.last_at = {"purchase_completed": (2, 1), "site_visited": (3, None)}
+    found.tallies = {"x": Tally("abc", {17000: Decimal("1.5"), 17001: 2}, {17002: ["a"]})}
+    journey = Journey(1, "c", 2, 3, "m", "purchase_completed", "pos", "e", 3, pack({"total": Decimal("1.5")}), 4)
+    journey.pending = [state.Pending("actions[0]", 1, 2, "dispatch")]
+    journey.named = {"mail": ["dispatch"]}
+    journey.amount = Decimal("0.1")
+    found.journeys = [journey]
+    found.timers = [state.Timer(9, 1, "wait", 1), state.Timer(8, 2, "date", "c", "0/2018")]
+    found.parked = [state.Timer(9, 1, "wait", 1)]
+    found.entries, found.awarded, found.assigned = {"c": 3}, {"c/actions[0]": [1]}, {"vip": True}
+    found.sent = [state.Sent(1, "dispatch", "sms", "c", True)]
+    found.inside, found.dated, found.mailed = ["vip"], {"c/0": 2018}, ["c/1/now"]
+    found.cart = [state.CartLine("a", quantity=Decimal(2), price=Decimal("9.99"))]
+    found.cart_changed_at, found.cart_last_at = 1, 2
+    found.accruals = [state.Accrual("1", Decimal(5), "points", 1, 2, 3, Decimal(1), True)]
+    found.noticed, found.orders = ["c/0/2018-01-01"], [state.Order("1", 2, {"x": Decimal("1.5")})]
+    return found
+
+
+def test_a_state_comes_back_as_it_went():
+    assert decode(encode(full())) == full()
+    assert decode(encode(new("m"))) == new("m")
+
+
+def test_every_field_is_in_the_full_state():
+    bare, filled = new("m"), full()
+    same = [name for name in MemberState.__struct_fields__ if getattr(bare, name) == getattr(filled, name)]
+    assert same == ["key", "version"]
+
+
+@pytest.mark.parametrize("line", EARLIER.read_text().splitlines())
+def test_every_earlier_version_is_read(line):
+    earlier = json.loads(line)
+    found = decode(base64.b64decode(earlier["state"]))
+    assert decode(encode(found)) == found
+    assert json.loads(msgspec.json.encode(found.profile)) == earlier["profile"]
+    assert [timer.kind for timer in found.timers] == earlier["timers"]
+    assert [journey.campaign for journey in found.journeys] == earlier["journeys"]
+
+
+def test_todays_version_is_among_them():
+    """A changed format shows here first: then a line is added."""
+    newest = json.loads(EARLIER.read_text().splitlines()[-1])
+    assert base64.b64decode(newest["state"]) == encode(full())
+
+
+def test_other_bytes_are_refused():
+    for data in (b"", b"\x01", b"\x93\x01\x02\x03", encode(full())[:-1]):
+        with pytest.raises(msgspec.DecodeError):
+            decode(data)
+
+
+def test_new_states_share_nothing():
+    one, other = new("a"), new("b")
+    one.journeys.append(full().journeys[0])
+    one.profile.attributes["x"] = 1
+    one.seen[1] = 1
+    assert other == new("b")
+
+
+def test_a_body_comes_back_as_it_went():
+    body = {
+        "total": Decimal("12.50"),
+        "day": date(2018, 1, 1),
+        "at": datetime(2018, 1, 1, 12, 30, tzinfo=UTC),
+        "lines": [{"price": Decimal(1), "name": "x"}],
+        "yes": True,
+        "whole": 2**62,
+    }
+    assert unpack(pack(body)) == body
+    assert str(unpack(pack(body))["total"]) == "12.50"
+
+
+def test_next_due_and_numbers():
+    found = full()
+    assert found.next_due() == 8
+    assert new("m").next_due() is None
+    assert (found.next_number(), found.next_number()) == (8, 9)
+    assert new("m").clock == BEFORE_ALL
+
+
+# Growth --------------------------------------------------------------------------------------------------------------
+
+
+def event(number: int, kind: str, at: int, **body: object) -> Event:
+    return Event(
+        event_id=str(number), type=kind, occurred_at=at, source="test", key="m", member_id="m", body=dict(body)
+    )
+
+
+def flooded(kind: str, count: int, apart_ms: int = 1000, **body: object) -> MemberState:
+    programme = directory(c="trigger: {event: site_visited}\nentry: {while_running: parallel}\nactions: [{wait: P9D}]")
+    found = new("m")
+    for number in range(count):
+        fields = {name: f"{value}{number}" if value == "#" else value for name, value in body.items()}
+        step.handle(programme, found, event(number, kind, number * apart_ms, **fields))
+    return found
+
+
+def test_event_ids_are_forgotten_after_a_week_and_beyond_a_bound():
+    two_minutes_apart = flooded("balance_inquired", 6_000, 120_000)
+    assert len(two_minutes_apart.seen) == 7 * 24 * 30 + 1
+    a_second_apart = flooded("balance_inquired", limits.SEEN_MAX + 50)
+    assert len(a_second_apart.seen) == limits.SEEN_MAX
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "size", "bound"),
+    [
+        ("site_visited", {}, lambda found: len(found.journeys), limits.JOURNEYS_PER_MEMBER_MAX),
+        ("cart_item_added", {"sku": "#"}, lambda found: len(found.cart), limits.CART_LINES_MAX),
+        ("bonus_accrued", {"accrual_id": "#", "amount": Decimal(1)}, lambda found: len(found.accruals), 1000),
+        ("segment_assigned", {"segment": "#"}, lambda found: len(found.assigned), limits.ASSIGNED_MAX),
+        ("subscription_changed", {"messaging_type": "#", "subscribed": True}, lambda found: len(found.statements), 200),
+    ],
+)
+def test_what_fills_a_state_is_bounded(kind, body, size, bound):
+    assert size(flooded(kind, bound + 30, **body)) == bound
+
+
+def test_attributes_are_bounded():
+    found = new("m")
+    attributes = {f"a{number}": Decimal(number) for number in range(5000)}
+    step.handle(EMPTY, found, event(1, "profile_updated", 0, attributes=attributes))
+    assert len(found.profile.attributes) == limits.ATTRIBUTES_MAX
+
+
+def main() -> None:
+    """Write today's version as another line."""
+    found = full()
+    line = {
+        "state": base64.b64encode(encode(found)).decode(),
+        "profile": json.loads(msgspec.json.encode(found.profile)),
+        "timers": [timer.kind for timer in found.timers],
+        "journeys": [journey.campaign for journey in found.journeys],
+    }
+    with EARLIER.open("a") as lines:
+        lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
