@@ -18,7 +18,8 @@ def _cities() -> dict[str, list[tuple[str, int, str]]]:
 @functools.lru_cache(maxsize=65536)
 def zone_of_city(city: str, region: str) -> str | None:
     """The IANA zone of a city by its name in any language; None for a name that no city of 15,000 people bears."""
-    candidates = _cities().get(city.strip().casefold())
+    name = city.strip().casefold()
+    candidates = _cities().get(name) if name else None
     if not candidates:
         return None
     return max(candidates, key=lambda entry: (entry[0] == region, entry[1]))[2]

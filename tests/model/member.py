@@ -19,6 +19,7 @@ from streams.engine.liquid_text import LiquidText, TemplateError
 from streams.engine.values import Duration
 from streams.profile.emails import normalise_email
 from streams.profile.phones import normalise_phone
+from streams.profile.zones import zone_of_city
 from tests.model.local_time import days_in_year, hours_and_minutes, local_moment, moment
 
 DAY = 86_400_000
@@ -86,6 +87,7 @@ class Journey:
         self.waiting: dict[str, Any] | None = None
         self.timer: Timer | None = None
         self.messages: list[Message] = []
+        self.stands_at: str | None = None
         self.named: dict[str, list[str]] = {}
         self.reason: str | None = None
         self.over = False
@@ -350,26 +352,17 @@ class Member:
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.profile.get("time_zone") or self.programme["policies"].get("default_time_zone", "UTC"))
+        policies = self.programme["policies"]
+        city = self.profile.get("city")
+        of_city = city and zone_of_city(city, policies.get("default_region", "RU"))
+        return ZoneInfo(self.profile.get("time_zone") or of_city or policies.get("default_time_zone", "UTC"))
 
     # Cart
 
     def change_cart(self, event: Event) -> None:
         body = event.body
         if event.type in {"cart_item_added", "cart_item_removed"} and body.get("sku") is not None:
-            quantity = body.get("quantity") or Decimal(1)
-            line = self.cart.get(body["sku"])
-            if event.type == "cart_item_added":
-                if line is None:
-                    line = self.cart[body["sku"]] = {"sku": body["sku"], "quantity": Decimal(0)}
-                line["quantity"] += quantity
-                for field in ("name", "category", "price", "url", "image"):
-                    if body.get(field) is not None:
-                        line[field] = body[field]
-            elif line is not None:
-                line["quantity"] -= quantity
-                if line["quantity"] <= 0:
-                    del self.cart[body["sku"]]
+            self.change_line(event)
             last = event.occurred_at if self.cart_changed is None else max(event.occurred_at, self.cart_changed)
             self.cart_changed = last
             for timer in self.cart_timers.values():
@@ -387,6 +380,22 @@ class Member:
         if not self.cart:
             for timer in self.cart_timers.values():
                 self.drop(timer)
+
+    def change_line(self, event: Event) -> None:
+        body = event.body
+        quantity = body.get("quantity") or Decimal(1)
+        line = self.cart.get(body["sku"])
+        if event.type == "cart_item_added":
+            if line is None:
+                line = self.cart[body["sku"]] = {"sku": body["sku"], "quantity": Decimal(0)}
+            line["quantity"] += quantity
+            for field in ("name", "category", "price", "url", "image"):
+                if body.get(field) is not None:
+                    line[field] = body[field]
+        elif line is not None:
+            line["quantity"] -= quantity
+            if line["quantity"] <= 0:
+                del self.cart[body["sku"]]
 
     def cart_event(self, campaign: dict[str, Any], index: int) -> Any:
         def fire(due: int) -> None:
@@ -513,6 +522,8 @@ class Member:
 
     def answer_by(self, event: Event) -> None:
         for journey in list(self.journeys):
+            for message in list(journey.messages):
+                self.status_of(message, event)
             wait = journey.waiting
             if (
                 wait is not None
@@ -523,12 +534,12 @@ class Member:
                 self.drop(journey.timer)
                 journey.base = event.occurred_at
                 self.go_on(journey, True)
-            for message in list(journey.messages):
-                self.status_of(message, event)
 
     def goals_by(self, event: Event) -> None:
         for journey in list(self.journeys):
             goal = journey.campaign.get("goal")
+            if journey.entered_at > event.occurred_at:  # the text is silent: as with cancels
+                continue
             if goal and goal.get("ends") and journey.event is not event and self.comes(goal, event, journey):
                 self.stop(journey, "ended", "goal")
 
@@ -541,19 +552,23 @@ class Member:
         return condition.holds(Looking(self, event.body, journey.event.body))
 
     def stop(self, journey: Journey, outcome: str, reason: str) -> None:
+        """The decision names the wait where it stood, else the first message that it takes back."""
+        where = journey.stands_at
+        if where is None and journey.messages and outcome != "ended":
+            where = journey.messages[0].path
         self.drop(journey.timer)
         for message in journey.messages:
             self.drop(message.timer)
         journey.messages.clear()
         journey.over = True
         self.journeys.remove(journey)
-        self.decide(journey.campaign, None, outcome, reason)
+        self.decide(journey.campaign, where, outcome, reason)
 
     def go_on(self, journey: Journey, answer: bool | None) -> None:
         """To the next wait."""
-        journey.waiting = journey.timer = None
+        journey.waiting = journey.timer = journey.stands_at = None
         try:
-            due, spec = journey.script.send(answer)
+            due, spec, journey.stands_at = journey.script.send(answer)
         except StopIteration:
             journey.reason = "completed"
         except Ended:
@@ -612,11 +627,11 @@ class Member:
 
     def run_wait(self, journey: Journey, wait: Any, path: str) -> Iterator[Any]:
         if isinstance(wait, str):
-            yield Duration.parse(wait).after(journey.base), None
+            yield Duration.parse(wait).after(journey.base), None, path
         elif "until" in wait:
-            yield self.next_local(wait["until"], journey.base), None
+            yield self.next_local(wait["until"], journey.base), None, path
         else:
-            answered = yield Duration.parse(wait["timeout"]).after(journey.base), wait["for"]
+            answered = yield Duration.parse(wait["timeout"]).after(journey.base), wait["for"], path
             if not answered:
                 yield from self.run_all(journey, wait.get("on_timeout", []), f"{path}.on_timeout")
 
@@ -794,9 +809,7 @@ class Member:
         """When one more fits, if none does now."""
         if cap.get("channel") not in {None, channel}:
             return None
-        ends = [
-            Duration.parse(cap["per"]).after(at) for at, of, _ in self.sent if cap.get("channel") in {None, of}
-        ]
+        ends = [Duration.parse(cap["per"]).after(at) for at, of, _ in self.sent if cap.get("channel") in {None, of}]
         ends = sorted(end for end in ends if end > self.now)
         return ends[len(ends) - cap["max"]] if len(ends) >= cap["max"] else None
 

@@ -139,45 +139,59 @@ def actions(depth: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.one_of(kinds), min_size=1, max_size=3)
 
 
-def campaigns(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {"id": st.just(name), "trigger": st.lists(triggers(), min_size=1, max_size=2), "actions": actions()},
-        optional={
-            "audience": momentary_conditions,
-            "priority": st.integers(0, 2),
-            "holdout": st.sampled_from([10, 50]),
-            "cancel_on": st.lists(event_matches(), min_size=1, max_size=2),
-            "entry": optional(
-                again=st.sampled_from(["always", "never", "P1D", "P1M"]),
-                while_running=st.sampled_from(["ignore", "restart", "parallel"]),
-            ),
-            "goal": st.builds(lambda match: {**match, "within": "P7D", "ends": True}, event_matches()),
-        },
+def rarely(draw: st.DrawFn, chance: int, **strategies: st.SearchStrategy[Any]) -> dict[str, Any]:
+    """Each of these in one of `chance` cases."""
+    return {name: draw(strategy) for name, strategy in strategies.items() if draw(st.integers(1, chance)) == chance}
+
+
+@st.composite
+def campaigns(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    entry = rarely(
+        draw,
+        3,
+        again=st.sampled_from(["always", "never", "P1D", "P1M"]),
+        while_running=st.sampled_from(["ignore", "restart", "restart", "parallel", "parallel"]),
     )
-
-
-policies = st.fixed_dictionaries(
-    {"default_time_zone": st.sampled_from(ZONES)},
-    optional={
-        "quiet_hours": st.fixed_dictionaries(
-            {"from": local_times, "to": local_times, "then": st.sampled_from(["defer", "suppress"])}
-        ).filter(lambda quiet: quiet["from"] != quiet["to"]),
-        "frequency_caps": st.lists(
-            st.fixed_dictionaries(
-                {
-                    "max": st.integers(1, 2),
-                    "per": st.sampled_from(["PT6H", "P1D", "P7D"]),
-                    "then": st.sampled_from(["defer", "suppress"]),
-                },
-                optional={"channel": st.sampled_from(["sms", "email"])},
-            ),
-            min_size=1,
-            max_size=2,
+    return {
+        "id": name,
+        "trigger": draw(st.lists(triggers(), min_size=1, max_size=2)),
+        "actions": draw(actions()),
+        **rarely(
+            draw,
+            3,
+            entry=st.just(entry),
+            priority=st.integers(0, 2),
+            cancel_on=st.lists(event_matches(), min_size=1, max_size=2),
         ),
-        "messaging_types": st.just({"marketing": {"consent": "opt_in"}}),
-        "global_holdout": st.just(10),
-    },
-)
+        **rarely(
+            draw,
+            6,
+            audience=momentary_conditions,
+            holdout=st.sampled_from([10, 50]),
+            status=st.just("draft"),
+            goal=st.builds(lambda match: {**match, "within": "P7D", "ends": True}, event_matches()),
+        ),
+    }
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> dict[str, Any]:
+    quiet = st.fixed_dictionaries(
+        {"from": local_times, "to": local_times, "then": st.sampled_from(["defer", "defer", "suppress"])}
+    ).filter(lambda quiet: quiet["from"] != quiet["to"])
+    cap = st.fixed_dictionaries(
+        {
+            "max": st.integers(1, 2),
+            "per": st.sampled_from(["PT6H", "P1D", "P7D"]),
+            "then": st.sampled_from(["defer", "suppress"]),
+        },
+        optional={"channel": st.sampled_from(["sms", "email"])},
+    )
+    return {
+        "default_time_zone": draw(st.sampled_from(ZONES)),
+        **rarely(draw, 2, quiet_hours=quiet, frequency_caps=st.lists(cap, min_size=1, max_size=2)),
+        **rarely(draw, 9, messaging_types=st.just({"marketing": {"consent": "opt_in"}}), global_holdout=st.just(10)),
+    }
 
 
 @st.composite
@@ -185,7 +199,7 @@ def programmes(draw: st.DrawFn) -> dict[str, Any]:
     window = draw(st.sampled_from([{"window": "P3D", "step": "P1D"}, {"window": "P7D", "step": "PT12H"}]))
     calendar = draw(st.sampled_from(["year", "month", "week"]))
     return {
-        "policies": draw(policies),
+        "policies": draw(policies()),
         "counters": {
             "spend": {"event": "purchase_completed", "aggregate": "sum", "field": "total", **window},
             "buys": {"event": "purchase_completed", "aggregate": "count", "window": {"tumbling": "P1D"}},
@@ -208,9 +222,7 @@ def programmes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
-    "purchase_completed": optional(
-        total=numbers, lines=st.just([{"sku": "s1", "quantity": 1, "price": 5}])
-    ),
+    "purchase_completed": optional(total=numbers, lines=st.just([{"sku": "s1", "quantity": 1, "price": 5}])),
     "order_placed": optional(total=numbers),
     "registration_completed": optional(
         phone=st.sampled_from(["+79001112233", "letters"]),
@@ -246,7 +258,12 @@ def iso(at: datetime) -> str:
 
 times = st.one_of(
     st.builds(lambda hours: iso(START + timedelta(hours=hours)), st.integers(0, 24 * 20)),
+    st.builds(lambda hours: iso(START + timedelta(hours=hours)), st.integers(0, 24 * 3)),
     st.builds(lambda minutes: iso(START + timedelta(minutes=minutes)), st.integers(0, 60 * 24 * 3)),
+    st.builds(lambda hours: iso(datetime(2020, 3, 28, tzinfo=UTC) + timedelta(hours=hours)), st.integers(0, 60)),
+    st.builds(
+        lambda minutes: iso(datetime(2020, 10, 24, 20, tzinfo=UTC) + timedelta(minutes=minutes)), st.integers(0, 600)
+    ),
     st.sampled_from(STRANGE),
 )
 
@@ -275,8 +292,8 @@ def event_lines(draw: st.DrawFn) -> list[dict[str, Any]]:
         if draw(st.integers(0, 14)) == 0:
             line["historical"] = True
         lines.append(line)
-    if draw(st.integers(0, 4)):
+    for member in MEMBERS if draw(st.integers(0, 4)) else []:
         contacts = {"phone": "+79001112233", "email": "m@example.com", "first_name": "Ann"}
         first = {"event_id": "r", "type": "registration_completed", "occurred_at": "2020-02-26T12:00:00Z"}
-        lines.insert(0, {**first, "source": "test", "member_id": "m", **contacts})
+        lines.insert(0, {**first, "source": "test", "member_id": member, **contacts})
     return lines

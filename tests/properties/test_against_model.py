@@ -1,4 +1,4 @@
-"""The engine against the naive implementation of the contract in `tests/model`, over generated programmes and events."""
+"""The engine against the naive implementation of the contract in `tests/model`, over generated input."""
 
 import json
 import os
@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from schemas.json_lines import read_events
 from streams.engine import step
