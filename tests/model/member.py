@@ -152,18 +152,20 @@ class Member:
 
     # Events
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> bool:
+        """Whether it is new."""
         if self.clock is None:
             self.clock = event.occurred_at
         self.fire_until(event.occurred_at)
         self.clock = max(self.clock, event.occurred_at)
         first = self.seen.get((event.source, event.event_id))
         if first is not None and self.clock - first <= 7 * DAY:
-            return
+            return False
         self.seen[event.source, event.event_id] = self.clock
         self.happen(event)
         self.settle()
         self.fire_until(self.clock)
+        return True
 
     def happen(self, event: Event, *, derived: bool = False) -> None:
         """One event, in the order of the contract (§4.5)."""

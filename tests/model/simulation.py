@@ -16,13 +16,62 @@ def run_model(
     if not in_order:
         taken.sort(key=lambda event: event.occurred_at)
     members: dict[str, Member] = {}
-    for event in taken:
+    while taken:
+        event = taken.pop(0)
+        if not in_order:  # as if ticks came continuously, to all
+            for member in members.values():
+                member.fire_until(event.occurred_at)
         if event.key not in members:
             members[event.key] = Member(programme, event.key)
-        members[event.key].handle(event)
+        if members[event.key].handle(event):
+            taken[:0] = friends_purchase(members[event.key], event)
     for member in members.values():
         member.fire_until(until)
     return {key: member.output for key, member in members.items() if member.output}
+
+
+def friends_purchase(member: Member, event: Event) -> list[Event]:
+    """What a purchase is to the referrer: it follows the purchase directly."""
+    referrer = member.profile.get("referrer_id")
+    if event.type != "purchase_completed" or referrer is None or referrer == member.key:
+        return []
+    return [
+        Event(
+            event_id=f"friend:{event.event_id}",
+            type="friend_purchase_completed",
+            occurred_at=event.occurred_at,
+            source=event.source,
+            key=referrer,
+            member_id=referrer,
+            historical=event.historical,
+            body={**event.body, "friend_id": member.key},
+        )
+    ]
+
+
+def with_statuses(
+    programme: dict[str, Any], events: list[Event], statuses: list[tuple[str, int, int]], until: int
+) -> list[Event]:
+    """The events and what a gateway reports: (type, which dispatch, how long after it in ms), each where its time is."""
+    sent = [line for lines in run_model(programme, events, until).values() for line in lines]
+    sent = [line for line in sent if line["kind"] == "dispatch"]
+    owners = {
+        line["dispatch_id"]: key
+        for key, lines in run_model(programme, events, until).items()
+        for line in lines
+        if line["kind"] == "dispatch"
+    }
+    found = list(events)
+    for index, (kind, which, delay) in enumerate(statuses if sent else []):
+        line = sent[which % len(sent)]
+        key, at = owners[line["dispatch_id"]], line["at"] + delay
+        body = {"dispatch_id": line["dispatch_id"], "channel": line["channel"]}
+        status = Event(
+            event_id=f"s{index}", type=kind, occurred_at=at, source="gateway", key=key, member_id=key, body=body
+        )
+        place = next((i for i, event in enumerate(found) if event.occurred_at > at), len(found))
+        found.insert(place, status)
+    return found
 
 
 def in_model_terms(output: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -25,6 +25,8 @@ TYPES = ["purchase_completed", "registration_completed", "profile_updated", "pro
 SEGMENTS = ["everyone", "buyers", "named", "chosen"]
 CHANNELS = ["sms", "email", "push"]
 
+STATUSES = ["message_sent", "message_delivered", "message_opened", "message_clicked", "message_failed"]
+
 TEMPLATES = {
     "plain": {"text": "Hello", "subject": "Subject"},
     "named": {"text": "Hello {{ member.first_name }}", "subject": "Subject"},
@@ -64,7 +66,7 @@ momentary_conditions = st.one_of(
 @st.composite
 def event_matches(draw: st.DrawFn, *, entry: bool = False) -> dict[str, Any]:
     """An event and perhaps a condition on it."""
-    kind = draw(st.sampled_from(TYPES))
+    kind = draw(st.sampled_from([*TYPES, *TYPES, "friend_purchase_completed", "message_failed"]))
     found: dict[str, Any] = {"event": kind}
     if kind in {"purchase_completed", "order_placed"} and draw(st.booleans()):
         found["where"] = {"total": draw(st.sampled_from([{"ge": 10}, {"lt": 50}, {"exists": True}]))}
@@ -94,6 +96,19 @@ def sends(draw: st.DrawFn) -> dict[str, Any]:
         return {"send": {"cascade": [first, message()]}}
     rest = draw(optional(expires=st.sampled_from(["PT1H", "PT12H"]), messaging_type=st.just("service")))
     return {"send": {**message(), **rest}}
+
+
+@st.composite
+def answered(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A message and a wait for what becomes of it."""
+    send = draw(sends())
+    send["send"]["as"] = "mail"
+    wait = {
+        "for": {"event": draw(st.sampled_from(STATUSES)), "of": "mail"},
+        "timeout": draw(st.sampled_from(["PT1H", "P1D", "P3D"])),
+        **rarely(draw, 2, on_timeout=actions(0)),
+    }
+    return [send, {"wait": wait}]
 
 
 def actions(depth: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -136,7 +151,10 @@ def actions(depth: int = 2) -> st.SearchStrategy[list[dict[str, Any]]]:
         ]
     if depth < 2:
         kinds.append(st.just({"exit": "enough"}))
-    return st.lists(st.one_of(kinds), min_size=1, max_size=3)
+    one_each = st.lists(st.one_of(kinds), min_size=1, max_size=3)
+    if not depth:
+        return one_each
+    return st.one_of(one_each, one_each, st.builds(lambda first, rest: first + rest, answered(), one_each))
 
 
 def rarely(draw: st.DrawFn, chance: int, **strategies: st.SearchStrategy[Any]) -> dict[str, Any]:
@@ -231,6 +249,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         birth_date=st.sampled_from(["1990-02-28", "1992-02-29", "2000-03-05", "1999-01-01"]),
         city=st.sampled_from(["Riga", "Oslo"]),
         time_zone=st.sampled_from(ZONES),
+        referrer_id=st.sampled_from(MEMBERS),
         attributes=st.sampled_from([{"tier": "gold"}, {"tier": "grey"}]),
     ),
     "product_viewed": st.just({"sku": "s1"}),
@@ -297,3 +316,10 @@ def event_lines(draw: st.DrawFn) -> list[dict[str, Any]]:
         first = {"event_id": "r", "type": "registration_completed", "occurred_at": "2020-02-26T12:00:00Z"}
         lines.insert(0, {**first, "source": "test", "member_id": member, **contacts})
     return lines
+
+
+def statuses() -> st.SearchStrategy[list[tuple[str, int, int]]]:
+    """What gateways report: the type, of which dispatch, and how long after it (ms)."""
+    delays = st.sampled_from([0, 1, 60_000, 3_600_000, 7_200_000, 86_400_000])
+    types = st.sampled_from([*STATUSES, *STATUSES, "message_complained", "member_unsubscribed"])
+    return st.lists(st.tuples(types, st.integers(0, 5), delays), max_size=4)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +15,13 @@ from streams.engine.events import Event
 from streams.engine.state import decode, encode, new
 from streams.programme import Programme, load
 from streams.simulate import simulate
-from tests.model.simulation import in_model_terms, run_model
-from tests.properties.generated import event_lines, programmes
+from tests.model.simulation import in_model_terms, run_model, with_statuses
+from tests.properties.generated import event_lines, programmes, statuses
 
 EXAMPLES = int(os.environ.get("REKINDLE_TEST_EXAMPLES", "150"))
+END = int(datetime(2021, 3, 1, tzinfo=UTC).timestamp() * 1000)
 Lines = list[dict[str, Any]]
+Statuses = Sequence[tuple[str, int, int]]
 
 
 def files_of(programme: dict[str, Any]) -> dict[str, str]:
@@ -41,12 +44,15 @@ def read(lines: Lines) -> list[Event]:
 def restored(programme: Programme, events: list[Event], until: int) -> list[Any]:
     """What the engine does when its state is stored and restored after every step."""
     stored: dict[str, bytes] = {}
-    output = []
-    for event in events:
-        if event.occurred_at <= until:
-            state = decode(stored[event.key]) if event.key in stored else new(event.key)
-            output += [item for item in step.handle(programme, state, event) if not isinstance(item, Event)]
-            stored[event.key] = encode(state)
+    output: list[Any] = []
+    coming = [event for event in events if event.occurred_at <= until]
+    while coming:
+        event = coming.pop(0)
+        state = decode(stored[event.key]) if event.key in stored else new(event.key)
+        items = step.handle(programme, state, event)
+        coming[:0] = [item for item in items if isinstance(item, Event)]
+        output += [item for item in items if not isinstance(item, Event)]
+        stored[event.key] = encode(state)
     for data in stored.values():
         state = decode(data)
         while (due := state.next_due()) is not None and due <= until:
@@ -55,14 +61,15 @@ def restored(programme: Programme, events: list[Event], until: int) -> list[Any]
     return output
 
 
-def compare(programme: dict[str, Any], lines: Lines, until: datetime = datetime(2021, 1, 1, tzinfo=UTC)) -> None:
+def compare(programme: dict[str, Any], lines: Lines, statuses: Statuses = ()) -> None:
     """Every record of the engine is the model's, in every way of running it."""
-    loaded, end = load([files_of(programme)]), int(until.timestamp() * 1000)
-    records = [(event, None) for event in read(lines)]
-    assert in_model_terms(simulate(loaded, records, until=end)) == run_model(programme, read(lines), end)
-    in_order = run_model(programme, read(lines), end, in_order=True)
-    assert in_model_terms(simulate(loaded, records, until=end, in_order=True)) == in_order
-    assert in_model_terms(restored(loaded, read(lines), end)) == in_order
+    loaded = load([files_of(programme)])
+    events = with_statuses(programme, read(lines), list(statuses), END)
+    records = [(event, None) for event in events]
+    assert in_model_terms(simulate(loaded, records, until=END)) == run_model(programme, events, END)
+    in_order = run_model(programme, events, END, in_order=True)
+    assert in_model_terms(simulate(loaded, records, until=END, in_order=True)) == in_order
+    assert in_model_terms(restored(loaded, events, END)) == in_order
 
 
 @settings(
@@ -72,6 +79,6 @@ def compare(programme: dict[str, Any], lines: Lines, until: datetime = datetime(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-@given(programmes(), event_lines())
-def test_the_engine_says_what_the_model_says(programme, lines):
-    compare(programme, lines)
+@given(programmes(), event_lines(), statuses())
+def test_the_engine_says_what_the_model_says(programme, lines, reported):
+    compare(programme, lines, reported)
