@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.engine.conditions import parse
+from streams.engine.conditions import Condition
+from streams.engine.conditions import parse as parse_condition
 from streams.engine.events import Event
 from streams.engine.ids import derived_id, share
 from streams.engine.liquid_text import LiquidText, TemplateError
@@ -33,6 +34,17 @@ MET = {
     "opened": {"message_opened", "message_clicked"},
     "clicked": {"message_clicked"},
 }
+
+
+PARSED: dict[str, Condition] = {}
+
+
+def parse(source: Any, *, segment_is_field: bool = False) -> Condition:
+    """The condition; parsed once, so that the tests don't take minutes."""
+    key = f"{segment_is_field} {source!r}"
+    if key not in PARSED:
+        PARSED[key] = parse_condition(source, segment_is_field=segment_is_field)
+    return PARSED[key]
 
 
 class Ended(Exception):  # noqa: N818 - not an error
@@ -132,15 +144,50 @@ class Member:
         return self.clock
 
     def fire_until(self, until: int) -> None:
-        """In order of due, then in the order in which they were set: the list is in that order, and `min` is stable."""
-        while self.timers:
-            timer = min(self.timers, key=lambda timer: timer.due)
-            if timer.due > until:
+        """In order of due, then in the order in which they were set: the list is in that order, and `min` is stable.
+
+        In between, at every moment at which time alone may change a segment, segments are looked at.
+        """
+        while True:
+            timer = min(self.timers, key=lambda timer: timer.due, default=None)
+            end = until if timer is None else min(until, timer.due - 1)
+            turn = self.turning_moment(end)
+            if turn is not None:
+                self.clock = turn
+                self.settle()
+                continue
+            if timer is None or timer.due > until:
                 return
             self.timers.remove(timer)
             self.clock = timer.due if self.clock is None else max(self.clock, timer.due)
             timer.fire(timer.due)
             self.settle()
+
+    def turning_moment(self, until: int) -> int | None:
+        """The next after now at which a segment turns: days and hours after events, buckets, days of the calendar."""
+        if self.clock is None or not self.programme.get("turning"):
+            return None
+        moments = {at + days * DAY + after for at in self.known_times() for days in range(9) for after in (0, 1)}
+        zone = ZoneInfo(self.programme["policies"].get("default_time_zone", "UTC"))
+        for days in range(9):
+            moments.add((self.now // (DAY // 2) + 1 + days) * (DAY // 2))
+        today = moment(self.now).astimezone(zone).date()
+        for ahead in (1, 2, 8, 15, 32, 367):
+            day = today + timedelta(days=ahead)
+            for first in (day, day.replace(day=1), day.replace(month=1, day=1), day - timedelta(days=day.weekday())):
+                moments.add(local_moment(first, "00:00", zone))
+        clock = self.clock
+        try:
+            for at in sorted(at for at in moments if clock < at <= until):
+                self.clock = at
+                if any(self.in_segment(name) != self.within.get(name, False) for name in self.programme["segments"]):
+                    return at
+        finally:
+            self.clock = clock
+        return None
+
+    def known_times(self) -> set[int]:
+        return {event.occurred_at for event in self.events} | {self.registered_at or 0}
 
     def set_timer(self, due: int, fire: Any) -> Timer:
         self.timers.append(Timer(due, fire))
@@ -356,7 +403,7 @@ class Member:
     def zone(self) -> ZoneInfo:
         policies = self.programme["policies"]
         city = self.profile.get("city")
-        of_city = city and zone_of_city(city, policies.get("default_region", "RU"))
+        of_city = city and city.strip() and zone_of_city(city, policies.get("default_region", "RU"))
         return ZoneInfo(self.profile.get("time_zone") or of_city or policies.get("default_time_zone", "UTC"))
 
     # Cart

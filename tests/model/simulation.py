@@ -52,7 +52,7 @@ def friends_purchase(member: Member, event: Event) -> list[Event]:
 def with_statuses(
     programme: dict[str, Any], events: list[Event], statuses: list[tuple[str, int, int]], until: int
 ) -> list[Event]:
-    """The events and what a gateway reports: (type, which dispatch, how long after it in ms), each where its time is."""
+    """The events and what a gateway reports (type, of which dispatch, ms after it), each where its time is."""
     sent = [line for lines in run_model(programme, events, until).values() for line in lines]
     sent = [line for line in sent if line["kind"] == "dispatch"]
     owners = {

@@ -52,6 +52,13 @@ member_conditions = st.one_of(
     st.just({"member.age": {"ge": 20}}),
     st.just({"counter.everything": {"gt": 100}}),
 )
+turning_conditions = st.one_of(
+    st.builds(lambda name, n: {f"counter.{name}": {"ge": n}}, st.sampled_from(["spend", "buys", "month"]), numbers),
+    st.builds(lambda n: {"days_since.purchase_completed": {"le": n}}, st.integers(0, 5)),
+    st.builds(lambda n: {"days_since.purchase_completed": {"ge": n}}, st.integers(0, 5)),
+    st.builds(lambda n: {"member.days_since_registration": {"ge": n}}, st.integers(0, 5)),
+    st.builds(lambda n: {"member.days_since_registration": {"between": [n, n + 1]}}, st.integers(0, 5)),
+)
 momentary_conditions = st.one_of(
     member_conditions,
     st.builds(lambda name, n: {f"counter.{name}": {"ge": n}}, st.sampled_from(["spend", "buys", "month"]), numbers),
@@ -216,7 +223,10 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
 def programmes(draw: st.DrawFn) -> dict[str, Any]:
     window = draw(st.sampled_from([{"window": "P3D", "step": "P1D"}, {"window": "P7D", "step": "PT12H"}]))
     calendar = draw(st.sampled_from(["year", "month", "week"]))
+    turning = draw(st.integers(0, 3)) == 0
+    where = draw(turning_conditions if turning else member_conditions.filter(lambda c: "member.age" not in c))
     return {
+        "turning": turning,
         "policies": draw(policies()),
         "counters": {
             "spend": {"event": "purchase_completed", "aggregate": "sum", "field": "total", **window},
@@ -232,7 +242,7 @@ def programmes(draw: st.DrawFn) -> dict[str, Any]:
         "templates": TEMPLATES,
         "segments": {
             "buyers": {"where": {"member.purchases.count": {"ge": 1}}},
-            "named": {"where": draw(member_conditions.filter(lambda c: "member.age" not in c))},
+            "named": {"where": where},
             "chosen": {"members": ["n"]},
         },
         "campaigns": [draw(campaigns(f"c{index}")) for index in range(draw(st.integers(1, 2)))],

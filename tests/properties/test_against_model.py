@@ -82,3 +82,40 @@ def compare(programme: dict[str, Any], lines: Lines, statuses: Statuses = ()) ->
 @given(programmes(), event_lines(), statuses())
 def test_the_engine_says_what_the_model_says(programme, lines, reported):
     compare(programme, lines, reported)
+
+
+def test_two_dates_that_come_at_one_moment_both_come():
+    award = [{"award": {"amount": 1, "currency": "points"}}]
+    on_the_day = [{"date": "registered_at", "at": "10:00"}]
+    programme = {
+        "policies": {"default_time_zone": "Europe/Moscow"},
+        "counters": {},
+        "templates": {"plain": {"text": "Hello"}},
+        "segments": {},
+        "campaigns": [{"id": name, "trigger": on_the_day, "actions": award} for name in ("c0", "c1")],
+    }
+    registration = {"type": "registration_completed", "occurred_at": "2020-02-27T00:00:00Z", "member_id": "m"}
+    lines = [{"event_id": "e", "source": "test", **registration}]
+    compare(programme, lines)
+    awarded = [line for line in run_model(programme, read(lines), END)["m"] if line["kind"] == "award"]
+    assert [line["campaign"] for line in awarded] == ["c0", "c1", "c0", "c1"]
+
+
+def test_a_city_of_blanks_has_no_zone():
+    programme = {
+        "policies": {"default_time_zone": "Asia/Vladivostok"},
+        "counters": {},
+        "templates": {"plain": {"text": "Hello"}},
+        "segments": {},
+        "campaigns": [
+            {
+                "id": "c",
+                "trigger": [{"event": "registration_completed"}],
+                "actions": [{"wait": {"until": "10:00"}}, {"award": {"amount": 1, "currency": "points"}}],
+            }
+        ],
+    }
+    registration = {"type": "registration_completed", "occurred_at": "2020-02-27T01:00:00Z", "member_id": "m"}
+    lines = [{"event_id": "e", "source": "test", "city": " ", **registration}]
+    compare(programme, lines)
+    assert run_model(programme, read(lines), END)["m"][0]["at"] == read(lines)[0].occurred_at + 23 * 3_600_000
