@@ -314,7 +314,12 @@ class Counter(EventMatch):
         """Changes with the definition: a changed counter starts anew."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
+    def period(self) -> Literal["year", "month", "week"] | None:
+        """The calendar's period that is the window; None for one by the clock."""
+        return self.window.calendar if isinstance(self.window, CalendarWindow) else None
+
+    @cached_property
     def step_ms(self) -> int:
         """The length of a bucket of a sliding or tumbling window, in milliseconds."""
         length = _clock_time(self.window)
@@ -325,7 +330,7 @@ class Counter(EventMatch):
         assert length is not None, "only a sliding or tumbling window has steps"
         return next((unit for unit in (_DAY_MS, _HOUR_MS, _MINUTE_MS) if length.ms >= unit), length.ms)
 
-    @property
+    @cached_property
     def buckets(self) -> int:
         """How many buckets the value covers, the current one included (sliding or tumbling window)."""
         length = _clock_time(self.window)

@@ -20,8 +20,9 @@ def react(handling: Handling, event: Event) -> None:
         _answer(handling, running, event)
         _reach_goals(handling, running, event)
     started = None
+    view = View(handling, event.body)
     for campaign, trigger in handling.programme.by_trigger_event.get(event.type, ()):
-        if campaign is not started and trigger.matches(View(handling, event.body)):
+        if campaign is not started and trigger.matches(view):
             started = campaign
             enter(handling, campaign, event, event.occurred_at)
 

@@ -1,7 +1,7 @@
 """Entering and leaving segments: events of the member's own, made within the handling that changed the membership.
 
 Only segments that some campaign listens to are watched (`programme.watched_segments`). Where their conditions go by
-time (`programme.turning_names`), one timer per member stands at the next moment when any such name changes its value.
+time (`programme.turning`), one timer per member stands at the next moment when any of them may turn.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from streams.engine.counting import count
 from streams.engine.events import Event
 from streams.engine.handling import Handling, in_segment, note_time
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime
+from streams.engine.state import Timer
 
 SEGMENT_TIMER = "segment"
 ENTERED, LEFT = "segment_entered", "segment_left"
@@ -38,35 +39,35 @@ def note_silently(handling: Handling) -> None:
 
 def set_segment_timer(handling: Handling) -> None:
     """Have memberships looked at again when time alone may have changed them."""
-    names = handling.programme.turning_names
+    names = handling.programme.turning
+    if not names:
+        return
     state = handling.state
-    due = min((at for name in names if (at := _next_turn(handling, name)) is not None), default=None)
+    due = min((at for name in names if (at := _next_turn(handling, *name)) is not None), default=None)
     standing = next((timer for timer in state.timers if timer.kind == SEGMENT_TIMER), None)
     if standing is not None:
         if standing.due == due:
             return
         state.timers = [timer for timer in state.timers if timer is not standing]
-    if due is not None:
-        handling.set_timer(due, SEGMENT_TIMER, "")
+    if due is not None:  # before whatever else is due then, whenever it was set: what time has turned is a fact by then
+        state.timers = [*state.timers, Timer(due, 0, SEGMENT_TIMER, "")]
 
 
-def _next_turn(handling: Handling, name: str) -> int | None:
-    """The first moment after now (ms) at which the name may have another value, if nothing happens; None if never."""
-    state, now = handling.state, handling.now
+def _next_turn(handling: Handling, name: str, values: tuple[int, ...] | None) -> int | None:
+    """The first moment after now (ms) at which time alone makes the name one of the values; None if never."""
+    state = handling.state
     head, _, rest = name.partition(".")
     if head == "counter":
         counter = handling.programme.counters.get(rest)
         tally = state.tallies.get(rest)
-        return None if counter is None else windows.next_turn(counter, tally, now, handling.programme.zone)
+        return None if counter is None else windows.next_turn(counter, tally, handling.now, handling.programme.zone)
     if head == "days_since":
-        times = [at for at in state.last_at.get(rest, ()) if at is not None]
-        # An event of this very moment counts from the next on.
-        return min((now + (1 if at >= now else DAY_MS - (now - at) % DAY_MS) for at in times), default=None)
+        return _next_day_since(handling, rest, values)
     if rest == "days_since_registration":
         at = state.profile.registered_at
-        return None if at is None else max(now, at) + DAY_MS - max(0, now - at) % DAY_MS
+        return None if at is None else _next_day(at, handling.now, values)
     if rest == "age":
-        return _next_birthday(handling)
+        return _next_birthday(handling, values)
     currency = rest.removeprefix("bonus.")
     moments = (
         at
@@ -74,15 +75,42 @@ def _next_turn(handling: Handling, name: str) -> int | None:
         if accrual.currency == currency and not accrual.cancelled
         for at in (accrual.activates_at, accrual.expires_at)
     )
-    return min((at for at in moments if at is not None and at > now), default=None)
+    return min((at for at in moments if at is not None and at > handling.now), default=None)
 
 
-def _next_birthday(handling: Handling) -> int | None:
+def _next_day(since: int, now: int, values: tuple[int, ...] | None) -> int | None:
+    """When so many whole days will have passed since `since`."""
+    passed = max(0, now - since) // DAY_MS
+    if values is None:
+        return since + (passed + 1) * DAY_MS
+    return next((since + value * DAY_MS for value in values if value > passed), None)
+
+
+def _next_day_since(handling: Handling, event_type: str, values: tuple[int, ...] | None) -> int | None:
+    latest, earlier = handling.state.last_at.get(event_type, (None, None))
+    now = handling.now
+    if latest is None:
+        return None
+    if latest < now:
+        return _next_day(latest, now, values)
+    # One of this very moment counts from the next on, when the value falls from that of the one before to 0.
+    before = None if earlier is None else (now - earlier) // DAY_MS
+    if before is None or values is None or any(0 < value <= before for value in values):
+        return now + 1
+    return _next_day(latest, now, values)
+
+
+def _next_birthday(handling: Handling, values: tuple[int, ...] | None) -> int | None:
     born = handling.state.profile.birth_date
     if born is None:
         return None
-    year = to_datetime(handling.now, handling.zone).year
-    days = (local_moment(occurrence(born, each), time(), handling.zone) for each in (year, min(year + 1, MAXYEAR)))
+    age = to_datetime(handling.now, handling.zone).year - born.year
+    ages = (age, age + 1) if values is None else values
+    days = (
+        local_moment(occurrence(born, born.year + each), time(), handling.zone)
+        for each in ages
+        if age <= each <= MAXYEAR - born.year
+    )
     return next((at for at in days if at > handling.now), None)
 
 

@@ -6,7 +6,8 @@ a default reads from every earlier record. Never reorder or remove a field; `tes
 every earlier version.
 """
 
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -228,6 +229,9 @@ def decode(data: bytes) -> MemberState:
     return _decoder.decode(data)
 
 
+_DECIMAL, _DATE = 1, 2
+
+
 def pack(body: dict[str, Any]) -> bytes:
     """An event's body as bytes that keep decimals and dates apart from text; `unpack` reads it."""
     return _encoder.encode(_mark(body))
@@ -240,15 +244,16 @@ def unpack(data: bytes) -> dict[str, Any]:
 
 
 def _mark(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return msgspec.msgpack.Ext(_DECIMAL, str(value).encode())
-    if isinstance(value, dict):
-        return {name: _mark(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_mark(item) for item in value]
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return msgspec.msgpack.Ext(_DATE, value.isoformat().encode())
-    return value
+    mark = _MARKS.get(type(value))
+    return value if mark is None else mark(value)
+
+
+_MARKS: dict[type, Callable[[Any], Any]] = {
+    Decimal: lambda value: msgspec.msgpack.Ext(_DECIMAL, str(value).encode()),
+    date: lambda value: msgspec.msgpack.Ext(_DATE, value.isoformat().encode()),
+    dict: lambda value: {name: _mark(item) for name, item in value.items()},
+    list: lambda value: [_mark(item) for item in value],
+}
 
 
 def _unmark(code: int, data: memoryview) -> Any:
@@ -256,7 +261,6 @@ def _unmark(code: int, data: memoryview) -> Any:
     return Decimal(text) if code == _DECIMAL else date.fromisoformat(text)
 
 
-_DECIMAL, _DATE = 1, 2
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(MemberState)
 _body_decoder = msgspec.msgpack.Decoder(ext_hook=_unmark)

@@ -24,11 +24,10 @@ def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> N
     """Fire every timer due by `until` (ms), also those set meanwhile; `tick_at` (ms): a tick of the clock did it."""
     state = handling.state
     for _ in range(TIMERS_FIRED_PER_HANDLING_MAX):
-        if not state.timers:
+        due = [timer for timer in state.timers if timer.due <= until]
+        if not due:
             return
-        timer = min(state.timers, key=_order)
-        if timer.due > until:
-            return
+        timer = min(due, key=_order)
         state.timers = [other for other in state.timers if other is not timer]
         if _is_paused(handling, timer):
             state.parked = [*state.parked, timer]

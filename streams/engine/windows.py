@@ -4,7 +4,6 @@ Contract, "Counters": the value covers the current bucket and the ⌈window/step
 window is the current one alone; without a window there is a single bucket for ever.
 """
 
-from collections.abc import Iterator
 from datetime import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -21,19 +20,17 @@ _EVER = 0
 
 def bucket_of(counter: "Counter", at: int, tz: ZoneInfo) -> int:
     """The bucket that the moment `at` (ms) counts in."""
-    window = counter.window
-    if window is None:
+    if counter.window is None:
         return _EVER
-    period = getattr(window, "calendar", None)
-    if period is not None:
-        return _period_start(period, at, tz)
+    if counter.period is not None:
+        return _period_start(counter.period, at, tz)
     return at // counter.step_ms
 
 
 def oldest_bucket(counter: "Counter", now: int, tz: ZoneInfo) -> int:
     """The oldest bucket that still counts at `now` (ms)."""
     current = bucket_of(counter, now, tz)
-    if counter.window is None or getattr(counter.window, "calendar", None) is not None:
+    if counter.window is None or counter.period is not None:
         return current
     return current - counter.buckets + 1
 
@@ -80,9 +77,10 @@ def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int
             tally.numbers[bucket] = value
         else:
             tally.numbers[bucket] = max(before, value) if counter.aggregate == "max" else before + value
-    for expired in list(_expired(tally, oldest)):
-        tally.numbers.pop(expired, None)
-        tally.values.pop(expired, None)
+    for buckets in (tally.numbers, tally.values):
+        if buckets and min(buckets) < oldest:
+            for expired in [each for each in buckets if each < oldest]:
+                del buckets[expired]
 
 
 def next_turn(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> int | None:
@@ -93,9 +91,8 @@ def next_turn(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -
     counting = [bucket for bucket in (*tally.numbers, *tally.values) if bucket >= oldest]
     if not counting:
         return None
-    period = getattr(counter.window, "calendar", None)
-    if period is not None:
-        return _next_period_start(period, now, tz)
+    if counter.period is not None:
+        return _next_period_start(counter.period, now, tz)
     return (min(counting) + counter.buckets) * counter.step_ms
 
 
@@ -105,8 +102,3 @@ def _next_period_start(period: str, now: int, tz: ZoneInfo) -> int:
 
 
 _LONGEST_DAYS = {"week": 7, "month": 31, "year": 366}
-
-
-def _expired(tally: Tally, oldest: int) -> Iterator[int]:
-    yield from (bucket for bucket in tally.numbers if bucket < oldest)
-    yield from (bucket for bucket in tally.values if bucket < oldest)

@@ -29,6 +29,7 @@ from streams.engine.triggers.now import NowTrigger
 from streams.engine.triggers.schedule import ScheduleTrigger
 from streams.engine.triggers.segment_entered import SegmentEntered
 from streams.engine.triggers.segment_left import SegmentLeft
+from streams.programme.turning import Turning, turning
 
 T = TypeVar("T")
 Timed = tuple[tuple[Campaign, int, T], ...]
@@ -80,7 +81,7 @@ class Programme:
     schedule_triggers: Timed[ScheduleTrigger]
     mailings_now: tuple[Campaign, ...]
     watched_segments: tuple[str, ...]
-    turning_names: tuple[str, ...]
+    turning: tuple[Turning, ...]
     sent_kept_ms: int
     number: int
     zone: ZoneInfo
@@ -136,7 +137,7 @@ class Programme:
             schedule_triggers=_timed(campaigns, ScheduleTrigger),
             mailings_now=tuple(campaign for campaign, _, _ in _timed(campaigns, NowTrigger)),
             watched_segments=looked_at,
-            turning_names=turning(looked_at, segments),
+            turning=turning(looked_at, segments),
             sent_kept_ms=_sent_kept_ms(campaigns, last.policies),
             number=len(definitions) if number is None else number,
             zone=ZoneInfo(last.policies.default_time_zone),
@@ -157,24 +158,6 @@ def watched(campaigns: Iterable[Campaign], segments: Mapping[str, Segment]) -> t
         if any(match.event in SEGMENT_EVENTS for match in matches(campaign)):
             found.update(segments)
     return tuple(sorted(found))
-
-
-_TURNING = ("member.days_since_registration", "member.age", "member.bonus.", "counter.", "days_since.")
-
-
-def turning(looked_at: Iterable[str], segments: Mapping[str, Segment]) -> tuple[str, ...]:
-    """The names whose values time alone changes, of the conditions of these segments and those that they ask for."""
-    names: set[str] = set()
-    seen: set[str] = set()
-    ahead = [segment_id for segment_id in looked_at if segment_id in segments]
-    while ahead:
-        segment = segments[ahead.pop()]
-        if segment.id in seen:
-            continue
-        seen.add(segment.id)
-        names.update(segment.where.names() if segment.where is not None else ())
-        ahead.extend(other for other in needs(segment) if other in segments)
-    return tuple(sorted(name for name in names if name.startswith(_TURNING)))
 
 
 def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:

@@ -1,6 +1,7 @@
 """What must not change a decision: storing, repeating, other members, other campaigns, ticks (contract §4.1-4.4)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from streams.engine import step
 from streams.engine.events import Event, LogRecord, Tick
 from streams.engine.state import decode, encode, new
 from streams.output_lines import format_command
+from streams.programme.turning import Turning
 from streams.simulate import simulate
 from tests.properties.everything import UNTIL, anything, everything, streams
 
@@ -70,6 +72,14 @@ def test_a_campaign_that_sends_nothing_changes_nothing_for_the_others(events):
     )
     alone = [line for line in lines(events, more) if '"campaign":"zz"' not in line and '"campaign":"aa"' not in line]
     assert alone == lines(events)
+
+
+@relaxed
+@given(streams())
+def test_looking_at_segments_every_day_finds_nothing_that_looking_when_they_turn_does_not(events):
+    daily = replace(PROGRAMME, turning=tuple(Turning(each.name, None) for each in PROGRAMME.turning))
+    assert any(each.values for each in PROGRAMME.turning)
+    assert lines(events, daily) == lines(events)
 
 
 @relaxed
