@@ -6,9 +6,11 @@ from typing import Any
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.limits import CART_LINES_MAX
+from streams.engine.profile import cut
 from streams.engine.state import CartLine, MemberState
 
 CART_TIMER = "cart"
+_TEXTS = ("name", "category", "url", "image")
 _CHANGES = frozenset({"cart_item_added", "cart_item_removed"})
 _CLEARS = frozenset({"order_placed", "purchase_completed"})
 
@@ -25,7 +27,7 @@ def apply_to_cart(handling: Handling, event: Event) -> None:
         if event.type == "order_placed":
             state.cart = []
         else:
-            bought = {line.get("sku") for line in event.body.get("lines") or ()}
+            bought = {cut(line["sku"]) for line in event.body.get("lines") or () if line.get("sku") is not None}
             state.cart = [line for line in state.cart if line.sku not in bought]
         if not state.cart:
             _drop_timers(handling)
@@ -61,9 +63,9 @@ def _drop_timers(handling: Handling) -> None:
 
 def _change(state: MemberState, event: Event) -> None:
     body = event.body
-    sku = body.get("sku")
-    if sku is None:
+    if body.get("sku") is None:
         return
+    sku = cut(body["sku"])
     quantity = body.get("quantity")
     quantity = Decimal(1) if quantity is None else Decimal(quantity)
     line = next((line for line in state.cart if line.sku == sku), None)
@@ -73,9 +75,11 @@ def _change(state: MemberState, event: Event) -> None:
                 state.cart = [*state.cart, _line(sku, quantity, body)]
             return
         line.quantity += quantity
-        for name in ("price", "name", "category", "url", "image"):
+        if body.get("price") is not None:
+            line.price = body["price"]
+        for name in _TEXTS:
             if body.get(name) is not None:
-                setattr(line, name, body[name])
+                setattr(line, name, cut(body[name]))
     elif line is not None:
         line.quantity -= quantity
     if line is not None and line.quantity <= 0:
@@ -83,12 +87,5 @@ def _change(state: MemberState, event: Event) -> None:
 
 
 def _line(sku: str, quantity: Decimal, body: dict[str, Any]) -> CartLine:
-    return CartLine(
-        sku=sku,
-        name=body.get("name"),
-        category=body.get("category"),
-        quantity=quantity,
-        price=body.get("price"),
-        url=body.get("url"),
-        image=body.get("image"),
-    )
+    texts = {name: cut(body[name]) for name in _TEXTS if body.get(name) is not None}
+    return CartLine(sku=sku, quantity=quantity, price=body.get("price"), **texts)

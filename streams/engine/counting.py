@@ -11,6 +11,7 @@ from streams.engine import windows
 from streams.engine.events import Event
 from streams.engine.handling import Handling, View
 from streams.engine.limits import ORDERS_KEPT_MAX
+from streams.engine.profile import cut
 from streams.engine.state import Order, Tally
 
 
@@ -45,7 +46,7 @@ def _value(aggregate: str, field: Any) -> Decimal | int | str | None:
     if aggregate == "count":
         return 1
     if aggregate == "distinct":
-        return None if field is None else str(field)
+        return None if field is None else cut(field)
     if isinstance(field, bool) or not isinstance(field, int | Decimal):
         return None
     return field

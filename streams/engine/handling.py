@@ -41,9 +41,9 @@ class Handling:
     def zone(self) -> ZoneInfo:
         """The member's zone: the one stated, else the city's, else the programme's."""
         profile = self.state.profile
-        found = zone(profile.time_zone or profile.city_zone or self.programme.policies.default_time_zone)
-        assert found is not None, "zones are checked when they are read"
-        return found
+        name = profile.time_zone or profile.city_zone
+        # Names are checked when they come; one that newer zone data have dropped counts as none.
+        return (zone(name) if name else None) or self.programme.zone
 
     def set_timer(self, due: int, kind: str, owner: int | str, detail: str = "") -> None:
         """Set a durable wake-up for `due` (ms)."""

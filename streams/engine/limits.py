@@ -13,6 +13,8 @@ CART_LINES_MAX = 500
 ACCRUALS_KEPT_MAX = 1_000
 DISTINCT_VALUES_MAX = 1_000
 ATTRIBUTES_MAX = 500
+TEXT_CHARS_MAX = 1_000
+"""Texts of the profile, the cart and counters of different values are cut to this."""
 STATEMENTS_MAX = 200
 ASSIGNED_MAX = 1_000
 MAILED_KEPT_MAX = 1_000

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from streams.engine.events import Event
-from streams.engine.limits import ATTRIBUTES_MAX, STATEMENTS_MAX
+from streams.engine.limits import ATTRIBUTES_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
 from streams.engine.local_time import to_datetime, zone
 from streams.engine.state import MemberState, Profile, Statement
 from streams.profile.emails import normalise_email
@@ -48,7 +48,7 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
     body = event.body
     for field in _PLAIN:
         if field in body:
-            _fill(profile, field, str(body[field]), late)
+            _fill(profile, field, cut(body[field]), late)
     _contacts(state, event, late, region)
     if "birth_date" in body:
         _fill(profile, "birth_date", _born(body["birth_date"], event.occurred_at), late)
@@ -56,11 +56,12 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
         name = str(body["time_zone"])
         _fill(profile, "time_zone", name if zone(name) else None, late)
     if "city" in body and not (late and profile.city is not None):
-        profile.city = str(body["city"])
+        profile.city = cut(body["city"])
         profile.city_zone = zone_of_city(profile.city, region)
     attributes = body.get("attributes")
     if attributes:
-        for name, value in attributes.items():
+        for key, value in attributes.items():
+            name = cut(key)
             if value is None or (late and name in profile.attributes):
                 continue
             if name in profile.attributes or len(profile.attributes) < ATTRIBUTES_MAX:
@@ -94,33 +95,38 @@ def plain_attribute(value: Any) -> str | bool | int | float:
         value = int(value) if whole and abs(value) < _WHOLE_MAX else str(value) if whole else float(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) < _WHOLE_MAX else str(value)
-    return value if isinstance(value, bool | float) else str(value)
+    return value if isinstance(value, bool | float) else cut(value)
+
+
+def cut(value: Any) -> str:
+    """A text as the state keeps it."""
+    return str(value)[:TEXT_CHARS_MAX]
 
 
 def _app_installed(state: MemberState, event: Event, late: bool, region: str) -> None:
     del region
     for field in ("push_token", "platform"):
         if field in event.body:
-            _fill(state.profile, field, str(event.body[field]), late)
+            _fill(state.profile, field, cut(event.body[field]), late)
 
 
 def _social_linked(state: MemberState, event: Event, late: bool, region: str) -> None:
     del region
     network, profile_id = event.body.get("network"), event.body.get("profile_id")
     if network and profile_id and not (late and network in state.profile.social):
-        state.profile.social[network] = profile_id
+        state.profile.social[cut(network)] = cut(profile_id)
 
 
 def _status(state: MemberState, event: Event, late: bool, region: str) -> None:
     del region
     if "status" in event.body:
-        _fill(state.profile, "status", str(event.body["status"]), late)
+        _fill(state.profile, "status", cut(event.body["status"]), late)
 
 
 def _card(state: MemberState, event: Event, late: bool, region: str) -> None:
     del region
     if "card_number" in event.body:
-        _fill(state.profile, "card_number", str(event.body["card_number"]), late)
+        _fill(state.profile, "card_number", cut(event.body["card_number"]), late)
 
 
 def _purchase(state: MemberState, event: Event, late: bool, region: str) -> None:

@@ -15,11 +15,18 @@ def _cities() -> dict[str, list[tuple[str, int, str]]]:
     return found
 
 
-@functools.lru_cache(maxsize=65536)
+_NAME_CHARS_MAX = 200
+
+
 def zone_of_city(city: str, region: str) -> str | None:
     """The IANA zone of a city by its name in any language; None for a name that no city of 15,000 people bears."""
     name = city.strip().casefold()
-    candidates = _cities().get(name) if name else None
+    return _zone_of(name, region) if 0 < len(name) <= _NAME_CHARS_MAX else None
+
+
+@functools.lru_cache(maxsize=65536)
+def _zone_of(name: str, region: str) -> str | None:
+    candidates = _cities().get(name)
     if not candidates:
         return None
     return max(candidates, key=lambda entry: (entry[0] == region, entry[1]))[2]

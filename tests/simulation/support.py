@@ -6,6 +6,7 @@
 Times are written as in a file of events; what comes out are the lines of `simulate`, read back.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import dedent
@@ -53,7 +54,7 @@ def event(member: str | None, kind: str, at: str, **body: Any) -> Line:
     """A line of a file of events; `event_id` is made of what it says unless it is given."""
     flat: Line = {"type": kind, "occurred_at": at, "member_id": member, "source": "test", **body}
     if "event_id" not in flat:
-        flat["event_id"] = json.dumps(flat, sort_keys=True, default=str)
+        flat["event_id"] = hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest()[:16]
     return flat
 
 
@@ -119,7 +120,7 @@ class Live:
     def __init__(self, key: str = "m") -> None:
         self._bundles: list[dict[str, str]] = []
         self._programme = load([])
-        self._stored = encode(new(key))
+        self.stored = encode(new(key))
         self.lines: list[Line] = []
 
     def apply(self, at: str, files: Mapping[str, str] | None = None, **campaigns: str) -> None:
@@ -143,9 +144,9 @@ class Live:
         return [_short(line) for line in self.lines]
 
     def _do(self, action: Callable[[MemberState], list[Output]]) -> None:
-        state = decode(self._stored)
+        state = decode(self.stored)
         output = action(state)
-        self._stored = encode(state)
+        self.stored = encode(state)
         self.lines += [json.loads(format_command(item)) for item in output if not isinstance(item, Event)]
 
 

@@ -185,3 +185,65 @@ def test_a_journey_that_does_everything_is_completed():
     programme = directory(c=WAIT_A_DAY)
     events = [registered("m", "2018-01-01T10:00:00Z"), bought("m", "2018-01-01T12:00:00Z")]
     assert decided(programme, events, "2018-01-03T00:00:00Z") == [("2018-01-02T12:00:00Z", "ended", "completed")]
+
+
+# An exported log -----------------------------------------------------------------------------------------------------
+
+
+def log(partition: int, offset: int, line, key: str | None = None):
+    """A line as `rekindle log --export` writes it."""
+    key = line.get("member_id") if key is None else key
+    return {**line, "log": {"partition": partition, "offset": offset, "key": key}}
+
+
+def test_a_tick_of_a_log_concerns_its_own_partition():
+    programme = directory(
+        c="trigger: {event: purchase_completed}\nactions: [{wait: P1D}, {send: {channel: sms, template: a}}]",
+        d="trigger: {event: site_visited}\nactions: [{send: {channel: sms, template: b}}]",
+    )
+    tick = {"type": "tick", "occurred_at": "2018-01-02T18:00:00Z", "clock": "event"}
+    visit = "2018-01-02T11:00:00Z"
+    events = [
+        log(0, 0, registered("a", "2018-01-01T10:00:00Z")),
+        log(1, 0, registered("b", "2018-01-01T10:00:00Z")),
+        log(0, 1, bought("a", "2018-01-01T12:00:00Z")),
+        log(1, 1, bought("b", "2018-01-01T12:00:00Z")),
+        log(1, 2, tick, ""),
+        log(0, 2, event("a", "site_visited", visit)),
+        log(1, 3, event("b", "site_visited", visit)),
+    ]
+    events[4]["log"]["key"] = None
+    lines = run(programme, events, "2018-01-03T00:00:00Z", in_order=True)
+    assert [(line["member_id"], line["at"], line["content"]["text"]) for line in lines] == [
+        ("b", "2018-01-02T12:00:00Z", "A"),
+        ("a", "2018-01-02T11:00:00Z", "B"),
+        ("b", "2018-01-02T18:00:00Z", "B"),
+        ("a", "2018-01-02T12:00:00Z", "A"),
+    ]
+
+
+def test_a_log_brings_the_events_that_were_derived():
+    programme = directory(
+        c="trigger: {event: friend_purchase_completed}\nactions: [{send: {channel: cashier, template: a}}]"
+    )
+    events = [
+        log(0, 0, registered("a", "2018-01-01T10:00:00Z")),
+        log(1, 0, registered("b", "2018-01-01T10:00:00Z", referrer_id="a")),
+        log(1, 1, bought("b", "2018-01-01T12:00:00Z")),
+    ]
+    derived = event("a", "friend_purchase_completed", "2018-01-01T12:00:00Z", friend_id="b")
+    assert sent(programme, events, "2018-01-03T00:00:00Z", in_order=True) == []
+    assert len(sent(programme, [*events, log(0, 1, derived)], "2018-01-03T00:00:00Z", in_order=True)) == 1
+
+
+def test_a_log_says_from_when_the_programme_was_in_force():
+    programme = directory(c="trigger: {event: site_visited}\nactions: [{send: {channel: cashier, template: a}}]")
+    applied = {"type": "programme_applied", "occurred_at": "2018-01-02T00:00:00Z", "programme": 1}
+    events = [
+        log(0, 0, event("a", "site_visited", "2018-01-01T10:00:00Z")),
+        log(0, 1, applied, ""),
+        log(0, 2, event("a", "site_visited", "2018-01-03T10:00:00Z")),
+        log(1, 0, event("b", "site_visited", "2018-01-03T10:00:00Z")),
+    ]
+    events[1]["log"]["key"] = None
+    assert [at for at, _ in sent(programme, events, "2018-02-01T00:00:00Z", in_order=True)] == ["2018-01-03T10:00:00Z"]
