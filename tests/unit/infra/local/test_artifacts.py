@@ -131,7 +131,7 @@ def test_what_the_repository_does_not_have_is_named(repository: Repository, tmp_
 
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
-)  # the HTTP client leaves a refused socket to the collector
+)  # the client leaves refused sockets to the collector
 def test_a_repository_that_does_not_answer_is_one_sentence(repository: Repository, tmp_path: Path) -> None:
     jar = repository.add("jar", b"bytes")
     with pytest.raises(RekindleError, match="no answer, ConnectionError"):
