@@ -129,9 +129,7 @@ def test_what_the_repository_does_not_have_is_named(repository: Repository, tmp_
         provide([jar], tmp_path / "cache", Silent(), mirror=repository.address)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning"
-)  # the client leaves refused sockets to the collector
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the client leaves refused sockets to the collector
 def test_a_repository_that_does_not_answer_is_one_sentence(repository: Repository, tmp_path: Path) -> None:
     jar = repository.add("jar", b"bytes")
     with pytest.raises(RekindleError, match="no answer, ConnectionError"):
