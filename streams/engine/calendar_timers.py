@@ -18,12 +18,17 @@ from streams.engine.handling import Handling, member_value
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime, zone
 
 if TYPE_CHECKING:
+    from streams.engine.state import MemberState
     from streams.engine.triggers.date import DateTrigger
     from streams.engine.triggers.schedule import ScheduleTrigger
     from streams.engine.values import Duration
 
 DATE_TIMER, SCHEDULE_TIMER = "date", "schedule"
 _YEARS_AHEAD = 9
+_YEARS_BACK = 3
+_YEAR_MS = 360 * DAY_MS
+_YEAR_BITS = 14  # enough for MAXYEAR
+_YEAR_MASK = (1 << _YEAR_BITS) - 1
 
 
 def set_date_timers(handling: Handling, only: tuple[str, str] | None = None) -> None:
@@ -61,10 +66,11 @@ def _next_date(handling: Handling, campaign_id: str, index: int, trigger: "DateT
     if born is None:
         return None
     now = handling.now
-    last_year = handling.state.dated.get(f"{campaign_id}/{index}")
+    years = handling.state.dated.get(f"{campaign_id}/{index}", 0)
     this_year = to_datetime(now, handling.zone).year
-    for year in range(max(this_year - 1, born.year), min(this_year + _YEARS_AHEAD, MAXYEAR) + 1):
-        if last_year is not None and year <= last_year:
+    first_year = this_year - 1 - (0 if trigger.offset is None else max(0, trigger.offset.approximate_ms // _YEAR_MS))
+    for year in range(max(first_year, born.year), min(this_year + _YEARS_AHEAD, MAXYEAR) + 1):
+        if _came_in(years, year):
             continue
         moved = _moved(occurrence(born, year), trigger.offset)
         if moved is None:
@@ -74,6 +80,26 @@ def _next_date(handling: Handling, campaign_id: str, index: int, trigger: "DateT
         if due > now:
             return year, due
     return None
+
+
+def note_date(state: "MemberState", campaign_id: str, index: str, year: int) -> None:
+    """Remember that a date trigger came for the occurrence in that year.
+
+    One number stands for the latest year (its low bits) and, bit by bit above, for each of a few years before it: an
+    occurrence of the year before may still be ahead when the date or the offset changes around New Year.
+    """
+    years = state.dated.get(f"{campaign_id}/{index}", 0)
+    latest = max(years & _YEAR_MASK, year)
+    before = sum(1 << back for back in range(_YEARS_BACK) if _came_in(years, latest - 1 - back))
+    if year < latest and latest - 1 - year < _YEARS_BACK:
+        before |= 1 << (latest - 1 - year)
+    state.dated[f"{campaign_id}/{index}"] = latest | before << _YEAR_BITS
+
+
+def _came_in(years: int, year: int) -> bool:
+    latest = years & _YEAR_MASK
+    back = latest - 1 - year
+    return year == latest or (0 <= back < _YEARS_BACK and bool(years >> _YEAR_BITS >> back & 1)) or back >= _YEARS_BACK
 
 
 def _moved(day: date, offset: "Duration | None") -> tuple[date, int] | None:

@@ -14,6 +14,7 @@ from streams.engine.state import Journey
 
 if TYPE_CHECKING:
     from streams.engine.campaign import Campaign
+    from streams.engine.state import Pending
 
 
 def carry_over(handling: Handling, journey: Journey) -> None:
@@ -53,4 +54,10 @@ def _can_go_on(handling: Handling, journey: Journey) -> bool:
         step = campaign.script.get(journey.at)
         if step is None or step.action.kind != "wait":
             return False
-    return all(message_at(handling, journey, pending.path) is not None for pending in journey.pending)
+    return all(_can_be_decided(handling, journey, pending) for pending in journey.pending)
+
+
+def _can_be_decided(handling: Handling, journey: Journey, pending: "Pending") -> bool:
+    """Whether there still is such a message, and of a cascade the step that is put off or waits for a status."""
+    message = message_at(handling, journey, pending.path)
+    return message is not None and pending.step < len(message.steps)

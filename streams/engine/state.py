@@ -172,8 +172,8 @@ class MemberState(msgspec.Struct, array_like=True):
 
     `clock` is the greatest time handled so far (ms). `seen` maps the hash of (source, event id) to the clock when it
     was first handled. `last_at` keeps, per event type, the latest two distinct times. `entries` is the time of the
-    last entry by campaign. `dated` remembers the last year in which a date trigger came due, `mailed` the mailings
-    that were made. `parked` holds due timers of paused campaigns.
+    last entry by campaign. `dated` remembers the years in which a date trigger came due (see `note_date`), `mailed`
+    the mailings that were made. `parked` holds due timers of paused campaigns.
     """
 
     key: str

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from datetime import date
 
 from streams.engine.bonus import BONUS_TIMER, notice_amount
-from streams.engine.calendar_timers import DATE_TIMER, SCHEDULE_TIMER, mailing_zone, next_mailing, set_date_timers
+from streams.engine.calendar_timers import (
+    DATE_TIMER,
+    SCHEDULE_TIMER,
+    mailing_zone,
+    next_mailing,
+    note_date,
+    set_date_timers,
+)
 from streams.engine.cart import CART_TIMER, cart_body
 from streams.engine.handling import Handling
 from streams.engine.journeys import MESSAGE_TIMER, WAIT_TIMER, enter, leave, proceed, script_of
@@ -92,7 +99,7 @@ def _decide_message(handling: Handling, timer: Timer, at: int) -> None:
 
 def _notice_date(handling: Handling, timer: Timer, at: int) -> None:
     index, year = timer.detail.split("/")
-    handling.state.dated[f"{timer.owner}/{index}"] = int(year)
+    note_date(handling.state, str(timer.owner), index, int(year))
     set_date_timers(handling, only=(str(timer.owner), index))
     _enter(handling, timer, at, DATE_TIMER)
 

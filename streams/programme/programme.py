@@ -36,7 +36,7 @@ Timed = tuple[tuple[Campaign, int, T], ...]
 DAY_MS = 86_400_000
 SEGMENT_EVENTS = frozenset({"segment_entered", "segment_left"})
 Triggered = tuple[tuple[Campaign, Trigger], ...]
-_Defined = TypeVar("_Defined", Template, Poll)
+_Defined = TypeVar("_Defined", Template, Poll, Segment)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,13 +62,15 @@ class Programme:
     `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
     counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
     it asks for; `watched_segments` those that some campaign looks at. `sent_kept_ms`: how long a sent message can
-    still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles.
+    still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles; so do segments where a
+    running journey of an earlier version asks for one (`former_segments`), but nobody enters or leaves those any more.
     """
 
     campaigns: tuple[Campaign, ...]
     policies: Policies
     counters: Mapping[str, Counter]
     segments: Mapping[str, Segment]
+    former_segments: Mapping[str, Segment]
     templates: Mapping[str, Template]
     polls: Mapping[str, Poll]
     by_trigger_event: Mapping[str, Triggered]
@@ -125,6 +127,7 @@ class Programme:
             policies=last.policies,
             counters=MappingProxyType(dict(last.counters)),
             segments=MappingProxyType(segments),
+            former_segments=_newest(each.segments for each in definitions[:-1]),
             templates=templates,
             polls=_newest(each.polls for each in definitions),
             by_trigger_event=_frozen(by_event),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.support import bought, directory, event, registered, run, sent
+from tests.simulation.support import Live, bought, directory, event, registered, run, sent
 
 END = "2022-12-31T00:00:00Z"
 
@@ -52,6 +52,12 @@ def test_an_offset_moves_it(offset, expected):
     assert dates(trigger, known, until="2021-12-01T00:00:00Z") == [expected]
 
 
+def test_an_offset_of_years_finds_the_occurrence_that_is_still_ahead():
+    known = registered("m", "2020-06-01T00:00:00Z", birth_date="2018-12-01")
+    trigger = '{date: birth_date, at: "10:00", offset: P2Y}'
+    assert dates(trigger, known, until="2021-12-31T00:00:00Z") == ["2020-12-01T07:00:00Z", "2021-12-01T07:00:00Z"]
+
+
 def test_an_offset_over_new_year():
     known = registered("m", "2020-06-01T00:00:00Z", birth_date="1990-01-02")
     trigger = '{date: birth_date, at: "10:00", offset: -P3D}'
@@ -96,6 +102,37 @@ def test_at_most_once_also_when_the_member_moves_west_on_the_day():
     known = registered("m", "2020-01-01T00:00:00Z", birth_date="1990-05-17", time_zone="Asia/Vladivostok")
     moved = event("m", "profile_updated", "2020-05-17T03:00:00Z", time_zone="Europe/Moscow")
     assert dates(BIRTHDAY, known, moved, until="2021-01-01T00:00:00Z") == ["2020-05-17T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("known_since", "expected"),
+    [
+        ("2020-06-01T00:00:00Z", ["2020-12-31T20:00:00Z", "2020-12-31T21:00:00Z", "2022-12-31T21:00:00Z"]),
+        ("2019-06-01T00:00:00Z", ["2019-12-31T20:00:00Z", "2020-12-31T20:00:00Z", "2022-12-31T21:00:00Z"]),
+    ],
+)
+def test_an_occurrence_of_the_year_before_comes_if_none_has_come_in_that_year(known_since, expected):
+    known = registered("m", known_since, birth_date="1990-01-01", time_zone="Pacific/Kiritimati")
+    west = {"birth_date": "1990-12-31", "time_zone": "Pacific/Pago_Pago"}
+    changed = event("m", "profile_updated", "2020-12-31T20:30:00Z", **west)
+    assert dates(BIRTHDAY, known, changed, until="2023-02-01T00:00:00Z") == expected
+
+
+def test_the_year_of_the_occurrence_counts_when_the_offset_is_edited():
+    ahead = 'trigger: {date: birth_date, at: "10:00", offset: -P30D}\n'
+    there = f"trigger: {BIRTHDAY}\n"
+    actions = "actions: [{send: {channel: cashier, template: a}}]"
+    live = Live()
+    live.apply("2020-06-01T00:00:00Z", c=ahead + actions)
+    live.handle(registered("m", "2020-06-01T00:00:00Z", birth_date="1990-01-10"))
+    live.apply("2020-12-12T00:00:00Z", c=there + "version: 2\n" + actions)
+    live.handle(event("m", "profile_updated", "2020-12-13T00:00:00Z", birth_date="1990-12-25"))
+    live.tick("2023-01-01T00:00:00Z")
+    assert [line["at"] for line in live.lines if line["kind"] == "dispatch"] == [
+        "2020-12-11T07:00:00Z",
+        "2020-12-25T07:00:00Z",
+        "2022-12-25T07:00:00Z",
+    ]
 
 
 def test_a_date_that_is_taken_away_comes_no_more():
