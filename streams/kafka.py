@@ -5,9 +5,10 @@ everywhere, whoever produced. Whatever the pipeline puts out is read `read_commi
 """
 
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import RekindleError
@@ -106,3 +107,26 @@ def partition_counts(settings: Settings, timeout_seconds: float = REACH_SECONDS)
             "start it, or set REKINDLE_KAFKA_BOOTSTRAP_SERVERS (`rekindle local up` prints the line)"
         ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+class Kafka:
+    """Opens the clients of the stages. The simulation of the pipeline puts a log in memory in its place."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def producer(self, config: Mapping[str, Any]) -> Producer:
+        """Make a producer: `producer_config`, and what is asked besides."""
+        return Producer({**producer_config(self._settings), **config})
+
+    def consumer(self, group: str, config: Mapping[str, Any]) -> Consumer:
+        """Make a consumer: `consumer_config`, and what is asked besides."""
+        return Consumer({**consumer_config(self._settings, group), **config})
+
+    def admin(self) -> AdminClient:
+        """Open an admin client."""
+        return admin_client(self._settings)
+
+    def partition_counts(self) -> dict[str, int]:
+        """Every topic with its number of partitions. Raises `RekindleError` when no broker answers."""
+        return partition_counts(self._settings)

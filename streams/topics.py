@@ -5,7 +5,7 @@ The declarations (schema, retention, owner) are `schemas/topics/*.yaml`; here st
 
 from schemas.catalogue import SOURCE_TOPICS
 from streams.errors import RekindleError
-from streams.kafka import partition_counts
+from streams.kafka import Kafka
 from streams.settings import Settings
 
 CONTROL = "control"
@@ -41,12 +41,12 @@ def members_changelog(settings: Settings) -> str:
     return f"{settings.group_prefix}-members-changelog"
 
 
-def check_partitions(settings: Settings) -> int:
+def check_partitions(kafka: Kafka) -> int:
     """Return the partition count that sources, control and member.events share.
 
     Raises `RekindleError` when one of them is missing or differs: partition p of all of them must be one worker's.
     """
-    counts = partition_counts(settings)
+    counts = kafka.partition_counts()
     missing = [topic for topic in (*COPARTITIONED, DEAD_LETTERS) if topic not in counts]
     if missing:
         raise RekindleError(f"topics are missing ({', '.join(missing)}): run `rekindle topics create`")

@@ -23,6 +23,7 @@ from streams.engine.events import ProgrammeApplied, Tick
 from streams.ingest.merge import Entry, PartitionMerge
 from streams.ingest.partitions import partition_of
 from streams.ingest.sift import Sift
+from streams.kafka import Kafka
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed
@@ -43,9 +44,18 @@ class IngestStage:
     topics = INGEST_INPUTS
 
     def __init__(
-        self, settings: Settings, codec: Codec, producer: TransactionalProducer, clock: Clock = wall_clock
+        self,
+        settings: Settings,
+        kafka: Kafka,
+        codec: Codec,
+        producer: TransactionalProducer,
+        *,
+        clock: Clock = wall_clock,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._kafka = kafka
+        self._monotonic = monotonic
         self._wall = settings.clock == "wall"
         self._codec = codec
         self._clock = clock
@@ -59,7 +69,7 @@ class IngestStage:
 
     def start(self) -> None:
         """Check the topics and end what a predecessor left open."""
-        self._partitions = check_partitions(self._settings)
+        self._partitions = check_partitions(self._kafka)
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
@@ -136,8 +146,8 @@ class IngestStage:
         if not self._wall or not self._merges[partition].waiting:
             self._blocked_since.pop(partition, None)
             return False
-        since = self._blocked_since.setdefault(partition, time.monotonic())
-        return time.monotonic() - since >= PATIENCE_SECONDS
+        since = self._blocked_since.setdefault(partition, self._monotonic())
+        return self._monotonic() - since >= PATIENCE_SECONDS
 
     def _commit(self, taken: Mapping[int, Sequence[Entry]], ticks: Mapping[int, Tick], group: bytes) -> None:
         """Append entries and ticks of some partitions in one transaction."""

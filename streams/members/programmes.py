@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from streams.errors import RekindleError
-from streams.kafka import consumer_config
-from streams.settings import Settings
+from streams.kafka import Kafka
 from streams.topics import PROGRAMMES
 
 PATIENCE_SECONDS = 30.0
@@ -31,8 +30,9 @@ class Loader(Protocol):
 class Programmes:
     """Loads programmes by number and keeps those that are in use."""
 
-    def __init__(self, settings: Settings, loader: Loader) -> None:
-        self._settings = settings
+    def __init__(self, kafka: Kafka, group_prefix: str, loader: Loader) -> None:
+        self._kafka = kafka
+        self._group_prefix = group_prefix
         self._loader = loader
         self._bundles: dict[int, dict[str, str]] = {}
         self._loaded: dict[int, Any] = {}
@@ -53,20 +53,14 @@ class Programmes:
     def _read_until(self, number: int) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while number not in self._bundles:
-            self._bundles.update(read_programmes(self._settings))
+            self._bundles.update(read_programmes(self._kafka, self._group_prefix))
             if number not in self._bundles and time.monotonic() > deadline:
                 raise RekindleError(f"programme {number} is in the log but not in topic {PROGRAMMES}")
 
 
-def read_programmes(settings: Settings) -> dict[int, dict[str, str]]:
+def read_programmes(kafka: Kafka, group_prefix: str) -> dict[int, dict[str, str]]:
     """Read all programmes that were ever applied, by number. Raises `RekindleError`."""
-    consumer = Consumer(
-        {
-            **consumer_config(settings, f"{settings.group_prefix}-programmes"),
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,
-        }
-    )
+    consumer = kafka.consumer(f"{group_prefix}-programmes", {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
     try:
         return {
             int(message.key()): json.loads(message.value())["files"]

@@ -13,15 +13,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams import metrics
 from streams.errors import RekindleError
-from streams.kafka import consumer_config, producer_config
+from streams.kafka import Kafka
 from streams.members.record import FENCE
 from streams.members.store import PartitionStore
 from streams.runtime.fault_points import pass_point
-from streams.settings import Settings
 
 BATCH_RECORDS = 20_000
 CONSUME_SECONDS = 0.05  # a batch that isn't full waits so long for more
@@ -35,7 +34,7 @@ class StaleStoreError(Exception):
     """The changelog doesn't hold what the store would need to go on; it must be rebuilt."""
 
 
-def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mapping[int, int]:
+def write_fences(kafka: Kafka, topic: str, partitions: list[int]) -> Mapping[int, int]:
     """Write a fence to each changelog partition and return its offset. Raises `RekindleError`."""
     offsets: dict[int, int] = {}
     failures: list[str] = []
@@ -47,7 +46,7 @@ def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mappi
             offsets[message.partition()] = message.offset()  # type: ignore[attr-defined]
 
     # a fence may well stand there twice: without idempotence the producer is ready at once
-    producer = Producer({**producer_config(settings), "enable.idempotence": False, "linger.ms": 0})
+    producer = kafka.producer({"enable.idempotence": False, "linger.ms": 0})
     for partition in partitions:
         producer.produce(topic, b"", FENCE, partition=partition, on_delivery=delivered)
     producer.flush(30)
@@ -57,19 +56,13 @@ def write_fences(settings: Settings, topic: str, partitions: list[int]) -> Mappi
 
 
 def recover_partition(
-    settings: Settings, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+    kafka: Kafka, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
 ) -> int:
     """Apply the changelog up to the fence; returns the number of records read.
 
     Raises `RekindleError` when the changelog stalls, `StaleStoreError` when the store must be rebuilt first.
     """
-    consumer = Consumer(
-        {
-            **consumer_config(settings, f"{settings.group_prefix}-recovery"),
-            "enable.partition.eof": False,
-            "fetch.wait.max.ms": 20,
-        }
-    )
+    consumer = kafka.consumer(f"{topic}-recovery", {"enable.partition.eof": False, "fetch.wait.max.ms": 20})
     try:
         return _apply(consumer, TopicPartition(topic, partition), store, fence=fence, abandoned=abandoned)
     finally:

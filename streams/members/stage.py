@@ -6,7 +6,6 @@ the gap.
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -20,7 +19,7 @@ from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.errors import RekindleError
-from streams.kafka import admin_client, partition_counts
+from streams.kafka import Kafka
 from streams.members.engine import Engine
 from streams.members.overlay import Overlay
 from streams.members.programmes import Programmes
@@ -50,20 +49,24 @@ class MembersStage:
     def __init__(
         self,
         settings: Settings,
+        kafka: Kafka,
         codec: Codec,
         producer: TransactionalProducer,
         *,
         engine: Engine,
         directory: Path,
         clock: Clock = wall_clock,
+        open_store: Callable[[Path], PartitionStore] = PartitionStore,
     ) -> None:
         self._settings = settings
+        self._kafka = kafka
+        self._open_store = open_store
         self._codec = codec
         self._producer = producer
         self._engine = engine
         self._directory = directory
         self._changelog = members_changelog(settings)
-        self._programmes = Programmes(settings, engine)
+        self._programmes = Programmes(kafka, settings.group_prefix, engine)
         self._dead_letters = DeadLetters(codec, self.name, clock)
         self._stores: dict[int, PartitionStore] = {}
         self._steps: dict[int, MemberStep] = {}
@@ -73,8 +76,8 @@ class MembersStage:
 
     def start(self) -> None:
         """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
-        partitions = check_partitions(self._settings)
-        _ensure_changelog(self._settings, self._changelog, partitions)
+        partitions = check_partitions(self._kafka)
+        _ensure_changelog(self._kafka, self._changelog, partitions, self._settings.replication_factor)
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
@@ -85,7 +88,7 @@ class MembersStage:
         if not partitions:
             return
         started = time.monotonic()
-        fences = write_fences(self._settings, self._changelog, list(partitions))
+        fences = write_fences(self._kafka, self._changelog, list(partitions))
         read = 0
         for partition in partitions:
             if abandoned():
@@ -95,22 +98,16 @@ class MembersStage:
         logger.info("%d partitions recovered, %d changelog records read in %.1f s", len(partitions), read, seconds)
 
     def _recover_partition(self, partition: int, fence: int, abandoned: Callable[[], bool]) -> int:
-        path = self._directory / "state" / str(partition)
         store = self._stores.get(partition)
         if store is None:
-            store = self._stores[partition] = PartitionStore(path)
+            store = self._stores[partition] = self._open_store(self._directory / "state" / str(partition))
+        recover = partial(recover_partition, self._kafka, self._changelog, partition, store)
         try:
-            return recover_partition(
-                self._settings, self._changelog, partition, store, fence=fence, abandoned=abandoned
-            )
+            return recover(fence=fence, abandoned=abandoned)
         except StaleStoreError as stale:
             logger.warning("local state of partition %d is rebuilt: %s", partition, stale)
-            store.close()
-            shutil.rmtree(path)
-            store = self._stores[partition] = PartitionStore(path)
-            return recover_partition(
-                self._settings, self._changelog, partition, store, fence=fence, abandoned=abandoned
-            )
+            store.empty()
+            return recover(fence=fence, abandoned=abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
         """Start where the last commit stands; if the group's offsets have expired, where the state says."""
@@ -193,11 +190,11 @@ class MembersStage:
         self._stores.clear()
 
 
-def _ensure_changelog(settings: Settings, topic: str, partitions: int) -> None:
-    count = partition_counts(settings).get(topic)
+def _ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -> None:
+    count = kafka.partition_counts().get(topic)
     if count is None:
-        new = NewTopic(topic, partitions, settings.replication_factor, config={"cleanup.policy": "compact"})
-        admin = admin_client(settings)  # its calls end when it is let go
+        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact"})
+        admin = kafka.admin()  # its calls end when it is let go
         try:
             admin.create_topics([new])[topic].result(30)
         except KafkaException as error:

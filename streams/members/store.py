@@ -55,6 +55,12 @@ class PartitionStore:
         self._scan_from = 0  # no entry of the index is due before this
         self._put_since = _NEVER  # the earliest due time that was put into the index since `scanned`
 
+    def empty(self) -> None:
+        """Forget everything."""
+        self.close()
+        shutil.rmtree(self.path)
+        self._open()
+
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the records of members, in order."""
         found: list[bytes | None] = self._db.get(list(keys)) if keys else []  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.errors import RekindleError
-from streams.kafka import partition_counts, producer_config
+from streams.kafka import Kafka, producer_config
 from streams.members.programmes import read_programmes
 from streams.settings import Settings
 from streams.topics import CONTROL, PROGRAMMES, check_partitions
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 30.0
 
 def announce_tick(settings: Settings, tick: Tick) -> int:
     """Write a tick for every partition; returns their number. Raises `RekindleError`."""
-    partitions = check_partitions(settings)
+    partitions = check_partitions(Kafka(settings))
     value = Codec(Registry.from_settings(settings)).encode(tick)
     _publish(settings, [(CONTROL, None, value, partition) for partition in range(partitions)])
     return partitions
@@ -36,13 +36,14 @@ def apply_programme(settings: Settings, files: Mapping[str, str], *, now: int, o
 
     `now` is when it was applied, `occurred_at` its place in time among the events (milliseconds since the epoch).
     """
-    partitions = check_partitions(settings)
-    if PROGRAMMES not in partition_counts(settings):
+    kafka = Kafka(settings)
+    partitions = check_partitions(kafka)
+    if PROGRAMMES not in kafka.partition_counts():
         raise RekindleError(f"topic {PROGRAMMES} is missing: run `rekindle topics create`")
     codec = Codec(Registry.from_settings(settings))
     # two at once would take the same number: the fixed transactional id ends the one that began first
     producer = _transactional(settings, f"{settings.group_prefix}-campaigns")
-    number = max(read_programmes(settings), default=0) + 1
+    number = max(read_programmes(kafka, settings.group_prefix), default=0) + 1
     programme = json.dumps({"number": number, "applied_at": now, "files": dict(files)}, ensure_ascii=False)
     announcement = codec.encode(ProgrammeApplied(occurred_at=occurred_at, programme=number))
     records = [(PROGRAMMES, b"%d" % number, programme.encode(), 0)]

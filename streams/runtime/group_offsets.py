@@ -9,11 +9,10 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from streams.errors import RekindleError
-from streams.kafka import consumer_config
-from streams.settings import Settings
+from streams.kafka import Kafka
 
 TIMEOUT_SECONDS = 60.0
 
@@ -29,8 +28,8 @@ class Committed:
 class GroupOffsets:
     """Reads offsets; never joins the group."""
 
-    def __init__(self, settings: Settings, group: str) -> None:
-        self._consumer = Consumer({**consumer_config(settings, group)})
+    def __init__(self, kafka: Kafka, group: str) -> None:
+        self._consumer = kafka.consumer(group, {})
         self._group = group
 
     def committed(self, inputs: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Committed | None]:

@@ -25,10 +25,12 @@ from faust.types import TP
 from streams import metrics
 from streams.app import consumer_of, create_app
 from streams.errors import RekindleError
+from streams.kafka import Kafka
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.local_state import LocalState
 from streams.runtime.stage import Stage
+from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError
 from streams.settings import Settings
 
@@ -56,20 +58,19 @@ class Host:
         self._stage = stage
         self._group = group
         self._local = local
-        self._offsets = GroupOffsets(settings, group)
+        self._offsets = GroupOffsets(Kafka(settings), group)
+        self._tenure = Tenure(stage, self._offsets)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
         self._lock = asyncio.Lock()
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
-        self._recovered: int | None = None  # the deal of partitions whose state is ready
-        self._generation: int | None = None  # the one whose positions are sought, too: batches may come
         self._app: faust.App | None = None
         self._busy_since: float | None = None
 
     @property
     def ready(self) -> bool:
         """Whether partitions were dealt out and their state is there."""
-        return self._generation is not None
+        return self._tenure.generation is not None
 
     def complaint(self) -> str | None:
         """Say what is wrong with the process, None if nothing is: a batch takes seconds at most."""
@@ -131,8 +132,8 @@ class Host:
             assert app is not None
             if app.crashed or app.should_stop:
                 self._fail(app.crash_reason or RuntimeError("the connection to Kafka was given up"))
-            elif self._generation is not None:
-                await self._guarded(partial(self._idle_step, consumer_of(app).ends()), self._generation)
+            elif (generation := self._tenure.generation) is not None:
+                await self._guarded(partial(self._idle_step, consumer_of(app).ends()), generation)
 
     def _idle_step(self, ends: Mapping[TP, int], group: bytes) -> None:
         self._stage.idle(group)
@@ -147,7 +148,7 @@ class Host:
                 if self._ended.is_set():
                     return
                 assert self._app is not None
-                if generation != self._generation or generation != self._app.consumer_generation_id:
+                if not self._tenure.takes(generation, self._app.consumer_generation_id):
                     metrics.stale_batches.labels(self._stage.name).inc()
                     return
                 self._busy_since = time.monotonic()
@@ -158,7 +159,7 @@ class Host:
                 consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
         except PartitionsLostError as lost:
             logger.warning("%s: partitions went to another worker, nothing was written (%s)", self._stage.name, lost)
-            self._generation = None
+            self._tenure.end()
         except BaseException as error:  # noqa: BLE001 - an agent that dies quietly would lose its batch
             self._fail(error)
 
@@ -172,13 +173,13 @@ class Host:
         return encode_group_metadata(self._group, generation, coordinator.member_id, self._settings.instance)
 
     async def _revoked(self, _app: Any, *_arguments: Any, **_options: Any) -> None:
-        self._recovered = self._generation = None
+        self._tenure.end()
         async with self._lock:
             for gauge in _OF_PARTITIONS:  # what is said of a partition is its next owner's to say
                 gauge.clear()
 
     async def _recover(self, app: Any, *_arguments: Any, **_options: Any) -> None:
-        self._recovered = self._generation = None
+        self._tenure.end()
         generation = app.consumer_generation_id
         partitions = sorted({tp.partition for tp in app.consumer.assignment()})
 
@@ -187,38 +188,24 @@ class Host:
 
         try:
             async with self._lock:
-                await self._in_thread(self._stage.recover, partitions, abandoned)
+                await self._in_thread(self._tenure.recover, generation, partitions, abandoned)
         except BaseException as error:
             self._fail(error)
             raise
-        self._recovered = generation
         logger.info("%s has partitions %s", self._stage.name, ", ".join(map(str, partitions)) or "none yet")
 
     async def _seek_positions(self, assigned: set[TP]) -> Mapping[TP, int]:
         assert self._app is not None
         generation = self._app.consumer_generation_id
-        if generation != self._recovered:
+        if generation != self._tenure.recovered:
             return {}  # Faust's fetcher asks, too, when the flow stops under it; recovery asks again
         try:
             async with self._lock:
-                positions = await self._in_thread(self._find_positions, assigned)
+                positions = await self._in_thread(self._tenure.find_positions, generation, set(assigned))
         except BaseException as error:
             self._fail(error)
             raise
-        self._generation = generation
-        return positions
-
-    def _find_positions(self, assigned: set[TP]) -> Mapping[TP, int]:
-        starts = self._stage.open(self._offsets.committed(assigned))
-        found = {}
-        for tp in assigned:
-            start = starts.get(tp)
-            beginning = self._offsets.beginning(*tp)
-            if start is not None and start < beginning:
-                logger.warning("%s/%d begins at %d, later than %d: its retention was too short", *tp, beginning, start)
-            found[tp] = beginning if start is None else max(start, beginning)
-        self._stage.read_from({(tp.topic, tp.partition): position for tp, position in found.items()})
-        return found
+        return {TP(*each): position for each, position in positions.items()}
 
     def _started(self, start: asyncio.Future[None]) -> None:
         error = None if start.cancelled() else start.exception()
@@ -239,7 +226,7 @@ class Host:
         last.daemon = True
         last.start()
         async with self._lock:
-            self._generation = None
+            self._tenure.end()
         assert self._app is not None
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await self._app.stop()

@@ -9,6 +9,7 @@ from schemas.registry import Registry
 from streams import metrics
 from streams.app import quieten_libraries
 from streams.ingest.stage import IngestStage
+from streams.kafka import Kafka
 from streams.members.engine import Engine, RealEngine
 from streams.members.stage import MembersStage
 from streams.runtime.host import Host
@@ -33,12 +34,14 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
     group = ingest_group(settings) if name == "ingest" else members_group(settings)
-    producer = TransactionalProducer(settings, name, f"{group}-{local.identity}")
+    kafka = Kafka(settings)
+    producer = TransactionalProducer(kafka, name, f"{group}-{local.identity}")
     stage: Stage
     if name == "ingest":
-        stage = IngestStage(settings, codec, producer)
+        stage = IngestStage(settings, kafka, codec, producer)
     else:
-        stage = MembersStage(settings, codec, producer, engine=engine or RealEngine(), directory=local.path)
+        deciding = engine or RealEngine()
+        stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path)
     return asyncio.run(_run(settings, stage, group, local))
 
 

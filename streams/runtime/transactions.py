@@ -21,9 +21,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams import metrics
 from streams.errors import RekindleError
-from streams.kafka import producer_config
+from streams.kafka import Kafka
 from streams.runtime.fault_points import pass_point
-from streams.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
 TRANSACTION_TIMEOUT_MS = 15_000  # how long one that a dead worker left open can hold up its heir
@@ -44,12 +43,11 @@ class PartitionsLostError(Exception):
 class TransactionalProducer:
     """The producer of one process and stage. Not thread-safe: the stage's one thread uses it."""
 
-    def __init__(self, settings: Settings, stage: str, transactional_id: str) -> None:
+    def __init__(self, kafka: Kafka, stage: str, transactional_id: str) -> None:
         self.stage = stage
         self._id = transactional_id
-        self._producer = Producer(
+        self._producer = kafka.producer(
             {
-                **producer_config(settings),
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "queue.buffering.max.messages": 1_000_000,
