@@ -185,7 +185,7 @@ def _conditions() -> Iterator[str]:
     yield from ("  lines: {some: {category: coffee, price: {gt: 4.5}}}", "  not: {segment: employees}", "```")
     yield from ("", "| operator | holds when |", "| --- | --- |")
     yield from (f"| `{operator.name}` | {operator.doc} |" for operator in OPERATORS.values())
-    yield from (f"| `{name}` | {(test.__doc__ or '').strip()} |" for name, test in records.QUANTIFIERS.items())
+    yield from (f"| `{name}` | {quantifier.doc} |" for name, quantifier in records.QUANTIFIERS.items())
     yield from ("", "| name | what |", "| --- | --- |", "| `total`, `lines`, … | a body field of the event at hand |")
     yield "| `entry.<field>` | a body field of the event that the journey was entered by |"
     yield from (f"| `member.{name}` | {_readable(kind)} |" for name, kind in names.MEMBER.items())

@@ -1,6 +1,6 @@
 """A condition and what it is asked about."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -8,6 +8,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from streams.engine.conditions.writing import Test, Writing
 from streams.engine.definition import DEFINED
 
 MISSING: Final = None
@@ -17,17 +18,18 @@ MISSING: Final = None
 class View(Protocol):
     """What a condition can ask: about the event at hand, the member, and the journey's entry event."""
 
-    def value(self, name: str) -> Any:
-        """The value of a name, `MISSING` if there is none.
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The fields of the event at hand: what names without a dot stand for."""
 
-        Names are as written: `total`, `member.city`, `counter.spend_30d`, `entry.order_id`.
+    def value(self, name: str) -> Any:
+        """The value of a name with a dot in it, `MISSING` if there is none.
+
+        Names are as written: `member.city`, `counter.spend_30d`, `entry.order_id`.
         """
 
     def in_segment(self, segment_id: str) -> bool:
         """Whether the member is in the segment."""
-
-
-Test = Callable[[View], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Node:
 
     path: tuple[str | int, ...]
 
-    def compile(self) -> Test:
-        """A closure that tests a view."""
+    def write(self, writing: Writing) -> str:
+        """An expression in Python that tests `view`, whose body is `body`; inside a quantifier, a `record` too."""
         raise NotImplementedError
 
     def children(self) -> "Iterator[Node]":
@@ -50,14 +52,14 @@ class Node:
 
 
 class Condition:
-    """Immutable; `holds(view)` is the compiled test itself, so that asking costs one call."""
+    """Immutable; `holds(view)` is the function written for it, so that asking costs one call."""
 
     __slots__ = ("_names", "holds", "source", "tree")
 
     def __init__(self, tree: Node, source: Any) -> None:
         self.tree = tree
         self.source = source
-        self.holds: Test = tree.compile()
+        self.holds: Test = Writing().finish(tree)
         self._names = frozenset(name for node in self.walk() for name in node.names())
 
     def names(self) -> frozenset[str]:

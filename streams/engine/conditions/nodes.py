@@ -6,8 +6,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from streams.engine.conditions.condition import Node, Test, View
+from streams.engine.conditions.condition import Node
 from streams.engine.conditions.operators import Operator
+from streams.engine.conditions.operators._kinds import KINDS, instant
+from streams.engine.conditions.writing import Writing, joined
 
 Path = tuple[str | int, ...]
 
@@ -26,22 +28,8 @@ class AllOf(Node):
     parts: tuple[Node, ...]
 
     @override
-    def compile(self) -> Test:
-        """Stops at the first part that doesn't hold."""
-        tests = tuple(part.compile() for part in self.parts)
-        if len(tests) == 1:
-            return tests[0]
-        if len(tests) == 2:  # noqa: PLR2004 - the commonest lengths without a loop
-            first, second = tests
-            return lambda view: first(view) and second(view)
-
-        def holds(view: View) -> bool:
-            for test in tests:  # noqa: SIM110 - a generator would cost more than the tests
-                if not test(view):
-                    return False
-            return True
-
-        return holds
+    def write(self, writing: Writing) -> str:
+        return joined((part.write(writing) for part in self.parts), "and", "True")
 
     @override
     def children(self) -> Iterator[Node]:
@@ -55,19 +43,8 @@ class AnyOf(Node):
     parts: tuple[Node, ...]
 
     @override
-    def compile(self) -> Test:
-        """Stops at the first part that holds."""
-        tests = tuple(part.compile() for part in self.parts)
-        if len(tests) == 1:
-            return tests[0]
-
-        def holds(view: View) -> bool:
-            for test in tests:  # noqa: SIM110 - a generator would cost more than the tests
-                if test(view):
-                    return True
-            return False
-
-        return holds
+    def write(self, writing: Writing) -> str:
+        return joined((part.write(writing) for part in self.parts), "or", "False")
 
     @override
     def children(self) -> Iterator[Node]:
@@ -81,10 +58,8 @@ class Not(Node):
     part: Node
 
     @override
-    def compile(self) -> Test:
-        """The opposite."""
-        test = self.part.compile()
-        return lambda view: not test(view)
+    def write(self, writing: Writing) -> str:
+        return f"(not {self.part.write(writing)})"
 
     @override
     def children(self) -> Iterator[Node]:
@@ -98,9 +73,8 @@ class InSegment(Node):
     segment: str
 
     @override
-    def compile(self) -> Test:
-        segment = self.segment
-        return lambda view: view.in_segment(segment)
+    def write(self, writing: Writing) -> str:
+        return f"view.in_segment({writing.constant(self.segment)})"
 
     @override
     def names(self) -> Iterator[str]:
@@ -116,14 +90,17 @@ class Compare(Node):
     operand: Any
 
     @override
-    def compile(self) -> Test:
+    def write(self, writing: Writing) -> str:
         """With a literal operand everything about it is worked out here, once."""
-        name, compiled = self.name, self.operator.compile
-        if not any(True for _ in refs(self.operand)):
-            test = compiled(self.operand)
-            return lambda view: test(view.value(name))
-        operand = self.operand
-        return lambda view: compiled(resolve(operand, view))(view.value(name))
+        value = writing.value(self.name)
+        if any(True for _ in refs(self.operand)):
+            return f"{writing.constant(self.operator.compile)}({_looked_up(self.operand, writing)})({value})"
+        kinds = KINDS.get(type(self.operand)) if self.operator.sign else None
+        if kinds is None or instant(self.operand) is not None:
+            return f"{writing.constant(self.operator.compile(self.operand))}({value})"
+        variable, operand = writing.variable(), writing.constant(self.operand)
+        kind = f"(type({variable} := {value}) in {writing.constant(kinds)}"
+        return f"{kind} and {variable} {self.operator.sign} {operand})"
 
     @override
     def names(self) -> Iterator[str]:
@@ -141,10 +118,10 @@ def refs(operand: Any) -> Iterator[Ref]:
             yield from refs(item)
 
 
-def resolve(operand: Any, view: View) -> Any:
+def _looked_up(operand: Any, writing: Writing) -> str:
     """The operand with its references looked up."""
     if isinstance(operand, Ref):
-        return view.value(operand.name)
+        return writing.value(operand.name)
     if isinstance(operand, list):
-        return [resolve(item, view) for item in operand]
-    return operand
+        return f"[{', '.join(_looked_up(item, writing) for item in operand)}]"
+    return writing.constant(operand)

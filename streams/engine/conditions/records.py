@@ -4,58 +4,28 @@ Inside, names are the record's fields; a `{ref: …}` still means the outer even
 list; a list that is missing makes all three false, as any other name that is missing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from typing_extensions import override
 
-from streams.engine.conditions.condition import Node, Test, View
+from streams.engine.conditions.condition import Node
+from streams.engine.conditions.writing import Writing
 
 
-class RecordView:
-    """A view of one record of a list; what isn't a field of it is asked of the view around it."""
+class Quantifier(NamedTuple):
+    """A search that stops at the first record for which the test's answer is `until`; `found` is what that means."""
 
-    __slots__ = ("_outer", "_record")
-
-    def __init__(self, record: dict[str, Any], outer: View) -> None:
-        self._record = record
-        self._outer = outer
-
-    def value(self, name: str) -> Any:
-        """The record's field; dotted names (`entry.…`, from references) are the outer view's."""
-        return self._outer.value(name) if "." in name else self._record.get(name)
-
-    def in_segment(self, segment_id: str) -> bool:
-        """As outside."""
-        return self._outer.in_segment(segment_id)
+    doc: str
+    until: bool
+    found: bool
 
 
-def some(test: Test, records: list[dict[str, Any]], view: View) -> bool:
-    """At least one record matches."""
-    for record in records:  # noqa: SIM110 - a generator would cost more than the tests
-        if test(RecordView(record, view)):
-            return True
-    return False
-
-
-def every(test: Test, records: list[dict[str, Any]], view: View) -> bool:
-    """All records match; so of none."""
-    for record in records:  # noqa: SIM110 - a generator would cost more than the tests
-        if not test(RecordView(record, view)):
-            return False
-    return True
-
-
-def none(test: Test, records: list[dict[str, Any]], view: View) -> bool:
-    """No record matches; so of none."""
-    return not some(test, records, view)
-
-
-QUANTIFIERS: dict[str, Callable[[Test, list[dict[str, Any]], View], bool]] = {
-    "some": some,
-    "every": every,
-    "none": none,
+QUANTIFIERS = {
+    "some": Quantifier("At least one record matches.", until=True, found=True),
+    "every": Quantifier("All records match; so of none.", until=False, found=False),
+    "none": Quantifier("No record matches; so of none.", until=True, found=False),
 }
 
 
@@ -71,15 +41,14 @@ class Records(Node):
     part: Node
 
     @override
-    def compile(self) -> Test:
+    def write(self, writing: Writing) -> str:
         """Tests record by record, until it is decided."""
-        name, test, quantify = self.name, self.part.compile(), QUANTIFIERS[self.quantifier]
-
-        def holds(view: View) -> bool:
-            records = view.value(name)
-            return isinstance(records, list | tuple) and quantify(test, records, view)  # type: ignore[arg-type]
-
-        return holds
+        records, quantifier = writing.variable(), QUANTIFIERS[self.quantifier]
+        search = writing.quantifier(self.part, until=quantifier.until)
+        kinds = writing.constant((list, tuple))
+        found = "" if quantifier.found else "not "
+        is_list = f"isinstance({records} := {writing.value(self.name)}, {kinds})"
+        return f"({is_list} and {found}{search}({records}, body, view))"
 
     @override
     def names(self) -> Iterator[str]:

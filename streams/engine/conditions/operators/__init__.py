@@ -18,12 +18,14 @@ class Operator:
     """An operator: `compile(operand)` gives a test of values.
 
     `accepts(operand)` says what was expected if the operand is none, else None. References are not resolved yet then.
+    `sign` is Python's for it, if numbers with numbers and strings with strings are compared by it.
     """
 
     name: str
     doc: str
     compile: Callable[[Any], Compiled]
     accepts: Callable[[Any], str | None]
+    sign: str | None = None
 
 
 def scalar(operand: Any) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 Comparison = Callable[[Any, Any], bool]
 NUMBERS = frozenset({int, Decimal, float})
+KINDS = {**dict.fromkeys(NUMBERS, NUMBERS), str: frozenset({str})}
+"""With which kinds an operand compares by a plain sign; a string that reads as a time needs more."""
 
 
 def comparable(value: Any) -> tuple[type, Any] | None:

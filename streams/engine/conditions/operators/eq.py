@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value equals the operand.",
     compile=lambda operand: compile_comparison(operand, operator.eq, ordered=False),
     accepts=scalar,
+    sign="==",
 )

@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value is not less than the operand.",
     compile=lambda operand: compile_comparison(operand, operator.ge, ordered=True),
     accepts=scalar,
+    sign=">=",
 )

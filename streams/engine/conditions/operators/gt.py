@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value is greater, later, or further in the alphabet.",
     compile=lambda operand: compile_comparison(operand, operator.gt, ordered=True),
     accepts=scalar,
+    sign=">",
 )

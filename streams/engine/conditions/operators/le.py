@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value is not greater than the operand.",
     compile=lambda operand: compile_comparison(operand, operator.le, ordered=True),
     accepts=scalar,
+    sign="<=",
 )

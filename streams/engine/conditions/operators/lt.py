@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value is less, earlier, or sooner in the alphabet.",
     compile=lambda operand: compile_comparison(operand, operator.lt, ordered=True),
     accepts=scalar,
+    sign="<",
 )

@@ -10,4 +10,5 @@ OPERATOR = Operator(
     doc="The value is of the operand's kind, and another one.",
     compile=lambda operand: compile_comparison(operand, operator.ne, ordered=False),
     accepts=scalar,
+    sign="!=",
 )

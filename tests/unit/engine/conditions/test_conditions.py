@@ -19,6 +19,10 @@ class Values:
         self.values = values or {}
         self.segments = segments
 
+    @property
+    def body(self) -> Mapping[str, Any]:
+        return self.values
+
     def value(self, name: str) -> Any:
         return self.values.get(name)
 
@@ -241,3 +245,21 @@ def test_orders_agree(value: Any, operand: Any) -> None:
     assert not (less and more)
     assert (at_most and at_least) is (holds({"v": operand}, v=value) and not isinstance(value, bool))
     assert at_most is (less or (at_most and at_least))
+
+
+@pytest.mark.parametrize(
+    "text", ["x') or True or ('", '"""\nraise SystemExit\n"""', "k0", "__import__('os')", "{}", "%s"]
+)
+def test_nothing_that_is_written_in_a_condition_is_run(text: str) -> None:
+    condition = parse({text: text, f"a.{text}": {"in": [text]}, "l": {"some": {text: {"ne": text}}}})
+    values: dict[str, Any] = {text: text, f"a.{text}": text, "l": [{text: "other"}]}
+    assert condition.holds(Values(values))
+    assert not condition.holds(Values(values | {text: "other"}))
+    assert not condition.holds(Values(values | {"l": [{text: text}, {}]}))
+
+
+def test_a_long_and_deep_condition_can_be_tested() -> None:
+    deep: dict[str, Any] = {"n": 5}
+    for _ in range(14):
+        deep = {"not": {"any": [deep, {"n": 6}]}}
+    assert holds({"any": [*({"n": number} for number in range(-3000, 0)), deep]}, n=5)
