@@ -260,6 +260,6 @@ def test_nothing_that_is_written_in_a_condition_is_run(text: str) -> None:
 
 def test_a_long_and_deep_condition_can_be_tested() -> None:
     deep: dict[str, Any] = {"n": 5}
-    for _ in range(14):
+    for _ in range(8):
         deep = {"not": {"any": [deep, {"n": 6}]}}
     assert holds({"any": [*({"n": number} for number in range(-3000, 0)), deep]}, n=5)
