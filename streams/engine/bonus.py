@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from streams.engine.events import Event
-from streams.engine.handling import Handling, active_accruals
+from streams.engine.handling import Handling
 from streams.engine.limits import ACCRUALS_KEPT_MAX
 from streams.engine.local_time import DAY_MS, days_after, local_moment, to_datetime, to_ms
 from streams.engine.state import Accrual, MemberState
+from streams.engine.view import active_accruals
 
 if TYPE_CHECKING:
     from streams.engine.triggers.bonus import BonusTrigger

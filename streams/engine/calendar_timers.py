@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from dateutil.relativedelta import relativedelta
 
-from streams.engine.handling import Handling, member_value
+from streams.engine.handling import Handling
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime, zone
+from streams.engine.view import member_value
 
 if TYPE_CHECKING:
     from streams.engine.state import MemberState

@@ -9,10 +9,11 @@ from typing import Any
 
 from streams.engine import windows
 from streams.engine.events import Event
-from streams.engine.handling import Handling, View
+from streams.engine.handling import Handling
 from streams.engine.limits import ORDERS_KEPT_MAX
 from streams.engine.profile import cut
 from streams.engine.state import Order, Tally
+from streams.engine.view import View
 
 
 def count(handling: Handling, event: Event) -> None:

@@ -7,12 +7,13 @@ messages are still pending keeps running until the last of them is decided.
 from typing import TYPE_CHECKING
 
 from streams.engine.events import Event
-from streams.engine.handling import Handling, View
+from streams.engine.handling import Handling
 from streams.engine.ids import share
 from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, STEPS_PER_RUN_MAX
 from streams.engine.script import FIRST, Script
 from streams.engine.state import Journey, pack
 from streams.engine.values import Duration
+from streams.engine.view import View
 
 if TYPE_CHECKING:
     from streams.engine.actions import Result

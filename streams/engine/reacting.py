@@ -4,12 +4,13 @@ Contract §4.5; and §4.3 for what a late event can still do.
 """
 
 from streams.engine.events import Event
-from streams.engine.handling import Handling, View
+from streams.engine.handling import Handling
 from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed, script_of
 from streams.engine.limits import MAILED_KEPT_MAX
 from streams.engine.matching import EventMatch
 from streams.engine.sending import answer
 from streams.engine.state import Journey
+from streams.engine.view import View
 
 
 def react(handling: Handling, event: Event) -> None:

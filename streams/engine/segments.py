@@ -10,9 +10,10 @@ from datetime import MAXYEAR, time
 from streams.engine import windows
 from streams.engine.counting import count
 from streams.engine.events import Event
-from streams.engine.handling import Handling, in_segment, note_time
+from streams.engine.handling import Handling, note_time
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime
 from streams.engine.state import Timer
+from streams.engine.view import in_segment
 
 SEGMENT_TIMER = "segment"
 ENTERED, LEFT = "segment_entered", "segment_left"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from streams.engine.channels import CHANNELS, Channel
 from streams.engine.commands import Dispatch
 from streams.engine.events import Event
-from streams.engine.handling import Handling, View, counter_value, member_value
+from streams.engine.handling import Handling
 from streams.engine.ids import derived_id
 from streams.engine.journeys import MESSAGE_TIMER, settle
 from streams.engine.limits import SENT_KEPT_MAX
@@ -19,6 +19,7 @@ from streams.engine.liquid_text import TemplateError
 from streams.engine.local_time import next_local, within
 from streams.engine.profile import consents
 from streams.engine.state import Journey, MemberState, Pending, Sent
+from streams.engine.view import View, counter_value, member_value
 
 if TYPE_CHECKING:
     from streams.engine.actions import Message

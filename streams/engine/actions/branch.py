@@ -8,9 +8,10 @@ from typing_extensions import override
 
 from streams.engine.actions import Action, Result
 from streams.engine.conditions import Condition
-from streams.engine.handling import Handling, View
+from streams.engine.handling import Handling
 from streams.engine.script import Step
 from streams.engine.state import Journey
+from streams.engine.view import View
 
 
 class If(Action):

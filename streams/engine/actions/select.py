@@ -5,10 +5,11 @@ from typing import ClassVar
 from typing_extensions import override
 
 from streams.engine.actions import EXITS, Action, Result
-from streams.engine.handling import Handling, in_segment
+from streams.engine.handling import Handling
 from streams.engine.script import Step
 from streams.engine.state import Journey
 from streams.engine.values import Text
+from streams.engine.view import in_segment
 
 
 class Select(Action):

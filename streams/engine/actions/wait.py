@@ -10,13 +10,14 @@ from typing_extensions import override
 from streams.engine.actions import WAITS, Action, Result
 from streams.engine.definition import Loc, invalid
 from streams.engine.events import Event
-from streams.engine.handling import Handling, View
+from streams.engine.handling import Handling
 from streams.engine.journeys import WAIT_TIMER
 from streams.engine.local_time import next_local
 from streams.engine.matching import EventMatch
 from streams.engine.script import Step
 from streams.engine.state import Journey
 from streams.engine.values import Duration, LocalTime, Period, Text
+from streams.engine.view import View
 
 
 class WaitFor(EventMatch):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from streams.engine.definition import Kind
 
 if TYPE_CHECKING:
-    from streams.engine.handling import View
+    from streams.engine.view import View
 
 
 class Trigger(Kind):

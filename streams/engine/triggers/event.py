@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from streams.engine.conditions import Condition
-from streams.engine.handling import View
 from streams.engine.matching import with_own_segment
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
+from streams.engine.view import View
 
 
 class EventTrigger(Trigger):

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from streams.engine.handling import View
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
+from streams.engine.view import View
 
 
 class SegmentLeft(Trigger):
