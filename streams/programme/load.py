@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from streams.programme.bundle import Bundle
 from streams.programme.checks import check
+from streams.programme.compare import Comparison, compare, conflict_problems
 from streams.programme.definitions import Reading, read_definitions
 from streams.programme.problems import Problem, ProblemsError, errors, in_order
 from streams.programme.programme import EMPTY, Definitions, Programme
@@ -27,6 +28,19 @@ def load(bundles: Sequence[Bundle], number: int | None = None) -> Programme:
 def lint(bundle: Bundle) -> list[Problem]:
     """Everything that is wrong or doubtful, by file and place."""
     return _checked(bundle)[1]
+
+
+def compare_bundles(earlier: Sequence[Bundle], bundle: Bundle) -> tuple[list[Problem], Comparison | None]:
+    """What is wrong with the bundle, and what it changes against those before it (oldest first, the last in force).
+
+    Other content under a version that was in force is a mistake among the others. No comparison without an earlier
+    bundle, nor while the bundle has mistakes of its own.
+    """
+    reading, problems = _checked(bundle)
+    if not earlier or errors(problems):
+        return problems, None
+    comparison = compare([_earlier(each) for each in earlier], reading.definitions())
+    return in_order([*problems, *conflict_problems(reading, comparison.conflicts)]), comparison
 
 
 def _checked(bundle: Bundle) -> tuple[Reading, list[Problem]]:

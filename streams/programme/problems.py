@@ -1,11 +1,13 @@
 """What is wrong with a campaign directory, said so that a person can mend it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from streams.errors import InputError
 
 Severity = Literal["error", "warning"]
+_SUGGESTION = re.compile(r"\(did you mean `([^`]+)`\?\)|[:;] ((?:write|raise|name|state|add|remove|take) .+)$")
 
 
 class Problem(NamedTuple):
@@ -20,6 +22,12 @@ class Problem(NamedTuple):
     field: str
     message: str
     severity: Severity = "error"
+
+    @property
+    def suggestion(self) -> str | None:
+        """What to write or do instead, if the message knows it."""
+        found = _SUGGESTION.search(self.message)
+        return None if found is None else found[1] or found[2]
 
     def __str__(self) -> str:
         field = f" {self.field}:" if self.field else ""

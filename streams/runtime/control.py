@@ -7,7 +7,7 @@ none, and whoever reads of it finds it.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaException, Producer
 
@@ -31,10 +31,18 @@ def announce_tick(settings: Settings, tick: Tick) -> int:
     return partitions
 
 
-def apply_programme(settings: Settings, files: Mapping[str, str], *, now: int, occurred_at: int) -> int:
+def apply_programme(
+    settings: Settings,
+    files: Mapping[str, str],
+    *,
+    now: int,
+    occurred_at: int,
+    check: Callable[[list[dict[str, str]]], None],
+) -> int:
     """Publish a programme and announce it to every partition; returns its number. Raises `RekindleError`.
 
     `now` is when it was applied, `occurred_at` its place in time among the events (milliseconds since the epoch).
+    `check` is given the files of the programmes applied before, oldest first, and raises what forbids this one.
     """
     kafka = Kafka(settings)
     partitions = check_partitions(kafka)
@@ -43,7 +51,9 @@ def apply_programme(settings: Settings, files: Mapping[str, str], *, now: int, o
     codec = Codec(Registry.from_settings(settings))
     # two at once would take the same number: the fixed transactional id ends the one that began first
     producer = _transactional(settings, f"{settings.group_prefix}-campaigns")
-    number = max(read_programmes(kafka, settings.group_prefix), default=0) + 1
+    earlier = read_programmes(kafka, settings.group_prefix)
+    check([earlier[each] for each in sorted(earlier)])
+    number = max(earlier, default=0) + 1
     programme = json.dumps({"number": number, "applied_at": now, "files": dict(files)}, ensure_ascii=False)
     announcement = codec.encode(ProgrammeApplied(occurred_at=occurred_at, programme=number))
     records = [(PROGRAMMES, b"%d" % number, programme.encode(), 0)]
