@@ -62,7 +62,8 @@ def in_segment(handling: "Handling", segment_id: str) -> bool:
     assigned = state.assigned.get(segment_id)
     if assigned is not None:
         return assigned
-    segment = handling.programme.segments.get(segment_id)
+    programme = handling.programme
+    segment = programme.segments.get(segment_id) or programme.former_segments.get(segment_id)
     if segment is None:
         return False
     if segment.where is not None:
