@@ -30,6 +30,11 @@ lag_records = Gauge(
     "Records of a partition that were fetched or announced by the broker but not handled yet.",
     ["stage", "topic", "partition"],
 )
+stalled_seconds = Gauge(
+    "rekindle_stalled_seconds",
+    "For how long the stage has had lag and made no progress; past REKINDLE_WATCHDOG_SECONDS the process ends.",
+    ["stage"],
+)
 stale_batches = Counter(
     "rekindle_stale_batches", "Batches dropped because the partitions were dealt out anew after the fetch.", ["stage"]
 )

@@ -58,6 +58,9 @@ class Settings:
     metrics_host: str = _setting("127.0.0.1", "address that /metrics listens on")
     group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
     batch_records_max: int = _setting(5000, "records of one partition handled in one transaction, at most")
+    watchdog_seconds: int = _setting(
+        120, "a worker that has lag and makes no progress for so many seconds ends; 0: it never does"
+    )
     outbox: Path = _setting(Path("build/outbox"), "folder that the file gateway writes to")
     gateway_sms: str = _setting("file", "gateway of the sms channel")
     gateway_email: str = _setting("file", "gateway of the email channel: file or smtp")

@@ -1,11 +1,13 @@
-"""Named points at which a test may kill the process, as a power cut would: in a commit, in recovery, anywhere.
+"""Named points at which a test may kill or hang the process, as a power cut would: in a commit, in recovery, anywhere.
 
-`REKINDLE_FAULT="members.committed:3"` ends the process with SIGKILL when it passes that point for the third time. The
-variable is read once, at import; without it a point costs one comparison.
+`REKINDLE_FAULT="members.committed:3"` ends the process with SIGKILL when it passes that point for the third time;
+`members.committed:3:hang` leaves it there for ever, as a deadlock would. The variable is read once, at import; without
+it a point costs one comparison.
 """
 
 import os
 import signal
+import threading
 
 VARIABLE = "REKINDLE_FAULT"
 NAMES = (
@@ -18,12 +20,12 @@ NAMES = (
 )
 
 
-def _configured() -> tuple[str, int]:
-    name, _, count = os.environ.get(VARIABLE, "").partition(":")
-    return name, int(count or 1)
+def _configured() -> tuple[str, int, bool]:
+    name, count, manner = [*os.environ.get(VARIABLE, "").split(":"), "", ""][:3]
+    return name, int(count or 1), manner == "hang"
 
 
-_name, _remaining = _configured()
+_name, _remaining, _hangs = _configured()
 
 
 def pass_point(stage: str, point: str) -> None:
@@ -32,5 +34,7 @@ def pass_point(stage: str, point: str) -> None:
     if _name == "" or _name != f"{stage}.{point}":
         return
     _remaining -= 1
+    if _remaining == 0 and _hangs:
+        threading.Event().wait()
     if _remaining == 0:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -32,11 +31,11 @@ from streams.runtime.local_state import LocalState
 from streams.runtime.stage import Stage
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError
+from streams.runtime.watchdog import Positions, Watchdog
 from streams.settings import Settings
 
 IDLE_SECONDS = 0.25
 STOP_SECONDS_MAX = 8.0
-BUSY_SECONDS_MAX = 120.0
 
 _OF_PARTITIONS = (
     metrics.lag_records,
@@ -65,7 +64,8 @@ class Host:
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
         self._app: faust.App | None = None
-        self._busy_since: float | None = None
+        self._positions: Positions = {}
+        self._watchdog = Watchdog(settings, stage.name, lambda: self._positions if self.ready else {})
 
     @property
     def ready(self) -> bool:
@@ -73,10 +73,8 @@ class Host:
         return self._tenure.generation is not None
 
     def complaint(self) -> str | None:
-        """Say what is wrong with the process, None if nothing is: a batch takes seconds at most."""
-        since = self._busy_since
-        seconds = 0.0 if since is None else time.monotonic() - since
-        return f"{self._stage.name} has had a batch in hand for {seconds:.0f} s" if seconds > BUSY_SECONDS_MAX else None
+        """Say what is wrong with the process, None if nothing is."""
+        return self._watchdog.complaint()
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or a failure; returns the exit status."""
@@ -92,6 +90,7 @@ class Host:
         start = asyncio.ensure_future(self._app.start())
         start.add_done_callback(self._started)
         idle = asyncio.ensure_future(self._idle())
+        self._watchdog.start()
         await self._ended.wait()
         idle.cancel()
         await self._stop(start)
@@ -151,11 +150,8 @@ class Host:
                 if not self._tenure.takes(generation, self._app.consumer_generation_id):
                     metrics.stale_batches.labels(self._stage.name).inc()
                     return
-                self._busy_since = time.monotonic()
-                try:
-                    await self._in_thread(action, self._group_metadata(generation))
-                finally:
-                    self._busy_since = None
+                await self._in_thread(action, self._group_metadata(generation))
+                self._positions = dict(self._stage.next_offsets())
                 consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
         except PartitionsLostError as lost:
             logger.warning("%s: partitions went to another worker, nothing was written (%s)", self._stage.name, lost)
@@ -205,6 +201,7 @@ class Host:
         except BaseException as error:
             self._fail(error)
             raise
+        self._positions = positions
         return {TP(*each): position for each, position in positions.items()}
 
     def _started(self, start: asyncio.Future[None]) -> None:
@@ -225,6 +222,7 @@ class Host:
         last = threading.Timer(STOP_SECONDS_MAX, os._exit, [0 if self._failure is None else 1])
         last.daemon = True
         last.start()
+        self._watchdog.close()
         async with self._lock:
             self._tenure.end()
         assert self._app is not None

@@ -1,0 +1,96 @@
+"""Ends a worker that has lag and makes no progress: whatever is stuck in it, its partitions go to another.
+
+A thread of its own looks at the broker through a connection of its own, so that neither a stuck batch, nor a stuck
+event loop, nor a client that has stopped fetching can hide the lag. While the broker doesn't answer nothing is judged:
+a restart wouldn't help. After a pause of the whole process (SIGSTOP, a machine that slept) the time begins anew.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from streams import metrics
+from streams.kafka import consumer_config
+from streams.settings import Settings
+
+LOOK_EVERY_SECONDS = 2.0
+PAUSE_SECONDS = 10.0
+ANSWER_SECONDS_MAX = 2.0
+
+Positions = Mapping[tuple[str, int], int]
+"""The next record to handle of each input that this process owns and whose state is ready."""
+
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """How long there has been lag without progress. Time is an argument: seconds, by any clock that never goes back."""
+
+    def __init__(self, now: float) -> None:
+        self._since = self._looked_at = now
+        self._positions: Positions = {}
+
+    def look(self, now: float, positions: Positions, ends: Positions | None) -> float:
+        """Return the seconds without progress; `ends` is None when the broker didn't answer."""
+        paused = now - self._looked_at > PAUSE_SECONDS
+        behind = ends is not None and any(positions[place] < end for place, end in ends.items() if place in positions)
+        if paused or not behind or positions != self._positions:
+            self._since = now
+        self._looked_at, self._positions = now, positions
+        return now - self._since
+
+
+class Watchdog:
+    """Looks every two seconds; `stalled_seconds` is what it saw last."""
+
+    def __init__(self, settings: Settings, stage: str, positions: Callable[[], Positions]) -> None:
+        self.stalled_seconds = 0.0
+        self._limit_seconds = settings.watchdog_seconds
+        self._stage = stage
+        self._positions = positions
+        self._settings = settings
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, unless the setting says never to."""
+        if self._limit_seconds > 0:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def complaint(self) -> str | None:
+        """Say what is wrong, None if nothing is: `/health` tells it well before the process is ended."""
+        if self.stalled_seconds < self._limit_seconds / 2 or self.stalled_seconds == 0:
+            return None
+        return f"{self._stage} has lag and has made no progress for {self.stalled_seconds:.0f} s"
+
+    def _run(self) -> None:
+        consumer = Consumer(consumer_config(self._settings, f"{self._settings.group_prefix}-watchdog"))
+        progress = Progress(time.monotonic())
+        while not self._ended.wait(LOOK_EVERY_SECONDS):
+            positions = self._positions()
+            ends = _ends(consumer, positions)
+            self.stalled_seconds = progress.look(time.monotonic(), positions, ends)
+            metrics.stalled_seconds.labels(self._stage).set(self.stalled_seconds)
+            if self.stalled_seconds > self._limit_seconds:
+                logger.error("%s; the process ends, its partitions go to another", self.complaint())
+                os._exit(1)  # what is stuck could not be asked to end
+        consumer.close()
+
+
+def _ends(consumer: Consumer, positions: Positions) -> Positions | None:
+    ends = {}
+    try:
+        for topic, partition in positions:
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS_MAX)
+            ends[topic, partition] = int(end)
+    except KafkaException:
+        return None
+    return ends
