@@ -1,8 +1,98 @@
-"""What holds for all tests: those that look at a page with a browser are chosen only where there is one."""
+"""Kafka, the registry and ClickHouse for a test session: the real ones, started once, ended for certain.
+
+A test that needs them carries `@pytest.mark.services` and takes `settings` (for code in this process) or
+`environment` (for `rekindle` as a process); both have folders of the test's own. Topics have fixed names, so a test
+that needs an empty log takes `fresh_topics`, one that needs empty tables `fresh_database`.
+
+Tests that look at a page with a browser are chosen only where there is one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.support import find_browser
+from infra import local
+from infra.local import Services
+from streams import settings as settings_module
+from streams.settings import Settings
+from tests.support import Command, Guard, find_browser, renew_database, renew_topics
+
+
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    """Ends what the session started, also when pytest itself is killed (a timeout by thread, a kill -9)."""
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Services:
+    """One broker, one registry, one ClickHouse for the session; the guard ends them."""
+    directory = tmp_path_factory.mktemp("services")
+    guard.watch_services(directory)
+    return local.up(directory)
+
+
+@pytest.fixture
+def environment(services: Services, tmp_path: Path) -> dict[str, str]:
+    """The settings of `rekindle` processes: these services, and folders of this test."""
+    return _environment(services, tmp_path)
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """The same as a value, for code that runs in this process."""
+    return settings_module.load(environment)
+
+
+@pytest.fixture(scope="module")
+def module_environment(services: Services, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """As `environment`, one for all tests of a module."""
+    return _environment(services, tmp_path_factory.mktemp("module"))
+
+
+@pytest.fixture(scope="module")
+def module_settings(module_environment: dict[str, str]) -> Settings:
+    """As `settings`, one for all tests of a module."""
+    return settings_module.load(module_environment)
+
+
+@pytest.fixture
+def fresh_topics(settings: Settings) -> None:
+    """All topics of the pipeline, empty, and no consumer groups."""
+    renew_topics(settings)
+
+
+@pytest.fixture(scope="module")
+def module_fresh_topics(module_settings: Settings) -> None:
+    """As `fresh_topics`, once for a module."""
+    renew_topics(module_settings)
+
+
+@pytest.fixture
+def fresh_database(settings: Settings) -> None:
+    """The pipeline's ClickHouse database, empty: no tables, no applied migrations."""
+    renew_database(settings)
+
+
+@pytest.fixture
+def process(environment: dict[str, str], tmp_path: Path, guard: Guard) -> Iterator[Callable[..., Command]]:
+    """Starts a long-running `rekindle` command: `process("worker", env={...})`; all are ended with the test."""
+    with ExitStack() as started:
+
+        def start(*args: str | Path, env: Mapping[str, str] | None = None) -> Command:
+            log = tmp_path / f"{len(list(tmp_path.glob('*.log')))}-{args[0]}.log"
+            return started.enter_context(Command(*args, env={**environment, **(env or {})}, log=log, guard=guard))
+
+        yield start
+
+
+def _environment(services: Services, directory: Path) -> dict[str, str]:
+    own = {"REKINDLE_DATA_DIR": str(directory / "data"), "REKINDLE_OUTBOX": str(directory / "outbox")}
+    return {**services.environment(), **own}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
