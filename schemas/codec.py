@@ -21,7 +21,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
 from schemas.keys import event_key
 from schemas.registry import SchemaSource, UnknownSchemaError
-from streams.engine.commands import Award, Command, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 
 VALUE_BYTES_MAX = 1_048_576
@@ -31,11 +31,12 @@ _PREFIX = struct.Struct(">bI")
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
 _LOG_RECORDS = frozenset({*_EVENT_OF_RECORD, "rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
-_STRUCTS: Mapping[str, type[Dispatch | Award | Decision | Webhook | DeadLetter | ProgrammeApplied]] = {
+_STRUCTS: Mapping[str, type[Command | DeadLetter | ProgrammeApplied]] = {
     "rekindle.commands.Dispatch": Dispatch,
     "rekindle.commands.Award": Award,
     "rekindle.commands.Decision": Decision,
     "rekindle.commands.Webhook": Webhook,
+    "rekindle.commands.Attribution": Attribution,
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
 }
@@ -142,7 +143,7 @@ class Codec:
         return self._decode(values, wanted, _headers, _HEADER_FIELDS)
 
     def decode_commands(self, values: Sequence[bytes]) -> list[Command | BadRecord]:
-        """Decode dispatches, awards, decisions and webhooks, in order."""
+        """Decode dispatches, awards, decisions, webhooks and attributions, in order."""
         return self._decode(values, _COMMANDS, _structs)
 
     def decode_control(self, values: Sequence[bytes]) -> list[Tick | ProgrammeApplied | BadRecord]:

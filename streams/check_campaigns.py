@@ -2,10 +2,10 @@
 
 A test file is a list of cases. Each has a `name`, `given` (events as flat mappings, like lines of a file of events;
 `event_id` and `source` may be left out), `until`, and what the campaign must do by then: `dispatches`, `awards`,
-`webhooks`, `decisions`, each a list in order. The whole programme of the directory is in force, so caps and quiet hours
-act, but only the commands of the campaign beside the file count. An expected entry names the fields that matter and no
-others (`content: {subject: …}` leaves the text free); the number of entries must agree. A list that isn't given isn't
-checked.
+`webhooks`, `attributions`, `decisions`, each a list in order. The whole programme of the directory is in force, so
+caps and quiet hours act, but only the commands of the campaign beside the file count. An expected entry names the
+fields that matter and no others (`content: {subject: …}` leaves the text free); the number of entries must agree. A
+list that isn't given isn't checked.
 
 The campaign beside the file runs as if it were live, whatever its `status`: that is how a draft is tried before anybody
 gets a message. The others run by their own status, so drafts don't meet each other. A case may say otherwise with
@@ -27,7 +27,7 @@ import msgspec
 from schemas.values import format_time
 from streams.compare_commands import compare
 from streams.cover_campaigns import Coverage
-from streams.engine.commands import Award, Command, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
 from streams.engine.events import Event, LogRecord
 from streams.errors import InputError
 from streams.programme import Programme, load, read_directory
@@ -42,6 +42,7 @@ _KINDS: Mapping[str, type[Command]] = {
     "dispatches": Dispatch,
     "awards": Award,
     "webhooks": Webhook,
+    "attributions": Attribution,
     "decisions": Decision,
 }
 

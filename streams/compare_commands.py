@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 Entry = Mapping[str, Any]
-_BRIEF = ("at", "action", "channel", "amount", "currency", "outcome", "reason", "url")
+_BRIEF = ("at", "action", "channel", "purchase", "amount", "currency", "outcome", "reason", "url")
 
 
 def compare(name: str, expected: Sequence[Any], found: Sequence[Entry]) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from streams.engine.commands import Award, Command, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch
 from streams.engine.liquid_text import plain_number
 from streams.engine.local_time import to_datetime
 
@@ -49,6 +49,25 @@ def format_command(command: Command) -> str:
             "action": command.action,
             "outcome": command.outcome,
             "reason": command.reason,
+        }
+    elif isinstance(command, Attribution):
+        fields = {
+            "kind": "attribution",
+            "at": iso(command.at),
+            "attribution_id": command.attribution_id,
+            "member_id": command.member_id,
+            "dispatch_id": command.dispatch_id,
+            "campaign": command.campaign,
+            "version": command.version,
+            "action": command.action,
+            "channel": command.channel,
+            "event": command.event,
+            "event_id": command.event_id,
+            "occurred_at": iso(command.occurred_at),
+            "purchase": command.purchase,
+            "amount": plain(command.amount),
+            "touch": command.touch,
+            "touched_at": iso(command.touched_at),
         }
     else:
         fields = {

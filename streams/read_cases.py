@@ -17,9 +17,9 @@ from streams.engine.events import LogRecord
 from streams.errors import InputError
 from streams.programme.yaml_text import Document, read_yaml
 
-KINDS = ("dispatches", "awards", "webhooks", "decisions")
+KINDS = ("dispatches", "awards", "webhooks", "attributions", "decisions")
 MESSAGE = "dispatch_of"
-TIMES = ("at", "not_after", "activates_at", "expires_at")
+TIMES = ("at", "not_after", "activates_at", "expires_at", "occurred_at", "touched_at")
 _FIELDS = ("name", "given", "until", "start", "status", *KINDS)
 _STATUSES = ("live", "draft", "paused", "stopped")
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -40,7 +40,8 @@ def command(ctx: click.Context, directory: Path, members: int | None, keep: bool
     """Replay a real year of 155,848 receipts through the whole pipeline, on this machine.
 
     Kafka, two workers, two senders, ClickHouse; then the log is simulated, and both must agree to the id of every
-    message and award. Ends with a report in HTML, a table, and summary.json; exit status 1 if they don't agree.
+    message, award and attribution. Ends with a report in HTML, a table, and summary.json; exit
+    status 1 if they don't agree.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -109,7 +110,10 @@ def _show(result: "Result", display: "Display") -> None:
     suppressed = ", ".join(f"{reason} {count:,}" for reason, count in summary["suppressed"].items())
     say(f"suppressed: {suppressed or 'nothing'}; dead letters: {summary['dead_letters']:,}", soft_wrap=True)
     if summary["agrees_with_simulate"]:
-        say("[green]✓ the simulation of the log gives the same dispatches and awards, to the id[/]", soft_wrap=True)
+        say(
+            "[green]✓ the simulation of the log gives the same dispatches, awards and attributions, to the id[/]",
+            soft_wrap=True,
+        )
     for problem in result.problems:
         say(f"[red]✗[/] {problem}", soft_wrap=True)
     say(f"report: {result.report}", soft_wrap=True)

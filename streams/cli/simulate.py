@@ -34,16 +34,26 @@ class Moment(click.ParamType):
 @click.option("--start", type=Moment(), help="When the campaigns come into force; by default before the first event.")
 @click.option("--in-order", is_flag=True, help="Handle the events as they stand, as a log would.")
 @click.option("--decisions", is_flag=True, help="Also print why something was not done.")
-def command(campaigns: Path, events: Path, until: int, start: int | None, in_order: bool, decisions: bool) -> None:
+@click.option("--attributions", is_flag=True, help="Also print which dispatch each purchase is attributed to.")
+def command(
+    campaigns: Path,
+    events: Path,
+    until: int,
+    start: int | None,
+    in_order: bool,
+    decisions: bool,
+    attributions: bool,
+) -> None:
     """Run CAMPAIGNS over EVENTS (JSON lines) and print dispatches and awards as JSON lines."""
     from schemas.json_lines import read_file
-    from streams.engine.commands import Decision
+    from streams.engine.commands import Attribution, Decision
     from streams.output_lines import format_command
     from streams.programme import load, read_directory
     from streams.simulate import simulate
 
     programme = load([read_directory(campaigns)])
     records = [(record, None if place is None else place.partition) for record, place in read_file(events)]
+    left_out = (*[Decision] * (not decisions), *[Attribution] * (not attributions))
     for item in simulate(programme, records, until=until, start=start, in_order=in_order):
-        if decisions or not isinstance(item, Decision):
+        if not isinstance(item, left_out):
             sys.stdout.write(format_command(item) + "\n")  # type: ignore[arg-type]

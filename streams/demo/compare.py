@@ -1,8 +1,8 @@
 """Is the live run what the simulation of its log gives? Compared by id, then field by field; order doesn't matter.
 
-The live side is what stands in `send.*` and `bonus.awards`, committed records only; the other side is the output of
-`rekindle simulate --in-order` on the log that the live run exported. A command that stands twice on either side is a
-difference too: exactly once is half of what the demo is about.
+The live side is what stands in `send.*`, `bonus.awards` and `attributions`, committed records only; the other side is
+the output of `rekindle simulate --in-order --attributions` on the log that the live run exported. A command that stands
+twice on either side is a difference too: exactly once is half of what the demo is about.
 """
 
 import json
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.engine.commands import Award, Dispatch
+from streams.engine.commands import Attribution, Award, Dispatch
 from streams.errors import InputError
 from streams.output_lines import format_command
 
-_ID = {"dispatch": "dispatch_id", "award": "award_id"}
+_ID = {"dispatch": "dispatch_id", "award": "award_id", "attribution": "attribution_id"}
 _SHOWN = 5
 
 
@@ -33,8 +33,8 @@ class Comparison:
         return not self.differences
 
 
-def compare(live: Iterable[Dispatch | Award], simulated: Path) -> Comparison:
-    """Compare dispatches and awards. Raises `InputError` when `simulated` isn't the output of a simulation."""
+def compare(live: Iterable[Dispatch | Award | Attribution], simulated: Path) -> Comparison:
+    """Compare what both sides put out. Raises `InputError` when `simulated` isn't the output of a simulation."""
     ours: dict[str, Mapping[str, Any]] = {}
     theirs: dict[str, Mapping[str, Any]] = {}
     twice: Counter[str] = Counter()

@@ -5,8 +5,8 @@
    in exact order of time, and the log is the same in every run.
 3. Two workers, two senders and the sink start, and run until everything is handled; a last tick takes the clocks of
    all members on to the end; then again until everything is handled, delivery statuses included.
-4. The log is exported and simulated; dispatches and awards of both must be the same, to the id, and ClickHouse must
-   hold what Kafka holds.
+4. The log is exported and simulated; dispatches, awards and attributions of both must be the same, to the id, and
+   ClickHouse must hold what Kafka holds.
 
 Whatever happens, all processes are ended: nothing of a demo outlives it unless it is asked to stay.
 """
@@ -37,10 +37,10 @@ from streams.demo.outputs import count_records, read_commands
 from streams.demo.progress import Watch
 from streams.demo.report import Facts, Sample, write_report
 from streams.demo.scrape import read_steps
-from streams.engine.commands import Award, Command, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
-from streams.topics import AWARDS, DEAD_LETTERS, DECISIONS, dispatch_topic
+from streams.topics import ATTRIBUTIONS, AWARDS, DEAD_LETTERS, DECISIONS, dispatch_topic
 
 UNTIL = "2018-06-30T00:00:00Z"
 CAMPAIGNS = Path(__file__).parent.parent.parent / "campaigns"
@@ -203,7 +203,7 @@ class _Run:
         self.children.restart(WORKERS[0])
 
     def _commands(self) -> Iterator[Command]:
-        yield from read_commands(self.settings, [*map(dispatch_topic, _CHANNELS), AWARDS, DECISIONS])
+        yield from read_commands(self.settings, [*map(dispatch_topic, _CHANNELS), AWARDS, ATTRIBUTIONS, DECISIONS])
 
     def _await_stored(self, counted: summary.Tally) -> tuple[summary.Stored, list[str]]:
         """Wait until ClickHouse holds what Kafka holds; else tell what is missing."""
@@ -217,10 +217,10 @@ class _Run:
                 self.children.check()
                 time.sleep(_LOOK_S)
 
-    def _simulate(self, commands: list[Dispatch | Award]) -> Comparison:
+    def _simulate(self, commands: list[Dispatch | Award | Attribution]) -> Comparison:
         log, simulated = self.directory / "log.jsonl", self.directory / "simulated.jsonl"
         self.children.run(["log", "--export", str(log)])
-        arguments = ["simulate", str(CAMPAIGNS), str(log), "--until", UNTIL, "--in-order"]
+        arguments = ["simulate", str(CAMPAIGNS), str(log), "--until", UNTIL, "--in-order", "--attributions"]
         with simulated.open("w", encoding="utf-8") as lines:
             lines.writelines(self.children.stream(arguments))
         return compare(commands, simulated)

@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from rich.table import Table
 
-from streams.engine.commands import Award, Command, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch
 
 
 @dataclass(slots=True)
@@ -19,15 +20,21 @@ class Tally:
     awards: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     decisions: int = 0
+    attributions: int = 0
+    attributed: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
-    def count(self, commands: Iterable[Command]) -> Iterator[Dispatch | Award]:
-        """Count commands, and hand on those that anybody gets: dispatches and awards."""
+    def count(self, commands: Iterable[Command]) -> Iterator[Dispatch | Award | Attribution]:
+        """Count commands, and hand on those that the simulation prints: dispatches, awards and attributions."""
         for command in commands:
             if isinstance(command, Dispatch):
                 self.dispatches[command.campaign][command.channel] += 1
                 yield command
             elif isinstance(command, Award):
                 self.awards[command.campaign] += 1
+                yield command
+            elif isinstance(command, Attribution):
+                self.attributions += 1
+                self.attributed[command.campaign] += command.amount
                 yield command
             elif isinstance(command, Decision):
                 self.decisions += 1
@@ -50,6 +57,7 @@ class Stored:
     dispatches: int
     awards: int
     decisions: int
+    attributions: int
     reported: int
 
     def missing(self, tally: Tally) -> list[str]:
@@ -58,6 +66,7 @@ class Stored:
             ("dispatches", self.dispatches, tally.messages),
             ("awards", self.awards, sum(tally.awards.values())),
             ("decisions", self.decisions, tally.decisions),
+            ("attributions", self.attributions, tally.attributions),
             ("dispatches with a status", self.reported, tally.messages),
         )
         return [
@@ -72,6 +81,7 @@ SELECT (SELECT count() FROM events),
        (SELECT count() FROM purchases WHERE type = 'purchase_completed'),
        (SELECT uniqExact(key) FROM purchases WHERE type = 'purchase_completed'),
        (SELECT count() FROM dispatches), (SELECT count() FROM awards), (SELECT count() FROM decisions),
+       (SELECT count() FROM attributions),
        (SELECT uniqExact(dispatch_id) FROM delivery_statuses)
 """
 
@@ -91,6 +101,7 @@ def summarise(
         "events": stored.events,
         "dispatches": {name: dict(sorted(counted.dispatches[name].items())) for name in sorted(counted.dispatches)},
         "awards": sum(counted.awards.values()),
+        "attributed": {name: float(amount) for name, amount in sorted(counted.attributed.items())},
         "suppressed": dict(counted.suppressed.most_common()),
         "dead_letters": dead_letters,
         "agrees_with_simulate": agrees,

@@ -1,4 +1,4 @@
-"""What the engine puts out: dispatches, awards, decisions, webhooks.
+"""What the engine puts out: dispatches, awards, decisions, webhooks, attributions.
 
 Imperative, with derived ids, stamped with the member's clock. Times are milliseconds since the epoch in UTC.
 """
@@ -72,4 +72,28 @@ class Webhook(msgspec.Struct, kw_only=True):
     body: Any
 
 
-Command = Dispatch | Award | Decision | Webhook
+class Attribution(msgspec.Struct, kw_only=True):
+    """The purchase of a receipt belongs to a dispatch; or a part of it no longer does, then `amount` is negative.
+
+    `event`, `event_id` and `occurred_at` are those of the purchase, return or cancelled order; `touch` says whether the
+    dispatch was `clicked`, `delivered` or only `sent` by the purchase, at `touched_at`.
+    """
+
+    at: int
+    attribution_id: str
+    member_id: str
+    dispatch_id: str
+    campaign: str
+    version: int
+    action: str
+    channel: str
+    event: str
+    event_id: str
+    occurred_at: int
+    purchase: str | None = None
+    amount: Decimal
+    touch: str
+    touched_at: int
+
+
+Command = Dispatch | Award | Decision | Webhook | Attribution

@@ -8,6 +8,14 @@ STEPS_PER_RUN_MAX = 1_000
 JOURNEYS_PER_MEMBER_MAX = 200
 TIMERS_FIRED_PER_HANDLING_MAX = 10_000
 SENT_KEPT_MAX = 500
+CLICKS_KEPT_MAX = 5
+"""Clicks remembered of one message, the latest."""
+LATE_PURCHASE_MS = 7 * 86_400_000
+"""A purchase that comes later than this is attributed to nothing; so long a message is kept beyond its period."""
+RETURN_MS = 30 * 86_400_000
+"""A return corrects the attribution of a purchase that was made less than this before."""
+ATTRIBUTED_KEPT_MAX = 20
+"""Purchases remembered of those attributed to one message, the latest."""
 ORDERS_KEPT_MAX = 50
 CART_LINES_MAX = 500
 ACCRUALS_KEPT_MAX = 1_000

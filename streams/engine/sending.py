@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from streams.engine.attribution import remember
 from streams.engine.channels import CHANNELS, Channel
 from streams.engine.commands import Dispatch
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.ids import derived_id
 from streams.engine.journeys import MESSAGE_TIMER, settle
-from streams.engine.limits import SENT_KEPT_MAX
 from streams.engine.liquid_text import TemplateError
 from streams.engine.local_time import next_local, within
 from streams.engine.profile import consents
-from streams.engine.state import Journey, MemberState, Pending, Sent
+from streams.engine.state import Journey, MemberState, Pending
 from streams.engine.view import View, counter_value, member_value
 
 if TYPE_CHECKING:
@@ -172,8 +172,7 @@ def _send(
         network=network,
     )
     handling.output.append(dispatch)
-    state.sent.append(Sent(now, dispatch.dispatch_id, step.channel, journey.campaign, capped))
-    _prune_sent(handling, state)
+    remember(handling, dispatch, None if campaign.goal is None else campaign.goal.within, capped=capped)
     if message.as_ is not None:
         journey.named = {**journey.named, message.as_: [*journey.named.get(message.as_, ()), dispatch.dispatch_id]}
     later = pending.step + 1 < len(message.steps) and step.wait is not None
@@ -225,11 +224,6 @@ def _cap_in_the_way(handling: Handling, channel: str) -> _Verdict | None:
             return _Verdict("frequency_cap", cap.per.after(counting[len(counting) - cap.max]))
         return _Verdict("frequency_cap")
     return None
-
-
-def _prune_sent(handling: Handling, state: MemberState) -> None:
-    kept_ms = handling.programme.sent_kept_ms
-    state.sent = [sent for sent in state.sent if sent.at + kept_ms > handling.now][-SENT_KEPT_MAX:]
 
 
 def template_data(

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
+"""2: what a dispatch that was sent needs for attribution, and `rfm`."""
 BEFORE_ALL = -(2**62)
 """The clock of a member of whom nothing has been handled yet."""
 
@@ -74,14 +75,38 @@ class Journey(msgspec.Struct, array_like=True):
     entered_version: int | None = None
 
 
+class Attributed(msgspec.Struct, array_like=True, gc=False):
+    """A purchase that was attributed, while it may still be returned: `left` is what of its amount wasn't yet.
+
+    `at` is when it was made (ms); `clicked`, `delivered` or `sent` is `touch`, at `touched_at` (ms).
+    """
+
+    receipt_id: str
+    at: int
+    left: Decimal
+    touch: str
+    touched_at: int
+
+
 class Sent(msgspec.Struct, array_like=True, gc=False):
-    """A dispatch that was sent, as caps and attribution need it."""
+    """A dispatch that was sent, as caps and attribution need it.
+
+    `period` is the attribution period of the version that sent it, ISO 8601; None: nothing is attributed to it.
+    `sent_at`, `delivered_at` and `clicked` (the latest clicks, in order) are what the gateway reported, in ms.
+    """
 
     at: int
     dispatch_id: str
     channel: str
     campaign: str
     capped: bool
+    version: int = 0
+    action: str = ""
+    period: str | None = None
+    sent_at: int | None = None
+    delivered_at: int | None = None
+    clicked: list[int] = []
+    purchases: list[Attributed] = []
 
 
 class Tally(msgspec.Struct, array_like=True):
@@ -173,7 +198,8 @@ class MemberState(msgspec.Struct, array_like=True):
     `clock` is the greatest time handled so far (ms). `seen` maps the hash of (source, event id) to the clock when it
     was first handled. `last_at` keeps, per event type, the latest two distinct times. `entries` is the time of the
     last entry by campaign. `dated` remembers the years in which a date trigger came due (see `note_date`), `mailed`
-    the mailings that were made. `parked` holds due timers of paused campaigns.
+    the mailings that were made. `parked` holds due timers of paused campaigns. `rfm` is the value of each family of RFM
+    segments.
     """
 
     key: str
@@ -203,6 +229,7 @@ class MemberState(msgspec.Struct, array_like=True):
     accruals: list[Accrual] = []
     noticed: list[str] = []
     orders: list[Order] = []
+    rfm: dict[str, int | str] = {}
 
     def next_due(self) -> int | None:
         """When the earliest timer is due, in ms; None without timers."""
@@ -226,7 +253,9 @@ def encode(state: MemberState) -> bytes:
 
 def decode(data: bytes) -> MemberState:
     """The state that `encode` wrote, by this or any earlier version. Raises `msgspec.DecodeError` on other bytes."""
-    return _decoder.decode(data)
+    state = _decoder.decode(data)
+    state.version = VERSION
+    return state
 
 
 _DECIMAL, _DATE = 1, 2

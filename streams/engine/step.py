@@ -10,6 +10,7 @@ clock (§4.2), and a member without a timer due isn't loaded for it.
 
 from typing import TYPE_CHECKING
 
+from streams.engine.attribution import attribute
 from streams.engine.bonus import apply_to_bonus, set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers
 from streams.engine.carry_over import carry_over
@@ -142,6 +143,7 @@ def _apply(handling: Handling, event: Event) -> None:
         set_date_timers(handling)
         set_schedule_timers(handling, moved=True)
     count(handling, event)
+    attribute(handling, event)
 
 
 def _remember(state: MemberState, key: int) -> None:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
-from streams.engine.commands import Award, Command, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch
 from streams.engine.events import Event
-from streams.topics import AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
+from streams.topics import ATTRIBUTIONS, AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
 
 
 class Outgoing(NamedTuple):
@@ -45,4 +45,6 @@ def route(command: Command | Event) -> tuple[str, bytes, int]:
         return DECISIONS, key, command.at
     if isinstance(command, Award):
         return AWARDS, key, command.at
+    if isinstance(command, Attribution):
+        return ATTRIBUTIONS, key, command.at
     return WEBHOOKS, key, command.at

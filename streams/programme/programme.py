@@ -61,9 +61,10 @@ class Programme:
     `bonus`, `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
     `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
     counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
-    it asks for; `watched_segments` those that some campaign looks at. `sent_kept_ms`: how long a sent message can
-    still matter. `zone`: the programme's. Templates and polls fall back to earlier bundles; so do segments where a
-    running journey of an earlier version asks for one (`former_segments`), but nobody enters or leaves those any more.
+    it asks for; `watched_segments` those that some campaign looks at. `caps_kept_ms`: how long a sent message can
+    still matter to a cap. `zone`: the programme's. Templates and polls fall back to earlier bundles; so do segments
+    where a running journey of an earlier version asks for one (`former_segments`), but nobody enters or leaves those
+    any more.
     """
 
     campaigns: tuple[Campaign, ...]
@@ -84,7 +85,7 @@ class Programme:
     mailings_now: tuple[Campaign, ...]
     watched_segments: tuple[str, ...]
     turning: tuple[Turning, ...]
-    sent_kept_ms: int
+    caps_kept_ms: int
     number: int
     zone: ZoneInfo
     _versions: Mapping[tuple[str, int], Campaign]
@@ -141,7 +142,7 @@ class Programme:
             mailings_now=tuple(campaign for campaign, _, _ in _timed(campaigns, NowTrigger)),
             watched_segments=looked_at,
             turning=turning(looked_at, segments),
-            sent_kept_ms=_sent_kept_ms(campaigns, last.policies),
+            caps_kept_ms=_caps_kept_ms(last.policies),
             number=len(definitions) if number is None else number,
             zone=ZoneInfo(last.policies.default_time_zone),
             _versions=MappingProxyType(
@@ -236,11 +237,9 @@ def _timed(campaigns: Iterable[Campaign], kind: type[_Kind]) -> "Timed[_Kind]":
     )
 
 
-def _sent_kept_ms(campaigns: Iterable[Campaign], policies: Policies) -> int:
-    """How long a sent message can still matter to a cap or to an attribution; months count 31 days."""
-    lengths = [cap.per for cap in policies.frequency_caps]
-    lengths += [campaign.goal.within for campaign in campaigns if campaign.goal is not None]
-    return max((length.ms + length.months * 31 * DAY_MS for length in lengths), default=0)
+def _caps_kept_ms(policies: Policies) -> int:
+    """How long a sent message can still matter to a cap; months count 31 days."""
+    return max((cap.per.ms + cap.per.months * 31 * DAY_MS for cap in policies.frequency_caps), default=0)
 
 
 _Item = TypeVar("_Item")

@@ -54,8 +54,8 @@ the others run by their own status.
 - `until`: the end of the case; timers due then still fire.
 - `start`: when the programme comes into force; without it, before everything.
 - `status`: the campaign's status in this case, if not `live`.
-- `dispatches`, `awards`, `webhooks`, `decisions`: what the campaign must put out, each in order and complete; of each
-  entry only the fields that matter. A list that isn't given isn't checked.
+- `dispatches`, `awards`, `webhooks`, `attributions`, `decisions`: what the campaign must put out, each in order and
+  complete; of each entry only the fields that matter. A list that isn't given isn't checked.
 """
 _WINDOW = "`P30D`, `{tumbling: P1D}` or `{calendar: month}` (`year`, `week`)"
 _ADDRESSES = {

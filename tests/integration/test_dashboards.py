@@ -40,6 +40,11 @@ def insert_one_of_each(client: Any) -> None:
             f"('{at}', 'come-back', 'suppressed', 'frequency_cap'), ('{at}', 'come-back', 'ended', 'completed')"
         ),
         f"INSERT INTO awards (at, campaign, amount, currency) VALUES ('{at}', 'come-back', 200, 'points')",
+        (
+            "INSERT INTO attributions (at, occurred_at, campaign, event, amount) VALUES "
+            f"('{at}', '{at}', 'come-back', 'purchase_completed', 20), "
+            f"('{at}', '{at}', 'come-back', 'purchase_returned', -5)"
+        ),
         f"INSERT INTO purchases (occurred_at, type, key, total) VALUES ('{at}', 'purchase_completed', 'm1', 12.5)",
         f"INSERT INTO events (occurred_at, type, key) VALUES ('{at}', 'purchase_completed', 'm1')",
         f"INSERT INTO dead_letters (at, origin_topic, reason) VALUES ('{at}', 'pos.receipts', 'no schema')",

@@ -1,7 +1,7 @@
 """Members killed with -9 at each step of a commit, in recovery, its state lost: what it puts out is as in a calm run.
 
-Both runs read the same `member.events`; commands, decisions and awards must be the same, record for record and in
-order, and so must the state of every member in the changelog.
+Both runs read the same `member.events`; commands, decisions, awards and attributions must be the same, record for
+record and in order, and so must the state of every member in the changelog.
 """
 
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.services
 SIGKILLED = -9
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "100", "REKINDLE_CLOCK": "event"}
 POINTS = ("handled", "produced", "offsets_sent", "committed", "stored", "recovering", "committed", "produced")
-OUTPUTS = ("send.sms", "send.email", "bonus.awards", "decisions", "dead.letters")
+OUTPUTS = ("send.sms", "send.email", "bonus.awards", "attributions", "decisions", "dead.letters")
 
 
 @pytest.mark.usefixtures("fresh_topics")

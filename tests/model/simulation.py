@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from streams.engine.commands import Award, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Decision, Dispatch
 from streams.engine.events import Event
 from tests.model.member import Member
 
@@ -84,6 +84,8 @@ def in_model_terms(output: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
         elif isinstance(item, Award):
             fields = ("at", "award_id", "campaign", "amount", "currency", "expires_at")
             line = {"kind": "award"}
+        elif isinstance(item, Attribution):
+            continue
         else:
             assert isinstance(item, Decision)
             fields = ("at", "campaign", "action", "outcome", "reason")

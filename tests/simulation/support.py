@@ -156,5 +156,6 @@ def _short(line: Line) -> str:
         "award": lambda line: f"award {line['amount']}",
         "decision": lambda line: f"{line['outcome']} {line['reason']}",
         "webhook": lambda line: f"webhook {line['url']}",
+        "attribution": lambda line: f"attribution {line['amount']}",
     }[line["kind"]](line)
     return f"{line['at']} {what}"

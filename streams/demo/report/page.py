@@ -52,7 +52,7 @@ def _header(answers: Mapping[str, Answer], facts: Facts) -> str:
     if summary["agrees_with_simulate"]:
         css, verdict = (
             "good",
-            "✓ The live run and the simulation of its log agree, to the id of every dispatch and award",
+            "✓ The live run and the simulation of its log agree, to the id of every dispatch, award and attribution",
         )
     else:
         css, verdict = "bad", "✗ The live run and the simulation of its log differ"

@@ -47,6 +47,13 @@ GROUP BY campaign, currency
 ORDER BY awards DESC
 """
 
+ATTRIBUTED = """
+SELECT campaign, countIf(event = 'purchase_completed') AS purchases, toFloat64(sum(amount)) AS amount
+FROM attributions
+GROUP BY campaign
+ORDER BY amount DESC
+"""
+
 DECISIONS = """
 SELECT outcome, reason, campaign, sum(decisions) AS decisions
 FROM daily_decisions
@@ -88,10 +95,13 @@ RFM = """
 WITH
     members AS
     (
-        SELECT key, max(occurred_at) AS last_at, count() AS receipts, sum(total) AS spent
+        SELECT key, maxIf(occurred_at, type = 'purchase_completed') AS last_at,
+               countIf(type = 'purchase_completed') AS receipts,
+               sum(if(type = 'purchase_returned', -total, total)) AS spent
         FROM purchases
-        WHERE type = 'purchase_completed' AND total IS NOT NULL
+        WHERE type IN ('purchase_completed', 'purchase_returned') AND total IS NOT NULL
         GROUP BY key
+        HAVING receipts > 0
     ),
     scored AS
     (
@@ -103,7 +113,7 @@ WITH
     )
 SELECT r, f, count() AS members, avg(m) AS money, toFloat64(sum(spent)) AS spent_together,
        avg(receipts) AS receipts_each,
-       avg(dateDiff('day', last_at, (SELECT max(occurred_at) FROM purchases))) AS days_since
+       avg(dateDiff('day', last_at, (SELECT max(last_at) FROM members))) AS days_since
 FROM scored
 GROUP BY r, f
 ORDER BY r, f
@@ -122,6 +132,7 @@ QUERIES: Mapping[str, str] = {
     "events_by_type": EVENTS_BY_TYPE,
     "funnel": FUNNEL,
     "awards": AWARDS,
+    "attributed": ATTRIBUTED,
     "decisions": DECISIONS,
     "by_hour": BY_HOUR,
     "purchases_by_hour": PURCHASES_BY_HOUR,

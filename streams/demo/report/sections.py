@@ -71,12 +71,14 @@ def campaigns(answers: Answers, facts: Facts, colours: Mapping[str, str]) -> str
     for row in answers["decisions"].rows:
         decided[row["campaign"], row["outcome"]] += row["decisions"]
     awards = {row["campaign"]: row for row in answers["awards"].rows}
+    attributed = {row["campaign"]: row for row in answers["attributed"].rows}
     reported = _reported(answers)
     rows: list[Sequence[str]] = []
     shown: set[str] = set()
     for row in answers["funnel"].rows:
         campaign, of = row["campaign"], row["dispatched"]
         award = None if campaign in shown else awards.get(campaign)
+        bought = None if campaign in shown else attributed.get(campaign)
         counts = [
             "" if campaign in shown else whole(decided[campaign, kind])
             for kind in ("suppressed", "deferred", "cancelled")
@@ -90,14 +92,29 @@ def campaigns(answers: Answers, facts: Facts, colours: Mapping[str, str]) -> str
             else ""
         )
         statuses = [share(row[status], of) for status in reported]
-        rows.append([f"{dot}{escape(campaign)}{name}", escape(row["channel"]), whole(of), *statuses, *counts, given])
-    heads = ("campaign", "channel", "dispatched", *reported, "suppressed", "deferred", "cancelled", "awards")
-    lead = "Shares are of what was dispatched; the last four columns count the whole campaign."
+        owed = f"{whole(bought['purchases'])}<small>${whole(bought['amount'])}</small>" if bought else ""
+        what = f"{dot}{escape(campaign)}{name}", escape(row["channel"]), whole(of)
+        rows.append([*what, *statuses, *counts, given, owed])
+    heads = (
+        "campaign",
+        "channel",
+        "dispatched",
+        *reported,
+        "suppressed",
+        "deferred",
+        "cancelled",
+        "awards",
+        "attributed",
+    )
+    lead = (
+        "Shares are of what was dispatched; the last five columns count the whole campaign. Attributed: purchases in "
+        "the period of the campaign's goal, net of returns. These purchases knew of no message; it is no effect."
+    )
     return section(
         "Campaigns and channels",
         lead,
         table(heads, rows, text_columns=2),
-        *(answers[name] for name in ("funnel", "decisions", "awards")),
+        *(answers[name] for name in ("funnel", "decisions", "awards", "attributed")),
     )
 
 

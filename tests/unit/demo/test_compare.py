@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from streams.demo.compare import compare
-from streams.engine.commands import Award, Dispatch
+from streams.engine.commands import Attribution, Award, Dispatch
 from streams.errors import InputError
 
 DISPATCH = Dispatch(
@@ -35,6 +35,23 @@ AWARD = Award(
     currency="points",
     expires_at=1_491_318_000_000,
 )
+ATTRIBUTION = Attribution(
+    at=1_491_404_400_000,
+    attribution_id="t1",
+    member_id="m1",
+    dispatch_id="d1",
+    campaign="come-back",
+    version=1,
+    action="actions[1]",
+    channel="sms",
+    event="purchase_returned",
+    event_id="e1",
+    occurred_at=1_491_404_400_000,
+    purchase="r1",
+    amount=Decimal("-0.30"),
+    touch="sent",
+    touched_at=1_491_231_600_000,
+)
 DISPATCH_LINE: dict[str, Any] = {
     "kind": "dispatch",
     "at": "2017-04-03T15:00:00Z",
@@ -59,6 +76,24 @@ AWARD_LINE: dict[str, Any] = {
     "legal_entity": None,
     "description": None,
 }
+ATTRIBUTION_LINE: dict[str, Any] = {
+    "kind": "attribution",
+    "at": "2017-04-05T15:00:00Z",
+    "attribution_id": "t1",
+    "member_id": "m1",
+    "dispatch_id": "d1",
+    "campaign": "come-back",
+    "version": 1,
+    "action": "actions[1]",
+    "channel": "sms",
+    "event": "purchase_returned",
+    "event_id": "e1",
+    "occurred_at": "2017-04-05T15:00:00Z",
+    "purchase": "r1",
+    "amount": -0.3,
+    "touch": "sent",
+    "touched_at": "2017-04-03T15:00:00Z",
+}
 
 
 def _simulated(tmp_path: Path, *lines: dict[str, Any]) -> Path:
@@ -68,8 +103,9 @@ def _simulated(tmp_path: Path, *lines: dict[str, Any]) -> Path:
 
 
 def test_same_commands_agree_whatever_their_order(tmp_path: Path) -> None:
-    found = compare([AWARD, DISPATCH], _simulated(tmp_path, DISPATCH_LINE, {"kind": "decision"}, AWARD_LINE))
-    assert (found.agrees, found.same) == (True, 2)
+    simulated = _simulated(tmp_path, ATTRIBUTION_LINE, DISPATCH_LINE, {"kind": "decision"}, AWARD_LINE)
+    found = compare([AWARD, DISPATCH, ATTRIBUTION], simulated)
+    assert (found.agrees, found.same) == (True, 3)
 
 
 def test_missing_and_additional_commands_are_named(tmp_path: Path) -> None:

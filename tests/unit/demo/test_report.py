@@ -46,6 +46,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for name, channel, count in (("come-back", "sms", 9_272), ("<b>&", "email", 3))
     ],
     "awards": [{"campaign": "come-back", "currency": "points", "awards": 7, "amount": 1_400.0}],
+    "attributed": [{"campaign": "come-back", "purchases": 21, "amount": 765.4}],
     "decisions": [
         {"outcome": "suppressed", "reason": "frequency_cap", "campaign": "come-back", "decisions": 3_148},
         {"outcome": "unheard_of", "reason": "new", "campaign": "come-back", "decisions": 5},
@@ -122,7 +123,18 @@ def test_page_is_whole_and_loads_nothing() -> None:
 
 def test_figures_are_on_the_page() -> None:
     page = _page(ROWS)
-    for figure in ("155,848", "2,469", "245,001", "9,275", "1,571", "3,148", "5,120", "1,400 points", "$4,453"):
+    for figure in (
+        "155,848",
+        "2,469",
+        "245,001",
+        "9,275",
+        "1,571",
+        "3,148",
+        "5,120",
+        "1,400 points",
+        "$4,453",
+        "21<small>$765",
+    ):
         assert figure in page, figure
     for words in ("agree, to the id", "Two weeks without a purchase", "frequency cap", "Unheard_of", "members: engine"):
         assert words in page, words

@@ -47,12 +47,14 @@ def full() -> MemberState:
     found.timers = [state.Timer(9, 1, "wait", 1), state.Timer(8, 2, "date", "c", "0/2018")]
     found.parked = [state.Timer(9, 1, "wait", 1)]
     found.entries, found.awarded, found.assigned = {"c": 3}, {"c/actions[0]": [1]}, {"vip": True}
-    found.sent = [state.Sent(1, "dispatch", "sms", "c", True)]
+    purchase = state.Attributed("r1", 9, Decimal("2.50"), "clicked", 7)
+    found.sent = [state.Sent(1, "dispatch", "sms", "c", True, 2, "actions[1]", "P1M", 2, 3, [7], [purchase])]
     found.inside, found.dated, found.mailed = ["vip"], {"c/0": 2018}, ["c/1/now"]
     found.cart = [state.CartLine("a", quantity=Decimal(2), price=Decimal("9.99"))]
     found.cart_changed_at, found.cart_last_at = 1, 2
     found.accruals = [state.Accrual("1", Decimal(5), "points", 1, 2, 3, Decimal(1), True)]
     found.noticed, found.orders = ["c/0/2018-01-01"], [state.Order("1", 2, {"x": Decimal("1.5")})]
+    found.rfm = {"segment": "champions", "recency": 5}
     return found
 
 
@@ -71,6 +73,7 @@ def test_every_field_is_in_the_full_state():
 def test_every_earlier_version_is_read(line):
     earlier = json.loads(line)
     found = decode(base64.b64decode(earlier["state"]))
+    assert found.version == state.VERSION
     assert decode(encode(found)) == found
     assert json.loads(msgspec.json.encode(found.profile)) == earlier["profile"]
     assert [timer.kind for timer in found.timers] == earlier["timers"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import EVENT_TYPES, EventType, FieldType
 from schemas.values import MS_MAX, MS_MIN, datetime_from_ms, exact
-from streams.engine.commands import Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
 from streams.engine.events import Event
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -106,4 +106,19 @@ _json = st.recursive(
     max_leaves=5,
 )
 webhooks = st.builds(Webhook, **_common, webhook_id=texts, action=texts, url=texts, body=_json)
-commands = st.one_of(dispatches, awards, decisions, webhooks)
+attributions = st.builds(
+    Attribution,
+    **_common,
+    attribution_id=texts,
+    dispatch_id=texts,
+    action=texts,
+    channel=texts,
+    event=texts,
+    event_id=texts,
+    occurred_at=moments,
+    purchase=st.none() | texts,
+    amount=numbers,
+    touch=st.sampled_from(["sent", "delivered", "clicked"]),
+    touched_at=moments,
+)
+commands = st.one_of(dispatches, awards, decisions, webhooks, attributions)

@@ -13,11 +13,17 @@ from schemas.dead_letters import DeadLetter
 from schemas.declarations import FOLDER
 from schemas.json_lines import format_record, read_events
 from schemas.registry import CommittedSchemas
-from streams.engine.commands import Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
 from streams.engine.events import Event
 
 EXAMPLES = FOLDER / "examples"
-COMMANDS = {"dispatch": Dispatch, "award": Award, "decision": Decision, "webhook": Webhook}
+COMMANDS = {
+    "dispatch": Dispatch,
+    "award": Award,
+    "decision": Decision,
+    "webhook": Webhook,
+    "attribution": Attribution,
+}
 CODEC = Codec(CommittedSchemas())
 ON_THE_WIRE = [name for name, event_type in EVENT_TYPES.items() if event_type.topic]
 

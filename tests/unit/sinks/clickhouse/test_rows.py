@@ -10,7 +10,7 @@ from schemas.dead_letters import DeadLetter
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.rows import as_json, tables
 from sinks.clickhouse.write import make_blocks
-from streams.engine.commands import Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
 from streams.engine.events import Event, ProgrammeApplied, Tick
 
 COMMON = {"at": 5, "member_id": "m1", "campaign": "c", "version": 2, "action": "actions[0]"}
@@ -51,6 +51,18 @@ def test_every_table_has_a_file_and_a_value_per_column():
         Award: Award(**COMMON, award_id="a", amount=Decimal(5), currency="points"),
         Decision: Decision(**COMMON, outcome="suppressed", reason="no_address"),
         Webhook: Webhook(**COMMON, webhook_id="w", url="https://x", body={"n": Decimal("1.50")}),
+        Attribution: Attribution(
+            **COMMON,
+            attribution_id="a",
+            dispatch_id="d",
+            channel="sms",
+            event="purchase_completed",
+            event_id="e",
+            occurred_at=4,
+            amount=Decimal(5),
+            touch="sent",
+            touched_at=1,
+        ),
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
     for table in tables():

@@ -1,0 +1,184 @@
+"""Which dispatch a purchase is owed to, and what a return takes back of it (contract §4.10).
+
+A purchase is a `purchase_completed`: an order that is placed on the site becomes one when its receipt comes, and would
+count twice. It goes to one dispatch of the member whose period covers it, from the delivery (else the sending) on until
+exactly `goal.within` after it, as the version had it that sent it; to a campaign without a goal nothing is attributed.
+Of those that cover it, to the last clicked, else the last delivered, else the last sent: all as of the purchase's own
+time, with what the gateways had reported when it was handled. What a gateway said it couldn't hand over wasn't sent.
+
+A return corrects the purchase whose receipt it names, an `order_cancelled` the one whose receipt has the order's
+number, by at most what is left of it; one that names none that is known corrects nothing. Historical purchases and
+returns attribute and correct nothing; historical statuses count.
+
+Everything stands with the sent message. It is forgotten when no cap counts it any more, its period has been over for as
+long as a purchase may come late, and its purchases can't be returned any more.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import lru_cache
+
+from streams.engine.commands import Attribution, Dispatch
+from streams.engine.events import Event
+from streams.engine.handling import Handling
+from streams.engine.ids import derived_id
+from streams.engine.limits import (
+    ATTRIBUTED_KEPT_MAX,
+    CLICKS_KEPT_MAX,
+    LATE_PURCHASE_MS,
+    RETURN_MS,
+    SENT_KEPT_MAX,
+)
+from streams.engine.state import Attributed, Sent
+from streams.engine.values import Duration
+
+TOUCHES = ("sent", "delivered", "clicked")
+_period = lru_cache(1000)(Duration.parse)
+
+
+def remember(handling: Handling, dispatch: Dispatch, period: Duration | None, *, capped: bool) -> None:
+    """Keep a dispatch for caps and attribution, and forget those that matter to neither any more."""
+    state, now, caps_ms = handling.state, handling.now, handling.programme.caps_kept_ms
+    kept = [
+        sent
+        for sent in state.sent
+        if (sent.capped and sent.at + caps_ms > now)
+        or _in_memory(sent, now)
+        or any(_is_returnable(purchase, now) for purchase in sent.purchases)
+    ]
+    if capped or period is not None:
+        kept.append(
+            Sent(
+                at=dispatch.at,
+                dispatch_id=dispatch.dispatch_id,
+                channel=dispatch.channel,
+                campaign=dispatch.campaign,
+                capped=capped,
+                version=dispatch.version,
+                action=dispatch.action,
+                period=None if period is None else str(period),
+            )
+        )
+    state.sent = kept[-SENT_KEPT_MAX:]
+
+
+def attribute(handling: Handling, event: Event) -> None:
+    """Note what a status says of a dispatch; attribute a purchase; correct by a return or a cancelled order."""
+    effect = _EFFECTS.get(event.type)
+    if effect is not None and handling.state.sent:
+        effect(handling, event)
+
+
+def _note_status(handling: Handling, event: Event) -> None:
+    dispatch_id = event.body.get("dispatch_id")
+    for sent in handling.state.sent:
+        if sent.dispatch_id == dispatch_id and _in_memory(sent, handling.now):
+            at = max(event.occurred_at, sent.at)  # a gateway whose clock is behind hasn't sent it before
+            if event.type == "message_failed":
+                sent.period = sent.period if sent.delivered_at is not None else None
+            elif event.type == "message_sent":
+                sent.sent_at = at if sent.sent_at is None else min(at, sent.sent_at)
+            else:
+                sent.delivered_at = at if sent.delivered_at is None else min(at, sent.delivered_at)
+            if event.type == "message_clicked":
+                sent.clicked = sorted([*sent.clicked, at])[-CLICKS_KEPT_MAX:]
+
+
+def _attribute(handling: Handling, event: Event) -> None:
+    at, receipt_id = event.occurred_at, event.body.get("receipt_id")
+    if event.historical or handling.now - at > LATE_PURCHASE_MS:
+        return
+    best, best_touch = None, (-1, 0)
+    for sent in handling.state.sent:
+        touch = _touch(sent, at)
+        if touch is not None and touch >= best_touch:
+            best, best_touch = sent, touch
+    for sent in handling.state.sent:  # a number that a till uses again names the newer purchase
+        sent.purchases = [
+            other for other in sent.purchases if other.receipt_id != receipt_id and _is_returnable(other, handling.now)
+        ]
+    if best is None:
+        return
+    total = event.body.get("total") or Decimal(0)
+    purchase = Attributed(receipt_id or "", at, total, TOUCHES[best_touch[0]], best_touch[1])
+    if receipt_id is not None and total > 0:
+        best.purchases = [*best.purchases, purchase][-ATTRIBUTED_KEPT_MAX:]
+    _put_out(handling, event, best, purchase, total)
+
+
+def _touch(sent: Sent, at: int) -> tuple[int, int] | None:
+    """How, and when (ms), the dispatch last reached the member by the moment `at`; None if it doesn't cover that."""
+    if sent.period is None or sent.at > at:
+        return None
+    began = sent.at if sent.sent_at is None else sent.sent_at
+    touch = 0
+    if sent.delivered_at is not None and sent.delivered_at <= at:
+        began, touch = sent.delivered_at, 1
+    if not began <= at < _period(sent.period).after(began):
+        return None
+    clicked = max((click for click in sent.clicked if click <= at), default=None)
+    return (touch, began) if clicked is None else (2, clicked)
+
+
+def _take_back(handling: Handling, event: Event) -> None:
+    """What was returned, or all of a cancelled order, goes off the latest purchase of that number."""
+    is_return = event.type == "purchase_returned"
+    number = event.body.get("receipt_id" if is_return else "order_id")
+    if event.historical or number is None:
+        return
+    for sent in handling.state.sent:
+        for purchase in sent.purchases:
+            if purchase.receipt_id == number and _is_returnable(purchase, handling.now):
+                amount = min(event.body.get("total") or Decimal(0), purchase.left) if is_return else purchase.left
+                if amount <= 0:
+                    return
+                purchase.left -= amount
+                sent.purchases = [other for other in sent.purchases if other.left > 0]
+                _put_out(handling, event, sent, purchase, -amount)
+                return
+
+
+def _put_out(handling: Handling, event: Event, sent: Sent, purchase: Attributed, amount: Decimal) -> None:
+    handling.output.append(
+        Attribution(
+            at=handling.now,
+            attribution_id=derived_id(sent.dispatch_id, event.source, event.event_id, event.occurred_at),
+            member_id=handling.state.key,
+            dispatch_id=sent.dispatch_id,
+            campaign=sent.campaign,
+            version=sent.version,
+            action=sent.action,
+            channel=sent.channel,
+            event=event.type,
+            event_id=event.event_id,
+            occurred_at=event.occurred_at,
+            purchase=purchase.receipt_id or None,
+            amount=amount,
+            touch=purchase.touch,
+            touched_at=purchase.touched_at,
+        )
+    )
+
+
+def _in_memory(sent: Sent, now: int) -> bool:
+    """Whether a purchase may still be attributed to it."""
+    if sent.period is None:
+        return False
+    began = sent.delivered_at or sent.sent_at or sent.at
+    return _period(sent.period).after(began) + LATE_PURCHASE_MS > now
+
+
+def _is_returnable(purchase: Attributed, now: int) -> bool:
+    return purchase.at + RETURN_MS > now
+
+
+_EFFECTS: Mapping[str, Callable[[Handling, Event], None]] = {
+    "message_sent": _note_status,
+    "message_delivered": _note_status,
+    "message_opened": _note_status,
+    "message_clicked": _note_status,
+    "message_failed": _note_status,
+    "purchase_completed": _attribute,
+    "purchase_returned": _take_back,
+    "order_cancelled": _take_back,
+}
