@@ -28,6 +28,8 @@ _KEPT_AFTER_EXPIRY_MS = 30 * DAY_MS
 
 def apply_to_bonus(handling: Handling, event: Event) -> None:
     """Change the accruals as the event says and set the notices' timers anew."""
+    if not event.type.startswith("bonus_"):
+        return
     state = handling.state
     match event.type:
         case "bonus_accrued":

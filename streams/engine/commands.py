@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 
-class Dispatch(msgspec.Struct, kw_only=True):
+class Dispatch(msgspec.Struct, kw_only=True, gc=False):
     """One intended message: a command to the sender of its channel.
 
     `content` holds the rendered parts (`text`, `subject`, `html`, `image`, `title`, `url`, `button`); `action` is the
@@ -30,7 +30,7 @@ class Dispatch(msgspec.Struct, kw_only=True):
     network: str | None = None
 
 
-class Award(msgspec.Struct, kw_only=True):
+class Award(msgspec.Struct, kw_only=True, gc=False):
     """A command to accrue bonus points."""
 
     at: int
@@ -47,7 +47,7 @@ class Award(msgspec.Struct, kw_only=True):
     description: str | None = None
 
 
-class Decision(msgspec.Struct, kw_only=True):
+class Decision(msgspec.Struct, gc=False):
     """Why something was or wasn't done; `outcome` and `reason` come from closed lists (`streams.engine.decision`)."""
 
     at: int
@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, kw_only=True):
     reason: str
 
 
-class Webhook(msgspec.Struct, kw_only=True):
+class Webhook(msgspec.Struct, kw_only=True, gc=False):
     """A request to make to a partner's system; `body` is rendered."""
 
     at: int

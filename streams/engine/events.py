@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """A fact in the past tense.
 
     `key` says whose state it belongs to: the member id, or a stranger's own (`visitor:…`, `card:…`, `phone:…`,
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, kw_only=True):
     body: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Tick(msgspec.Struct, kw_only=True):
+class Tick(msgspec.Struct, kw_only=True, gc=False):
     """Time as a record in the log: every timer of the partition that is due by `occurred_at` fires.
 
     `wall` says that it was taken from the clock; only such a tick can find a timer late after an outage.
@@ -38,7 +38,7 @@ class Tick(msgspec.Struct, kw_only=True):
     wall: bool
 
 
-class ProgrammeApplied(msgspec.Struct, kw_only=True):
+class ProgrammeApplied(msgspec.Struct, kw_only=True, gc=False):
     """From here on programme number `programme` is in force in this partition."""
 
     occurred_at: int

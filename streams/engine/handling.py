@@ -54,6 +54,13 @@ class Handling:
                     if timer.kind != kind or timer.owner != owner or (detail is not None and timer.detail != detail)
                 ]
 
+    def drop_journey_timers(self, number: int) -> None:
+        """Cancel all timers of a journey, parked ones too; the owners of others are campaigns, not numbers."""
+        state = self.state
+        state.timers = [timer for timer in state.timers if timer.owner != number]
+        if state.parked:
+            state.parked = [timer for timer in state.parked if timer.owner != number]
+
     def assign(self, segment_id: str, *, inside: bool) -> None:
         """Put the member on the segment's list or take them off it, whatever its definition says."""
         assigned = self.state.assigned
@@ -62,17 +69,8 @@ class Handling:
 
     def decide(self, campaign: str, version: int, action: str | None, outcome: str, reason: str) -> None:
         """Record why something was or wasn't done."""
-        self.output.append(
-            Decision(
-                at=self.now,
-                member_id=self.state.key,
-                campaign=campaign,
-                version=version,
-                action=action,
-                outcome=outcome,
-                reason=reason,
-            )
-        )
+        state = self.state
+        self.output.append(Decision(state.clock, state.key, campaign, version, action, outcome, reason))
 
     def definition(self, journey: Journey) -> "Campaign | None":
         """The version of the campaign that a journey runs; None if no programme knows it any more."""

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 WAIT_TIMER, MESSAGE_TIMER = "wait", "message"
 
 
-def enter(handling: Handling, campaign: "Campaign", event: Event, at: int) -> None:
-    """Check the entry rules in the contract's order (§4.6); if they allow it, start a journey entered at `at` (ms)."""
-    reason = _refusal(handling, campaign, event, at)
+def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view: View | None = None) -> None:
+    """Check the entry rules in the contract's order (§4.6); if they allow it, start a journey entered at `at` (ms).
+
+    `view` is one of the event's body, if there is one already.
+    """
+    reason = _refusal(handling, campaign, event, at, view)
     state = handling.state
     if reason is not None:
         if reason == "holdout":
@@ -39,36 +42,38 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int) -> No
         return
     _note_entry(handling, campaign.id, at)
     journey = Journey(
-        number=state.next_number(),
-        campaign=campaign.id,
-        version=campaign.version,
-        entered_at=at,
-        member_id=state.key,
-        entry_type=event.type,
-        entry_source=event.source,
-        entry_event_id=event.event_id,
-        entry_at=event.occurred_at,
-        entry_body=pack(campaign.remembered(event.body)),
-        base=at,
+        state.next_number(),
+        campaign.id,
+        campaign.version,
+        at,
+        state.key,
+        event.type,
+        event.source,
+        event.event_id,
+        event.occurred_at,
+        pack(campaign.remembered(event.body)),
+        at,
     )
     state.journeys.append(journey)
     proceed(handling, journey, FIRST if campaign.actions else None)
 
 
-def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int) -> str | None:
+def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int, view: View | None) -> str | None:
     if not campaign.admits(at):
         return "inactive"
-    if campaign.audience is not None and not campaign.audience.holds(View(handling, event.body)):
+    audience = campaign.audience
+    if audience is not None and not audience.holds(view or View(handling, event.body)):
         return "not_in_audience"
-    last = handling.state.entries.get(campaign.id)
-    again = campaign.entry.again
-    if last is not None and (again == "never" or (isinstance(again, Duration) and again.after(last) > at)):
-        return "entered_before"
-    running = _running(handling, campaign.id)
-    if running and campaign.entry.while_running == "ignore":
-        return "already_running"
-    if campaign.entry.while_running == "restart" and any(journey.entered_at > at for journey in running):
-        return "already_running"
+    entry = campaign.entry
+    again = entry.again
+    if again != "always":
+        last = handling.state.entries.get(campaign.id)
+        if last is not None and (not isinstance(again, Duration) or again.after(last) > at):
+            return "entered_before"
+    if entry.while_running != "parallel":
+        for journey in handling.state.journeys:
+            if journey.campaign == campaign.id and (entry.while_running == "ignore" or journey.entered_at > at):
+                return "already_running"
     if _held_out(handling, campaign):
         return "holdout"
     return None
@@ -76,6 +81,8 @@ def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int) ->
 
 def _held_out(handling: Handling, campaign: "Campaign") -> bool:
     everywhere, here = handling.programme.policies.global_holdout, campaign.holdout
+    if not everywhere and not here:
+        return False
     member = handling.state.key
     return bool(
         (everywhere and share(f"global/{member}") < everywhere) or (here and share(f"{campaign.id}/{member}") < here)
@@ -84,7 +91,9 @@ def _held_out(handling: Handling, campaign: "Campaign") -> bool:
 
 def _note_entry(handling: Handling, campaign_id: str, at: int) -> None:
     entries = handling.state.entries
-    entries[campaign_id] = max(entries.get(campaign_id, at), at)
+    last = entries.get(campaign_id)
+    if last is None or last < at:
+        entries[campaign_id] = at
 
 
 def _running(handling: Handling, campaign_id: str) -> list[Journey]:
@@ -138,12 +147,11 @@ def leave(handling: Handling, journey: Journey, outcome: str, reason: str) -> No
     """Take the journey out, with its timers and whatever messages were pending."""
     state = handling.state
     at = journey.at or (journey.pending[0].path if journey.pending and outcome != "ended" else None)
-    state.journeys = [other for other in state.journeys if other is not journey]
-    handling.drop_timers(WAIT_TIMER, journey.number)
-    handling.drop_timers(MESSAGE_TIMER, journey.number)
+    state.journeys.remove(journey)
+    handling.drop_journey_timers(journey.number)
     handling.decide(journey.campaign, journey.version, at, outcome, reason)
 
 
 def is_running(handling: Handling, journey: Journey) -> bool:
     """Whether the journey hasn't been taken out meanwhile."""
-    return any(other is journey for other in handling.state.journeys)
+    return journey in handling.state.journeys  # numbers differ, so equal is the same

@@ -3,55 +3,67 @@
 Contract §4.5; and §4.3 for what a late event can still do.
 """
 
+from typing import TYPE_CHECKING
+
 from streams.engine.events import Event
 from streams.engine.handling import Handling
-from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed, script_of
+from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed
 from streams.engine.limits import MAILED_KEPT_MAX
-from streams.engine.matching import EventMatch
 from streams.engine.sending import answer
 from streams.engine.state import Journey
 from streams.engine.view import View
 
+if TYPE_CHECKING:
+    from streams.engine.campaign import Campaign
+
 
 def react(handling: Handling, event: Event) -> None:
     """Let the event cancel, answer, reach goals and trigger."""
-    running = list(handling.state.journeys)
-    if running:
+    if handling.state.journeys:
+        running = [
+            (journey, campaign)
+            for journey in handling.state.journeys
+            if (campaign := handling.definition(journey)) is not None
+        ]
         _cancel(handling, running, event)
         _answer(handling, running, event)
         _reach_goals(handling, running, event)
+    triggered = handling.programme.by_trigger_event.get(event.type)
+    if triggered is None:
+        return
     started = None
     view = View(handling, event.body)
-    for campaign, trigger in handling.programme.by_trigger_event.get(event.type, ()):
+    for campaign, trigger in triggered:
         if campaign is not started and trigger.matches(view):
             started = campaign
-            enter(handling, campaign, event, event.occurred_at)
+            enter(handling, campaign, event, event.occurred_at, view)
+
+
+_Running = list[tuple[Journey, "Campaign"]]
 
 
 def _in_time(handling: Handling, journey: Journey, event: Event) -> bool:
     return not handling.late or journey.entered_at <= event.occurred_at
 
 
-def _matches(handling: Handling, match: EventMatch, journey: Journey, event: Event) -> bool:
-    return match.event == event.type and (match.where is None or match.where.holds(View(handling, event.body, journey)))
-
-
-def _cancel(handling: Handling, running: list[Journey], event: Event) -> None:
-    for journey in running:
-        campaign = handling.definition(journey)
-        if campaign is None or not _in_time(handling, journey, event):
+def _cancel(handling: Handling, running: _Running, event: Event) -> None:
+    for journey, campaign in running:
+        matches = campaign.cancelled_by.get(event.type)
+        if matches is None or not _in_time(handling, journey, event):
             continue
-        if any(_matches(handling, match, journey, event) for match in campaign.cancel_on):
-            leave(handling, journey, "cancelled", "cancelled")
+        for where in matches:
+            if where is None or where.holds(View(handling, event.body, journey)):
+                leave(handling, journey, "cancelled", "cancelled")
+                break
 
 
-def _answer(handling: Handling, running: list[Journey], event: Event) -> None:
-    for journey in running:
+def _answer(handling: Handling, running: _Running, event: Event) -> None:
+    for journey, campaign in running:
         if journey.pending and is_running(handling, journey):
             answer(handling, journey, event)
         if journey.at is None or not is_running(handling, journey):
             continue
-        step = script_of(handling, journey).get(journey.at)
+        step = campaign.script.get(journey.at)
         if step is None or not step.action.is_answered(handling, journey, event):
             continue
         handling.drop_timers(WAIT_TIMER, journey.number)
@@ -59,13 +71,14 @@ def _answer(handling: Handling, running: list[Journey], event: Event) -> None:
         proceed(handling, journey, step.next)
 
 
-def _reach_goals(handling: Handling, running: list[Journey], event: Event) -> None:
-    for journey in running:
-        campaign = handling.definition(journey)
-        goal = None if campaign is None else campaign.goal
-        if goal is None or not goal.ends or not _in_time(handling, journey, event):
+def _reach_goals(handling: Handling, running: _Running, event: Event) -> None:
+    for journey, campaign in running:
+        goal = campaign.goal
+        if goal is None or not goal.ends or goal.event != event.type or not _in_time(handling, journey, event):
             continue
-        if is_running(handling, journey) and _matches(handling, goal, journey, event):
+        if not is_running(handling, journey):
+            continue
+        if goal.where is None or goal.where.holds(View(handling, event.body, journey)):
             leave(handling, journey, "ended", "goal")
 
 

@@ -3,15 +3,17 @@
 One record per member is one changelog write per member and batch, and timers can never disagree with the state that
 set them. It is encoded as MessagePack arrays: small, quick, and open to growth, because a field that is appended with
 a default reads from every earlier record. Never reorder or remove a field; `tests/unit/engine/test_state.py` reads
-every earlier version.
+every earlier version. Nothing here can refer to itself, so the cyclic garbage collector has no business with it
+(`gc=False`): millions of records would otherwise be walked again and again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.msgpack import Ext
 
 VERSION = 2
 """2: what a dispatch that was sent needs for attribution, and `rfm`."""
@@ -32,7 +34,7 @@ class Timer(msgspec.Struct, array_like=True, gc=False):
     detail: str = ""
 
 
-class Pending(msgspec.Struct, array_like=True):
+class Pending(msgspec.Struct, array_like=True, gc=False):
     """A message of a journey that isn't decided yet: deferred, or cascading and waiting for a status.
 
     `action_at` is when the action was reached (its expiry counts from there); `step` the cascade's step; `sent` the
@@ -45,7 +47,7 @@ class Pending(msgspec.Struct, array_like=True):
     sent: str | None = None
 
 
-class Journey(msgspec.Struct, array_like=True):
+class Journey(msgspec.Struct, array_like=True, gc=False):
     """One member's run of one campaign.
 
     `number` orders journeys by entry. `at` is the path of the wait that it stands at, None once only pending messages
@@ -109,7 +111,7 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     purchases: list[Attributed] = []
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, array_like=True, gc=False):
     """One counter's buckets. `definition` is the hash of the definition that it counts for."""
 
     definition: str
@@ -159,7 +161,7 @@ class Statement(msgspec.Struct, array_like=True, gc=False):
     at: int
 
 
-class Profile(msgspec.Struct, array_like=True):
+class Profile(msgspec.Struct, array_like=True, gc=False):
     """What the member is known by. Phone in E.164 where the rule could tell, times in ms."""
 
     registered_at: int | None = None
@@ -192,7 +194,7 @@ class Purchases(msgspec.Struct, array_like=True, gc=False):
     last_at: int | None = None
 
 
-class MemberState(msgspec.Struct, array_like=True):
+class MemberState(msgspec.Struct, array_like=True, gc=False):
     """Everything known of one member; see the module's docstring before adding a field.
 
     `clock` is the greatest time handled so far (ms). `seen` maps the hash of (source, event id) to the clock when it
@@ -261,9 +263,9 @@ def decode(data: bytes) -> MemberState:
 _DECIMAL, _DATE = 1, 2
 
 
-def pack(body: dict[str, Any]) -> bytes:
+def pack(body: Mapping[str, Any]) -> bytes:
     """An event's body as bytes that keep decimals and dates apart from text; `unpack` reads it."""
-    return _encoder.encode(_mark(body))
+    return _encoder.encode(_mark_all(body))
 
 
 def unpack(data: bytes) -> dict[str, Any]:
@@ -272,15 +274,23 @@ def unpack(data: bytes) -> dict[str, Any]:
     return body
 
 
+def _mark_all(record: Mapping[str, Any]) -> dict[str, Any]:
+    marked = {}
+    for name, value in record.items():
+        mark = _MARKS.get(type(value))
+        marked[name] = value if mark is None else mark(value)
+    return marked
+
+
 def _mark(value: Any) -> Any:
     mark = _MARKS.get(type(value))
     return value if mark is None else mark(value)
 
 
 _MARKS: dict[type, Callable[[Any], Any]] = {
-    Decimal: lambda value: msgspec.msgpack.Ext(_DECIMAL, str(value).encode()),
-    date: lambda value: msgspec.msgpack.Ext(_DATE, value.isoformat().encode()),
-    dict: lambda value: {name: _mark(item) for name, item in value.items()},
+    Decimal: lambda value: Ext(_DECIMAL, str(value).encode()),
+    date: lambda value: Ext(_DATE, value.isoformat().encode()),
+    dict: _mark_all,
     list: lambda value: [_mark(item) for item in value],
 }
 

@@ -162,8 +162,10 @@ def _tell_referrer(handling: Handling, event: Event) -> None:
 
     That of a historical purchase is historical: it counts, and triggers nothing.
     """
+    if event.type != "purchase_completed":
+        return
     referrer = handling.state.profile.referrer_id
-    if event.type != "purchase_completed" or not referrer or referrer == handling.state.key:
+    if not referrer or referrer == handling.state.key:
         return
     handling.output.append(
         Event(

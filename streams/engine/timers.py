@@ -31,11 +31,10 @@ def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> N
     """Fire every timer due by `until` (ms), also those set meanwhile; `tick_at` (ms): a tick of the clock did it."""
     state = handling.state
     for _ in range(TIMERS_FIRED_PER_HANDLING_MAX):
-        due = [timer for timer in state.timers if timer.due <= until]
-        if not due:
+        timer = _first_due(state.timers, until)
+        if timer is None:
             return
-        timer = min(due, key=_order)
-        state.timers = [other for other in state.timers if other is not timer]
+        state.timers.remove(timer)
         if _is_paused(handling, timer):
             state.parked = [*state.parked, timer]
             continue
@@ -55,6 +54,14 @@ def unpark(handling: Handling) -> None:
             state.parked.append(timer)
         else:
             handling.set_timer(max(timer.due, handling.now), timer.kind, timer.owner, timer.detail)
+
+
+def _first_due(timers: list[Timer], until: int) -> Timer | None:
+    first = None
+    for timer in timers:
+        if timer.due <= until and (first is None or _order(timer) < _order(first)):
+            first = timer
+    return first
 
 
 def _order(timer: Timer) -> tuple[int, int]:

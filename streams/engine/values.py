@@ -54,7 +54,7 @@ class Duration:
 
     def after(self, at_ms: int) -> int:
         """The moment so long after `at_ms` (milliseconds since the epoch)."""
-        return add_months(at_ms, self.months) + self.ms
+        return add_months(at_ms, self.months) + self.ms if self.months else at_ms + self.ms
 
     def before(self, at_ms: int) -> int:
         """The moment so long before `at_ms` (milliseconds since the epoch)."""
