@@ -355,6 +355,10 @@ class Segment(Definition):
     """A set of members: those of whom `where` holds, or an uploaded list (`members`, or `members_file` beside it).
 
     Without either it is a list that only `add_to`, `remove_from` and `segment_assigned` fill.
+
+    Segments of RFM need no definition: `rfm.segment.champions`, `rfm.recency.5`, `rfm.frequency.4`, `rfm.monetary.5`.
+    A member is in one of each kind at a time; another takes its place. Conditions have names for what they say:
+    `rfm.segment: champions`, `rfm.recency: {ge: 4}`.
     """
 
     example: ClassVar[str] = "id: year-old\nwhere: {member.days_since_registration: {ge: 365}}\n"

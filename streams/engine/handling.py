@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from streams.engine import rfm
 from streams.engine.commands import Command, Decision
 from streams.engine.events import Event
 from streams.engine.limits import ASSIGNED_MAX
@@ -64,6 +65,8 @@ class Handling:
     def assign(self, segment_id: str, *, inside: bool) -> None:
         """Put the member on the segment's list or take them off it, whatever its definition says."""
         assigned = self.state.assigned
+        if rfm.assign(self.state, segment_id, inside=inside):
+            return
         if segment_id in assigned or len(assigned) < ASSIGNED_MAX:
             assigned[segment_id] = inside
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from streams.engine import windows
+from streams.engine import rfm, windows
 from streams.engine.local_time import DAY_MS, occurrence, to_datetime
 from streams.engine.state import Accrual, Journey, MemberState, unpack
 
@@ -65,7 +65,7 @@ def in_segment(handling: "Handling", segment_id: str) -> bool:
     programme = handling.programme
     segment = programme.segments.get(segment_id) or programme.former_segments.get(segment_id)
     if segment is None:
-        return False
+        return rfm.holds(state, segment_id)
     if segment.where is not None:
         return segment.where.holds(View(handling))
     return segment.members is not None and state.key in segment.members
@@ -99,6 +99,8 @@ def _asked(name: str) -> Callable[[View], Any]:
             return lambda view: _days_since(view.handling, rest)
         case "entry":
             return lambda view: view.entry.get(rest)
+        case "rfm":
+            return lambda view: view.handling.state.rfm.get(rest)
         case _:
             return _never
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 from pydantic_core import ValidationError
 
+from streams.engine import rfm
 from streams.engine.campaign import DEFAULT_ZONE, Campaign, Counter, Policies, Poll, Segment
 from streams.engine.definition import Definition, Loc, described
 from streams.engine.templates import Template
@@ -181,6 +182,10 @@ def _read_segment(reading: Reading, document: Document, bundle: Bundle) -> None:
         return
     if segment.id == "everyone":
         reading.problems.append(source.problem(("id",), "the segment `everyone` always exists and can't be defined"))
+        return
+    if rfm.parse(segment.id) is not None:
+        message = f"the segment `{segment.id}` comes from RFM and can't be defined"
+        reading.problems.append(source.problem(("id",), message))
         return
     if segment.members_file is not None:
         path = path_of_list(document.file, document.data)

@@ -5,18 +5,20 @@ journeys still need: the versions of campaigns that they entered with, and the t
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self, TypeVar
 from zoneinfo import ZoneInfo
 
+from streams.engine import rfm
 from streams.engine.actions.branch import If
 from streams.engine.actions.poll import Poll as PollAction
 from streams.engine.actions.send import Send
 from streams.engine.actions.wait import Wait
 from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
+from streams.engine.conditions.nodes import Compare
 from streams.engine.liquid_text import strings_names
 from streams.engine.matching import EventMatch
 from streams.engine.templates import Template
@@ -159,9 +161,18 @@ def watched(campaigns: Iterable[Campaign], segments: Mapping[str, Segment]) -> t
         for trigger in campaign.triggers:
             if isinstance(trigger, SegmentEntered | SegmentLeft):
                 found.add(trigger.segment)
-        if any(match.event in SEGMENT_EVENTS for match in matches(campaign)):
-            found.update(segments)
+        for match in matches(campaign):
+            if match.event in SEGMENT_EVENTS:
+                found.update(segments, _rfm_segments(match))
     return tuple(sorted(found))
+
+
+def _rfm_segments(match: EventMatch | EventTrigger) -> Iterator[str]:
+    """The segments of RFM, which nobody defines, that it names."""
+    for node in match.where.walk() if match.where is not None else ():
+        if isinstance(node, Compare):
+            operands = node.operand if isinstance(node.operand, list) else [node.operand]
+            yield from (each for each in operands if isinstance(each, str) and rfm.parse(each) is not None)
 
 
 def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:

@@ -57,7 +57,29 @@ the others run by their own status.
 - `dispatches`, `awards`, `webhooks`, `attributions`, `decisions`: what the campaign must put out, each in order and
   complete; of each entry only the fields that matter. A list that isn't given isn't checked.
 """
+_ATTRIBUTION = """\
+A purchase (`purchase_completed`) is attributed to at most one dispatch: of those to the member whose period covers it,
+to the last clicked, else the last delivered, else the last sent. The period is `within` of the `goal` of the version
+that sent it, whatever the goal's event; it begins with the delivery (an opening or a click is one), without a report of
+that with the sending, and ends exactly so much later. A campaign without a goal has none: nothing is attributed to it.
+What a gateway couldn't hand over counts as not sent.
+
+Everything goes by the purchase's own time and by what was reported when it is handled; one that comes more than 7 days
+late is attributed to nothing, and so is a historical one. `order_placed` is no purchase: the receipt of the order is.
+`purchase_returned` takes its `total` back from the purchase whose `receipt_id` it names, `order_cancelled` all that is
+left of the purchase whose `receipt_id` is the `order_id`: within 30 days, and never more than was attributed. What
+names no such purchase corrects nothing.
+
+Each attribution is a record of the topic `attributions` and of the table of that name, negative for what is taken back;
+`rekindle simulate --attributions` prints them.
+"""
 _WINDOW = "`P30D`, `{tumbling: P1D}` or `{calendar: month}` (`year`, `week`)"
+_RFM = {
+    "segment": "the name in `rfm.segment.<name>`, the segment of RFM that the member was last put into",
+    "recency": "the score in `rfm.recency.<n>`",
+    "frequency": "the score in `rfm.frequency.<n>`",
+    "monetary": "the score in `rfm.monetary.<n>`",
+}
 _ADDRESSES = {
     "phone": "the phone",
     "email": "the e-mail address",
@@ -82,6 +104,7 @@ def _lines() -> Iterator[str]:
     )
     yield from ("is a programme of its own and left out, such as the library of drafts beside the campaigns that run.",)
     yield from _definition("Campaigns", Campaign)
+    yield from ("", "### Goals and attribution", "", *_ATTRIBUTION.splitlines())
     yield from ("", "## Triggers", "", "One, or a list: the first that matches starts a journey.")
     for trigger in Trigger.kinds().values():
         yield from _kind(trigger)
@@ -195,7 +218,7 @@ def _conditions() -> Iterator[str]:
     yield "| `counter.<name>` | number: the counter's value |"
     yield "| `days_since.<event type>` | whole number: periods of 24 h since the latest before the present |"
     yield "| `segment` | the id of a segment: whether the member is in it |"
-    yield from (f"| `rfm.{name}` | {_readable(kind)} |" for name, kind in names.RFM.items())
+    yield from (f"| `rfm.{name}` | {_readable(kind)}: {_RFM[name]} |" for name, kind in names.RFM.items())
 
 
 def _readable(kind: str) -> str:

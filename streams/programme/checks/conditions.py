@@ -11,6 +11,7 @@ from streams.engine.conditions.nodes import Compare, InSegment, Ref, refs
 from streams.engine.conditions.operators._kinds import instant
 from streams.engine.conditions.records import Records
 from streams.engine.definition import Loc, did_you_mean, listed
+from streams.engine.rfm import parse
 from streams.programme.checks import names
 from streams.programme.definitions import Reading, Source
 from streams.programme.problems import Problem
@@ -56,7 +57,7 @@ def _check(reading: Reading, node: Node, source: Source, path: Loc, context: Con
 def check_segment(reading: Reading, segment: str, source: Source, path: Loc) -> Iterator[Problem]:
     """That there is such a segment."""
     known = ("everyone", *reading.stated.get("segment", ()))
-    if segment not in known:
+    if segment not in known and parse(segment) is None:
         yield source.problem(path, f"unknown segment `{segment}`{did_you_mean(segment, known)}")
 
 
@@ -97,7 +98,7 @@ def _kind(
         case "rfm":
             if rest not in names.RFM:
                 yield source.problem(at, f"unknown name `{name}`{_near(rest, names.RFM, 'rfm')}")
-            return "any" if rest in names.RFM else None
+            return names.RFM.get(rest)
         case "entry":
             return (yield from _field(rest, source, at, context.entry, "the entry event", strict=False))
         case _:

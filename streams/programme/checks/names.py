@@ -5,13 +5,14 @@ from typing import Any
 
 from schemas.catalogue import EVENT_TYPES, FieldType
 from streams.engine.campaign import Campaign
+from streams.engine.rfm import FAMILIES
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.bonus import BonusTrigger
 from streams.engine.triggers.cart_abandoned import CartAbandoned
 
 Fields = Mapping[str, FieldType]
 DATE_FIELDS = ("birth_date", "registered_at")
-RFM = {"segment": "string", "recency": "integer", "frequency": "integer", "monetary": "integer"}
+RFM = {FAMILIES[0]: "string", **dict.fromkeys(FAMILIES[1:], "integer")}
 PURCHASES = {"count": "integer", "total": "decimal", "first_at": "timestamp", "last_at": "timestamp"}
 MEMBER: dict[str, str] = {
     **dict.fromkeys(

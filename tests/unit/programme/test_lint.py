@@ -131,6 +131,8 @@ def test_the_campaigns_that_ship_are_sound() -> None:
         ),
         (bundle(segments__a="id: a\nwhere: {segment: a}"), "where: asks for itself in a circle: a → a"),
         (bundle(segments__a="id: everyone"), "the segment `everyone` always exists"),
+        (bundle(segments__a="id: rfm.recency.5"), "the segment `rfm.recency.5` comes from RFM and can't be defined"),
+        (with_line("audience: {segment: rfm.recency.high}\n"), "unknown segment `rfm.recency.high`"),
         (
             bundle(segments__a="id: a\nmembers: [m1, 5]"),
             "segments/a.yaml:2:15: members[1]: expected a member id, a string",
@@ -247,6 +249,8 @@ def test_an_error_is_told_with_its_place(files: dict[str, str], problem: str) ->
             bundle(templates__t="templates: [{id: hello, text: '{{ poll.id }}'}]"),
             "which only the action `poll` supplies",
         ),
+        (with_line("audience: {rfm.recency: high}\n"), "can never hold: `rfm.recency` is a number"),
+        (with_line("audience: {rfm.segment: {ge: 4}}\n"), "can never hold: `rfm.segment` is a string"),
         (bundle(segments__a="id: a\nwhere: {total: 5}"), "can never hold: a segment's condition sees the member only"),
         (
             bundle(policies="frequency_caps: [{channel: receipt, max: 1, per: P1D}]"),
@@ -272,6 +276,7 @@ def test_a_doubt_is_told_and_stops_nothing(files: dict[str, str], problem: str) 
             "audience: {member.bonus.points: 5, member.attributes.x: y, rfm.segment: best, phone: {exists: true}}\n"
         ),
         with_line("cancel_on: [{event: segment_left, where: {segment: never-defined}}]\n"),
+        with_line("audience: {segment: rfm.segment.any-name, rfm.recency: {ge: 4}}\n"),
         bundle(hello_test="- name: no campaign", gateways="sms: {}"),
         bundle(segments__a="id: a", segments__b="id: b\nwhere: {segment: a}"),
         bundle(policies="quiet_hours: {from: 21:00, to: 9:00}"),
