@@ -12,7 +12,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench lint format lock
+.PHONY: help setup test soak demo bench lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 test: setup ## all tests; starts and stops its own Kafka, schema registry and ClickHouse
 	.venv/bin/python -m pytest $(TESTS)
+
+soak: setup ## a hundred kill -9 of workers over one replay, compared with a calm run; about a quarter of an hour
+	.venv/bin/python -m tests.soak.kill_workers
 
 demo: setup ## a real year of receipts through the whole pipeline; report in build/demo
 	.venv/bin/rekindle demo
