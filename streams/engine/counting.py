@@ -43,6 +43,19 @@ def count(handling: Handling, event: Event) -> None:
         ]
 
 
+def adopt_counters(handling: Handling) -> None:
+    """Forget what was counted for counters that are gone or changed: they begin anew, also one that comes back."""
+    state, counters = handling.state, handling.programme.counters
+    state.tallies = {
+        name: tally
+        for name, tally in state.tallies.items()
+        if name in counters and counters[name].fingerprint == tally.definition
+    }
+    for order in state.orders:
+        order.sums = {name: amount for name, amount in order.sums.items() if name in state.tallies}
+    state.orders = [order for order in state.orders if order.sums]
+
+
 def _value(aggregate: str, field: Any) -> Decimal | int | str | None:
     if aggregate == "count":
         return 1
@@ -63,13 +76,14 @@ def _add(handling: Handling, name: str, at: int, value: Decimal | int | str) -> 
 
 
 def _take_back_order(handling: Handling, event: Event) -> None:
-    order_id = event.body.get("order_id")
-    order = next((order for order in handling.state.orders if order.order_id == order_id), None)
-    if order is None:
+    """Whatever was counted under the order's number, also if it was placed again with changes."""
+    state, order_id = handling.state, event.body.get("order_id")
+    cancelled = [order for order in state.orders if order.order_id == order_id]
+    if not cancelled:
         return
-    handling.state.orders = [other for other in handling.state.orders if other is not order]
-    for name, amount in order.sums.items():
-        if name in handling.programme.counters:
+    state.orders = [order for order in state.orders if order.order_id != order_id]
+    for order in cancelled:
+        for name, amount in order.sums.items():
             _add(handling, name, event.occurred_at, -amount)
 
 

@@ -15,7 +15,7 @@ from streams.engine.bonus import apply_to_bonus, set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers
 from streams.engine.carry_over import carry_over
 from streams.engine.cart import apply_to_cart, set_cart_timers
-from streams.engine.counting import count
+from streams.engine.counting import adopt_counters, count
 from streams.engine.events import Event
 from streams.engine.handling import Handling, Output, note_time
 from streams.engine.ids import seen_key
@@ -24,7 +24,7 @@ from streams.engine.limits import SEEN_FOR_MS, SEEN_MAX
 from streams.engine.profile import apply_to_profile, changes_profile
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import BEFORE_ALL, MemberState, Tally, new
+from streams.engine.state import BEFORE_ALL, MemberState, new
 from streams.engine.timers import fire_due, unpark
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int |
     fire_due(handling, at)
     state.clock = max(state.clock, at)
     state.programme = programme.number
-    # A new or changed counter counts from here, also one that comes back.
-    state.tallies = {name: tally for name, tally in state.tallies.items() if _still_counts(programme, name, tally)}
+    adopt_counters(handling)
     for journey in list(state.journeys):
         carry_over(handling, journey)
     _set_timers(handling)
@@ -103,11 +102,6 @@ def _note_changes(handling: Handling, event: Event) -> None:
         note_silently(handling)
     else:
         note_changes(handling, react)
-
-
-def _still_counts(programme: "Programme", name: str, tally: Tally) -> bool:
-    counter = programme.counters.get(name)
-    return counter is not None and counter.fingerprint == tally.definition
 
 
 def _enrol(handling: Handling, event: Event) -> None:
