@@ -37,9 +37,9 @@ def record(history: History, reason: str, changes: Path) -> str:
     """Record one history; return what to tell about it."""
     old = history.directory / "expected.txt"
     was = history.expected() if old.exists() else []
-    before = history.fingerprint()
+    known = dict(entries(changes)).get(history.name)
     now = _record(history)
-    if history.fingerprint() == before:
+    if history.fingerprint() == known:
         return f"{history.name}: nothing has changed, nothing is written"
     came, went = count_differences(was, now)
     entry = f"{len(now)} records (+{came} -{went}), hash `{history.fingerprint()}`"
@@ -59,20 +59,22 @@ def entries(changes: Path) -> Iterator[tuple[str, str]]:
 
 
 def _record(history: History) -> list[str]:
+    """Replay, with a snapshot of today's version in the middle; what follows from each snapshot is reckoned anew."""
     programmes, log = history.programmes(), history.log()
     snapshots = history.snapshots()
-    replay = Replay(programmes)
     after = snapshots.get(VERSION, {"after": len(log) // 2})["after"]
-    first = replay.take_all(log[:after])
-    places = history.write_states(VERSION, replay)
-    rest = replay.take_all(log[after:])
-    snapshots[VERSION] = {"after": after, "partitions": places}
+    replay = Replay(programmes)
+    came = [replay.take_all(log[:after])]
+    snapshots[VERSION] = {"after": after, "partitions": history.write_states(VERSION, replay)}
+    came.append(replay.take_all(log[after:]))
     for version, snapshot in snapshots.items():
-        continued = history.restored(version, programmes, snapshot["partitions"]).take_all(log[snapshot["after"] :])
-        snapshot["rest"] = hash_lines(continued)
+        rest = history.restored(version, programmes, snapshot["partitions"]).take_all(log[snapshot["after"] :])
+        before = Replay(programmes).take_all(log[: snapshot["after"]])
+        snapshot |= {"records_before": len(before), "hash_of_rest": hash_lines(rest)}
     history.write_snapshots(snapshots)
-    history.write_expected([*first, *rest])
-    return [*first, *rest]
+    found = [line for part in came for line in part]
+    history.write_expected(found)
+    return found
 
 
 def _names() -> Iterator[str]:

@@ -21,7 +21,7 @@ from streams.engine.handling import Output
 from streams.engine.state import MemberState
 from streams.programme import Programme, load
 
-_TIMES = ("not_after", "activates_at", "expires_at")
+_TIMES = ("not_after", "activates_at", "expires_at", "occurred_at", "touched_at")
 _NOTHING = load([])
 
 
@@ -100,8 +100,8 @@ class Replay:
 def format_output(item: Output) -> str:
     """A record as a line: when, whose, `campaign/version`, where in it, what, and all other fields that are stated.
 
-    What is `dispatch`, `award`, `webhook`, the outcome and reason of a decision as `refused:holdout`, or the type of an
-    event for another member.
+    What is `dispatch`, `award`, `webhook`, `attribution`, the outcome and reason of a decision as `refused:holdout`, or
+    the type of an event for another member.
     """
     fields = msgspec.to_builtins(item, builtin_types=(Decimal,))
     if isinstance(item, Event):
