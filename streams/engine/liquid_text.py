@@ -8,7 +8,7 @@ On top of python-liquid, for the contract (§3, Templates; §4.1):
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException
 from functools import lru_cache
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TextIO
 
 from liquid import BoundTemplate, Environment, Markup, RenderContext
 from liquid.ast import Node
-from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.builtin.expressions.primitive import FloatLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
@@ -64,8 +64,11 @@ class LiquidText:
             raise TemplateError(f"{type(error).__name__}: {error}") from None
 
     def names(self) -> set[str]:
-        """The paths that it asks of the data (`member.first_name`), but for those that it makes itself."""
-        return {str(path) for path in self._template.global_variable_paths()}
+        """The paths that it asks of the data (`member.first_name`), but for those that it makes itself.
+
+        What it asks of each record of a list that it loops over is named as of the first: `event.lines[0].name`.
+        """
+        return {str(path) for path in self._template.global_variable_paths()} | set(_looped(self._template.nodes, {}))
 
     def needed(self) -> set[str]:
         """Those of its paths that are rendered whatever the data: without them it always fails."""
@@ -93,10 +96,48 @@ def render_strings(value: Any, data: Mapping[str, Any]) -> Any:
 
 def strings_names(value: Any) -> set[str]:
     """The paths that the strings in `value` ask of the data. Raises `TemplateError`."""
+    return {name for text in _strings(value) for name in LiquidText(text).names()}
+
+
+def strings_needed(value: Any) -> set[str]:
+    """Those of them that are rendered whatever the data. Raises `TemplateError`."""
+    return {name for text in _strings(value) for name in LiquidText(text).needed()}
+
+
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return LiquidText(value).names()
+        yield value
+        return
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return {name for item in items for name in strings_names(item)}
+    for item in items:
+        yield from _strings(item)
+
+
+def _looped(nodes: Iterable[Node], lists: Mapping[str, str]) -> Iterator[str]:
+    """The paths below records of lists; `lists` are the names of loops around, each with its list's path."""
+    for node in nodes:
+        inside = lists
+        for expression in node.expressions():
+            for path in _paths(expression):
+                found = _resolved(path, lists)
+                if found is not None:
+                    yield found
+            if isinstance(expression, LoopExpression) and isinstance(expression.iterable, Path):
+                around = _resolved(expression.iterable, lists)
+                inside = {**lists, str(expression.identifier): around or str(expression.iterable)}
+        yield from _looped(node.children(_Context(_EMPTY), include_partials=False), inside)
+
+
+def _resolved(path: Path, lists: Mapping[str, str]) -> str | None:
+    head, rest = str(path.head()), str(path)
+    return f"{lists[head]}[0]{rest.removeprefix(head)}" if head in lists else None
+
+
+def _paths(expression: Expression) -> Iterator[Path]:
+    if isinstance(expression, Path):
+        yield expression
+    for child in expression.children():
+        yield from _paths(child)
 
 
 def plain_number(number: Decimal | float) -> str:
@@ -289,6 +330,7 @@ class _Environment(Environment):
 
 
 _TEXT = _Environment(undefined=_Missing)
+_EMPTY = _TEXT.from_string("")
 _HTML = _Environment(undefined=_Missing, autoescape=True)
 
 

@@ -101,6 +101,11 @@ def answer(handling: Handling, journey: Journey, event: Event) -> None:
             settle(handling, journey)
 
 
+def met_by(until: str) -> frozenset[str]:
+    """The statuses that meet a cascade step's `until`."""
+    return frozenset(_MEETS[until])
+
+
 def message_at(handling: Handling, journey: Journey, path: str) -> "Message | None":
     """The message that stands at `path`; None if the definition was changed and there is none any more."""
     campaign = handling.definition(journey)

@@ -6,9 +6,10 @@ It changes for all at once, also for running journeys; so each change names the 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from streams.engine.campaign import Policies
+from streams.engine.conditions import Condition
 from streams.engine.definition import Definition
 from streams.programme.programme import Definitions, Programme
 from streams.programme.running import running_versions
@@ -66,8 +67,21 @@ def changed_keys(before: Definition, now: Definition) -> tuple[str, ...]:
     return tuple(
         field.alias or name
         for name, field in type(now).model_fields.items()
-        if getattr(before, name) != getattr(now, name)
+        if _content(getattr(before, name)) != _content(getattr(now, name))
     )
+
+
+def _content(value: Any) -> Any:
+    """A value as it compares: 5 and 5.0 are alike, 1 and `true` are not, and how it was compiled doesn't count."""
+    if isinstance(value, Definition):
+        return type(value), [_content(getattr(value, name)) for name in type(value).model_fields]
+    if isinstance(value, Condition):
+        return _content(value.source)
+    if isinstance(value, Mapping):
+        return {key: _content(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_content(item) for item in value]
+    return isinstance(value, bool), value
 
 
 def _changes(before: Mapping[str, Definition], now: Mapping[str, Definition]) -> Iterator[tuple[str, Changed]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.catalogue import EVENT_TYPES, FieldType
+from streams.engine.channels import CHANNELS
 from streams.engine.conditions import Condition
 from streams.engine.conditions.condition import Node
 from streams.engine.conditions.nodes import Compare, InSegment, Ref, refs
@@ -13,6 +14,7 @@ from streams.engine.conditions.records import Records
 from streams.engine.definition import Loc, did_you_mean, listed
 from streams.engine.rfm import parse
 from streams.programme.checks import names
+from streams.programme.checks.contradictions import contradictions
 from streams.programme.definitions import Reading, Source
 from streams.programme.problems import Problem
 
@@ -37,21 +39,34 @@ def check_condition(
     reading: Reading, condition: Condition, source: Source, path: Loc, context: Context
 ) -> Iterator[Problem]:
     """Every mistake and doubt of a condition that stands at `path`."""
+    kinds: dict[Loc, str] = {}
+    told: set[tuple[int, int, str]] = set()
     for node in condition.walk():
-        yield from _check(reading, node, source, path, context)
+        for problem in _check(reading, node, source, path, context, kinds):
+            told.add((problem.line, problem.column, problem.field))
+            yield problem
+    for at, message in contradictions(condition.tree, kinds):
+        problem = source.problem((*path, *at), message, severity="warning")
+        if (problem.line, problem.column, problem.field) not in told:
+            yield problem
 
 
-def _check(reading: Reading, node: Node, source: Source, path: Loc, context: Context) -> Iterator[Problem]:
+def _check(
+    reading: Reading, node: Node, source: Source, path: Loc, context: Context, kinds: dict[Loc, str]
+) -> Iterator[Problem]:
+    """One node; `kinds` is given the kind of what it compares, by its path."""
     at = (*path, *node.path)
     if isinstance(node, InSegment):
         yield from check_segment(reading, node.segment, source, at)
     elif isinstance(node, Compare):
         kind = yield from _kind(reading, node.name, source, at, context)
+        kinds[node.path] = kind.kind if isinstance(kind, FieldType) else str(kind)
         for ref in refs(node.operand):
-            yield from _kind(reading, ref.name, source, at, context)
+            other = yield from _kind(reading, ref.name, source, at, context)
+            yield from _unlike(node, kind, ref, other, source, at)
         yield from _doubts(node, kind, source, at)
     elif isinstance(node, Records):
-        yield from _records(reading, node, source, at, context)
+        yield from _records(reading, node, source, at, context, kinds)
 
 
 def check_segment(reading: Reading, segment: str, source: Source, path: Loc) -> Iterator[Problem]:
@@ -61,14 +76,16 @@ def check_segment(reading: Reading, segment: str, source: Source, path: Loc) -> 
         yield source.problem(path, f"unknown segment `{segment}`{did_you_mean(segment, known)}")
 
 
-def _records(reading: Reading, node: Records, source: Source, at: Loc, context: Context) -> Iterator[Problem]:
+def _records(
+    reading: Reading, node: Records, source: Source, at: Loc, context: Context, kinds: dict[Loc, str]
+) -> Iterator[Problem]:
     kind = yield from _kind(reading, node.name, source, at, context)
     if isinstance(kind, FieldType) and kind.kind == "records":
         inner = Context(kind.fields, context.entry, f"a record of `{node.name}`")
         nodes = [node.part]
         while nodes:
             part = nodes.pop()
-            yield from _check(reading, part, source, at[: len(at) - len(node.path)], inner)
+            yield from _check(reading, part, source, at[: len(at) - len(node.path)], inner, kinds)
             nodes.extend(part.children())
     elif kind is not None and kind != "any":
         yield source.problem(at, f"can never hold: `{node.name}` isn't a list of records", severity="warning")
@@ -128,25 +145,60 @@ def _field(
 
 def _doubts(node: Compare, kind: Any, source: Source, at: Loc) -> Iterator[Problem]:
     """Why the comparison can never hold, if its kinds tell."""
-    if kind is None or kind == "any" or node.operator.name == "exists":
-        return
-    found = kind.kind if isinstance(kind, FieldType) else kind
     operands = node.operand if isinstance(node.operand, list) else [node.operand]
-    if not operands or any(isinstance(operand, Ref) for operand in operands):
-        return
-    if found in {"records", "map"} and node.operator.name != "contains":
-        advice = "a list takes `some`, `every` or `none`" if found == "records" else "a mapping isn't compared"
-        yield source.problem(at, f"can never hold: {advice}", severity="warning")
-    elif not any(_comparable(found, operand) for operand in operands):
-        advice = "; write `{exists: false}`" if operands == [None] else ""
-        yield source.problem(at, f"can never hold: `{node.name}` is {_named(found)}{advice}", severity="warning")
-    elif (
-        isinstance(kind, FieldType)
-        and kind.symbols
-        and node.operator.name in {"eq", "in"}
-        and not set(operands) & set(kind.symbols)
-    ):
-        yield source.problem(at, f"can never hold: `{node.name}` is one of {listed(kind.symbols)}", severity="warning")
+    why = None if any(isinstance(operand, Ref) for operand in operands) else _why_never(node, kind, operands)
+    if why is not None:
+        yield source.problem(at, f"can never hold: {why}", severity="warning")
+
+
+def _why_never(node: Compare, kind: Any, operands: list[Any]) -> str | None:
+    operator, is_field = node.operator.name, isinstance(kind, FieldType)
+    if kind is None or operator == "exists" or not operands:
+        return None
+    if operands == [None]:
+        return f"nothing equals null{_WRITE_EXISTS}" if kind == "any" else f"{_is(node, kind)}{_WRITE_EXISTS}"
+    if kind == "any":
+        return None
+    found = kind.kind if is_field else kind
+    if found in {"records", "map"}:
+        if operator == "contains":
+            return None
+        return "a list takes `some`, `every` or `none`" if found == "records" else "a mapping isn't compared"
+    if not any(_comparable(found, operand) for operand in operands):
+        return _is(node, kind)
+    if operator in {"starts_with", "contains"} and found not in {"string", "enum"}:
+        return f"{_is(node, kind)}, which has no parts"
+    if is_field and kind.symbols and operator in {"eq", "in"} and not set(operands) & set(kind.symbols):
+        near = did_you_mean(str(operands[0]), kind.symbols)
+        return f"`{node.name}` is one of {listed(kind.symbols)}{near}"
+    if is_field and node.name == "channel" and operator in {"eq", "in"} and not set(operands) & set(CHANNELS):
+        return f"there is no channel `{operands[0]}`{did_you_mean(str(operands[0]), CHANNELS)}"
+    return None
+
+
+_WRITE_EXISTS = "; write `{exists: false}`"
+_LIKE = {
+    "integer": {"number"},
+    "decimal": {"number"},
+    "string": {"text", "moment"},
+    "enum": {"text"},
+    "date": {"moment"},
+    "timestamp": {"moment"},
+    "boolean": {"truth"},
+}
+"""What a value of each kind compares as; text may read as a date."""
+
+
+def _is(node: Compare, kind: Any) -> str:
+    return f"`{node.name}` is {_named(kind.kind if isinstance(kind, FieldType) else kind)}"
+
+
+def _unlike(node: Compare, kind: Any, ref: Ref, other: Any, source: Source, at: Loc) -> Iterator[Problem]:
+    """That a name is compared with a name of its own kind."""
+    kinds = [each.kind if isinstance(each, FieldType) else each for each in (kind, other)]
+    if all(each in _LIKE for each in kinds) and not _LIKE[kinds[0]] & _LIKE[kinds[1]]:
+        message = f"can never hold: {_is(node, kind)}, `{ref.name}` is {_named(kinds[1])}"
+        yield source.problem(at, message, severity="warning")
 
 
 def _comparable(kind: str, operand: Any) -> bool:

@@ -28,6 +28,8 @@ MEMBER: dict[str, str] = {
     "days_since_registration": "integer",
 }
 CAMPAIGN = ("id", "version", "name", "group")
+POLL = ("id", "questions")
+QUESTION = ("id", "text", "options")
 _NO_FIELDS: Fields = {}
 
 

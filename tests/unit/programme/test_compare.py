@@ -84,6 +84,17 @@ def test_how_a_campaign_is_run_and_called_may_change_under_its_version(free: str
     assert [each.keys for each in comparison.campaigns] == [(free.split(":", maxsplit=1)[0],)]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [("1", "true", False), ("5", "5.0", True), ("[1]", "[true]", False), ("'5'", "5", False)],
+)
+def test_values_are_compared_as_conditions_would(one: str, other: str, alike: bool) -> None:
+    audience = TRIGGER + "audience: {member.attributes.x: {in: %s}}\nactions: []"
+    texts = [value if value.startswith("[") else f"[{value}]" for value in (one, other)]
+    problems, _ = compared(bundle(c=audience % texts[0]), bundle(c=audience % texts[1]))
+    assert (problems == []) == alike
+
+
 def test_a_draft_may_change_as_it_likes() -> None:
     draft = CHAIN % (1, "a") + "status: draft"
     assert changes(bundle(c=draft), bundle(c=CHAIN % (1, "b"))).journeys == ()
