@@ -411,6 +411,11 @@ questions: [{id: q1, text: "How was it?", options: [good, bad]}]
     id: Text
     questions: Annotated[tuple[Question, ...], Field(min_length=1)]
 
+    @cached_property
+    def as_data(self) -> dict[str, Any]:
+        """What a template names as `poll`."""
+        return self.model_dump()
+
     @field_validator("questions")
     @classmethod
     def _unique(cls, questions: tuple[Question, ...]) -> tuple[Question, ...]:

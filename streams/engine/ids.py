@@ -4,16 +4,16 @@ Contract §4.9 (ids) and "Stable hash" in the fine print (shares).
 """
 
 import hashlib
-import json
 from decimal import Decimal
+
+import msgspec
 
 _SPAN = Decimal(2**64)
 
 
 def derived_id(*parts: str | int) -> str:
     """A hash of the parts, in order: 32 hexadecimal digits."""
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
 def share(text: str) -> Decimal:

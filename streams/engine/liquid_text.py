@@ -27,6 +27,7 @@ from liquid.undefined import UNDEFINED, FalsyStrictUndefined, Undefined
 from liquid.utils import ReadOnlyChainMap
 
 from streams.engine.definition import did_you_mean
+from streams.engine.quick_text import compile_quickly, plain_number
 from streams.errors import RekindleError
 
 SOURCE_CHARS_MAX = 500_000
@@ -41,7 +42,7 @@ class TemplateError(RekindleError):
 class LiquidText:
     """A parsed text. Making one raises `TemplateError` that names line and mistake."""
 
-    __slots__ = ("_template", "source")
+    __slots__ = ("_quick", "_template", "source")
 
     def __init__(self, source: str, *, html: bool = False) -> None:
         if len(source) > SOURCE_CHARS_MAX:
@@ -53,9 +54,19 @@ class LiquidText:
             raise TemplateError(_message(error)) from None
         except RecursionError:
             raise TemplateError("is nested too deeply") from None
+        self._quick = compile_quickly(self._template.nodes, html=html)
 
     def render(self, data: Mapping[str, Any]) -> str:
         """The text with the data's values. Raises `TemplateError`."""
+        quickly = self.render_quickly(data)
+        return self.render_slowly(data) if quickly is None else quickly
+
+    def render_quickly(self, data: Mapping[str, Any]) -> str | None:
+        """The same without python-liquid, None if it takes python-liquid to tell."""
+        return None if self._quick is None else self._quick(data)
+
+    def render_slowly(self, data: Mapping[str, Any]) -> str:
+        """The same by python-liquid, which decides what a text says. Raises `TemplateError`."""
         try:
             return str(self._template.render(data))
         except LiquidError as error:
@@ -138,14 +149,6 @@ def _paths(expression: Expression) -> Iterator[Path]:
         yield expression
     for child in expression.children():
         yield from _paths(child)
-
-
-def plain_number(number: Decimal | float) -> str:
-    """351, not 351.0; 12.5; never an exponent."""
-    text = format(number if isinstance(number, Decimal) else Decimal(repr(number)), "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
 
 
 # Values --------------------------------------------------------------------------------------------------------------

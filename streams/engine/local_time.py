@@ -61,13 +61,21 @@ def local_moment(day: date, at: time, tz: zoneinfo.ZoneInfo) -> int:
 
 def next_local(after: int, at: time, tz: zoneinfo.ZoneInfo) -> int:
     """The first moment (ms) strictly after `after` at which `at` strikes in `tz`; `NEVER` at the calendar's end."""
-    day = to_datetime(after, tz).date()
-    # From the day before: a time in a gap at midnight strikes on the next day's date.
-    for ahead in range(-1, 3):
-        moment = local_moment(days_after(day, ahead), at, tz)
+    for moment in _strikes(after // DAY_MS, at, tz):
         if moment > after:
             return moment
     return NEVER
+
+
+@functools.lru_cache(maxsize=65536)
+def _strikes(day: int, at: time, tz: zoneinfo.ZoneInfo) -> tuple[int, ...]:
+    """When `at` strikes in `tz` around a day of UTC (days since the epoch), in order.
+
+    From two days before (the local date may be one less, and a time in a gap at midnight strikes on the next day's
+    date) to three after. Few zones and times are asked for, members by the million.
+    """
+    utc = to_datetime(day * DAY_MS).date()
+    return tuple(local_moment(days_after(utc, ahead), at, tz) for ahead in range(-2, 4))
 
 
 def within(at: int, start: time, end: time, tz: zoneinfo.ZoneInfo) -> bool:

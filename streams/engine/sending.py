@@ -4,9 +4,8 @@ A message is decided by `attempt`: each step of its cascade (an ordinary message
 or suppressed; what is put off or waits for a status stays in `journey.pending` with one timer.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from streams.engine.attribution import remember
 from streams.engine.channels import CHANNELS, Channel
@@ -17,9 +16,9 @@ from streams.engine.ids import derived_id
 from streams.engine.journeys import MESSAGE_TIMER, settle
 from streams.engine.liquid_text import TemplateError
 from streams.engine.local_time import next_local, within
+from streams.engine.message_data import MessageData
 from streams.engine.profile import consents
 from streams.engine.state import Journey, MemberState, Pending
-from streams.engine.view import View, counter_value, member_value
 
 if TYPE_CHECKING:
     from streams.engine.actions import Message
@@ -157,7 +156,7 @@ def _send(
     if channel.moderated and not template.moderated:
         return _Verdict("not_moderated")
     try:
-        content = template.render(step.channel, template_data(handling, journey, campaign, message.poll_id))
+        content = template.render(step.channel, MessageData(handling, journey, campaign, message.poll_id))
     except TemplateError:
         return _Verdict("template_error")
     quiet_from = None if quiet is None else next_local(now, quiet.from_, handling.zone)
@@ -229,78 +228,3 @@ def _cap_in_the_way(handling: Handling, channel: str) -> _Verdict | None:
             return _Verdict("frequency_cap", cap.per.after(counting[len(counting) - cap.max]))
         return _Verdict("frequency_cap")
     return None
-
-
-def template_data(
-    handling: Handling, journey: Journey, campaign: "Campaign", poll_id: str | None = None
-) -> dict[str, Any]:
-    """What a template may name: `member`, `event`, `campaign`, `counter`, `amount`, `poll`."""
-    entry = View(handling, journey=journey).entry
-    data: dict[str, Any] = {
-        "member": _MemberData(handling),
-        "event": entry,
-        "campaign": {
-            "id": campaign.id,
-            "version": campaign.version,
-            "name": campaign.name,
-            "group": campaign.group,
-        },
-        "counter": _Counters(handling),
-        "amount": journey.amount if journey.amount is not None else entry.get("amount"),
-    }
-    poll = None if poll_id is None else handling.programme.polls.get(poll_id)
-    if poll is not None:
-        data["poll"] = poll.model_dump()
-    return data
-
-
-class _Lazy(Mapping[str, Any]):
-    """A mapping for templates that reckons a value when it is named, so that a message costs what it uses."""
-
-    def __init__(self, handling: Handling, names: Sequence[str]) -> None:
-        self._handling = handling
-        self._names = names
-
-    def __iter__(self) -> Any:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-class _Counters(_Lazy):
-    def __init__(self, handling: Handling) -> None:
-        super().__init__(handling, list(handling.programme.counters))
-
-    def __getitem__(self, name: str) -> Any:
-        value = counter_value(self._handling, name)
-        if value is None:
-            raise KeyError(name)
-        return value
-
-
-class _Branch(_Lazy):
-    """`member.attributes`, `member.bonus`, `member.purchases`, `member.social`."""
-
-    def __init__(self, handling: Handling, head: str) -> None:
-        super().__init__(handling, ())
-        self._head = head
-
-    def __getitem__(self, name: str) -> Any:
-        value = member_value(self._handling, f"{self._head}.{name}")
-        if value is None:
-            raise KeyError(name)
-        return value
-
-
-class _MemberData(_Lazy):
-    def __init__(self, handling: Handling) -> None:
-        super().__init__(handling, ())
-
-    def __getitem__(self, name: str) -> Any:
-        if name in {"attributes", "bonus", "purchases", "social"}:
-            return _Branch(self._handling, name)
-        value = member_value(self._handling, name)
-        if value is None:
-            raise KeyError(name)
-        return value

@@ -1,6 +1,7 @@
 """Templates: what a message says, by parts. A channel takes the parts that it can carry."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr, model_validator
@@ -95,8 +96,13 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
 
     def render(self, channel: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """The content of a message: the parts that the channel takes, in its order. Raises `TemplateError`."""
-        taken = CHANNELS[channel].taken(self._parts)
-        return {part: self._parts[part](data) for part in taken}
+        return {part: render(data) for part, render in self._taken[channel]}
+
+    @cached_property
+    def _taken(self) -> Mapping[str, tuple[tuple[str, _Render], ...]]:
+        """What each channel takes of it, with what renders it."""
+        parts = self._parts
+        return {name: tuple((part, parts[part]) for part in each.taken(parts)) for name, each in CHANNELS.items()}
 
 
 def _button(text: _Render, url: _Render) -> _Render:

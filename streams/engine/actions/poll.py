@@ -1,5 +1,6 @@
 """`poll`: ask a poll's questions."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from pydantic import Field
@@ -28,7 +29,7 @@ class Poll(Action):
     network: Text | None = None
     expires: Duration | None = None
 
-    @property
+    @cached_property
     def steps(self) -> tuple[CascadeStep, ...]:
         """The one channel it is sent over."""
         return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)

@@ -10,8 +10,9 @@ from streams.engine import commands
 from streams.engine.actions import Action, Result
 from streams.engine.handling import Handling
 from streams.engine.liquid_text import LiquidText, TemplateError
+from streams.engine.message_data import MessageData
 from streams.engine.script import Step
-from streams.engine.sending import step_id, template_data
+from streams.engine.sending import step_id
 from streams.engine.state import Journey
 
 
@@ -31,7 +32,7 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
         campaign = handling.definition(journey)
         assert campaign is not None
         try:
-            body = _rendered(self.body, template_data(handling, journey, campaign))
+            body = _rendered(self.body, MessageData(handling, journey, campaign))
         except TemplateError:
             handling.decide(journey.campaign, journey.version, step.path, "suppressed", "template_error")
             return Result(step.next)
