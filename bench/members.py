@@ -1,0 +1,157 @@
+"""Where the members stage spends its time, per event, in microseconds of processor time; no Kafka.
+
+A partition's share of the benchmark's log (`bench.receipts`), in batches as a busy worker gets them, through the real
+step, codec, engine and store; the producer alone is left out (it takes what it is given and drops it). `--profile`
+shows the functions. `python -m bench.members` prints JSON.
+"""
+
+import cProfile
+import gc
+import json
+import pstats
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.ground import DAY_MS, PROGRAMME
+from bench.receipts import Receipts, Record
+from schemas.codec import Codec
+from schemas.registry import CommittedSchemas
+from streams.engine.events import Tick
+from streams.ingest.partitions import partition_of
+from streams.members.engine import RealEngine
+from streams.members.overlay import Overlay
+from streams.members.step import Effects, MemberStep
+from streams.members.store import PartitionStore
+from streams.programme import read_directory
+
+PARTITIONS = 4
+BATCH = 5000
+WARM_UP = 8
+MEASURED = 12
+
+
+class Read(NamedTuple):
+    """A record as the step sees it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes
+
+
+class Clocked:
+    """Counts the processor time of what it wraps."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def wrap(self, owner: Any, name: str, label: str) -> None:
+        """Count the calls of a method."""
+        inner: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return inner(*arguments, **options)
+            finally:
+                self.seconds[label] = self.seconds.get(label, 0.0) + time.thread_time() - began
+
+        setattr(owner, name, timed)
+
+
+class Programmes:
+    """The benchmark's programme, whatever number is asked for."""
+
+    def __init__(self, engine: RealEngine) -> None:
+        self._programme = engine.load([dict(read_directory(PROGRAMME))], 1)
+
+    def get(self, number: int) -> Any:
+        """The one programme."""
+        del number
+        return self._programme
+
+
+def batches(codec: Codec) -> Iterator[Sequence[Read]]:
+    """The records of one partition."""
+    receipts = Receipts(codec)
+    day, offset = 0, 0
+    batch: list[Read] = []
+
+    def records() -> Iterator[Record]:
+        nonlocal day
+        yield from receipts.registrations()
+        for record in receipts.receipts(10**9):
+            if record.at // DAY_MS > day:
+                day = record.at // DAY_MS
+                yield Record(None, codec.encode(Tick(occurred_at=day * DAY_MS, wall=False)), day * DAY_MS)
+            yield record
+
+    for key, value, _ in records():
+        if key is None or partition_of(key, PARTITIONS) == 0:
+            batch.append(Read(offset, key, value))
+            offset += 1
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+
+
+def measure(directory: Path, profile: cProfile.Profile | None = None) -> dict[str, float]:
+    """Microseconds per event by step, and what came out per event."""
+    engine, codec = RealEngine(), Codec(CommittedSchemas())
+    store = PartitionStore(directory / "state")
+    clocked, counts = Clocked(), {"commands": 0, "changes": 0, "bytes": 0}
+    began = 0.0
+
+    def flush(overlay: Overlay, effects: Effects, next_offset: int) -> None:
+        began = time.thread_time()
+        changes = [*overlay.changes(), *((key, value, None) for key, value in effects.meta.items())]
+        encoded = time.thread_time()
+        store.write(changes, next_offset)
+        clocked.seconds["encode"] = clocked.seconds.get("encode", 0.0) + encoded - began
+        clocked.seconds["store"] = clocked.seconds.get("store", 0.0) + time.thread_time() - encoded
+        counts["commands"] += len(effects.records)
+        counts["changes"] += len(changes)
+        counts["bytes"] += sum(len(value or b"") for _, value, _ in changes)
+
+    programmes: Any = Programmes(engine)
+    clocked.wrap(codec, "decode_log", "decode")
+    clocked.wrap(Overlay, "load", "load")
+    step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush)
+    events = 0
+    source = batches(codec)
+    ready = list(islice(source, WARM_UP + MEASURED))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+    for number, batch in enumerate(ready):
+        if number == WARM_UP:
+            clocked.seconds.clear()
+            counts.update(dict.fromkeys(counts, 0))
+            events, began = 0, time.thread_time()
+            if profile:
+                profile.enable()
+        step.handle(batch, batch[-1].offset + 1)
+        events += len(batch)
+    whole = time.thread_time() - began
+    if profile:
+        profile.disable()
+    store.close()
+    found = {name: seconds / events * 1e6 for name, seconds in clocked.seconds.items()}
+    found["engine_and_commands"] = whole / events * 1e6 - sum(found.values())
+    found["whole"] = whole / events * 1e6
+    found |= {f"{name}_per_event": count / events for name, count in counts.items()}
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1:2] == ["--profile"]:
+            profile = cProfile.Profile()
+            print(json.dumps(measure(Path(folder), profile)))
+            pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+        else:
+            print(json.dumps({"member_stage_us": measure(Path(folder))}))

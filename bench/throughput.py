@@ -1,0 +1,178 @@
+"""Events a second of a worker and of its peers: the same receipts, the same broker, the same work, one after the other.
+
+What a system has done is what its consumer group has committed, asked from outside, the same way for all. The clock
+starts when it has taken everyone's registration in and its warm-up is over, and stops after the stated time; between
+are whole commits only. `python -m bench.throughput --help`.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from bench.contestants import CONTESTANTS, ROOT, Contestant, rekindle_whole_path
+from bench.ground import PROGRAMME, Ground
+from bench.receipts import Receipts
+from streams.kafka import consumer_config, partition_counts
+from streams.programme import read_directory
+from streams.runtime.control import apply_programme
+from streams.topics import COPARTITIONED, MEMBER_EVENTS
+
+POLL_S = 0.1
+START_S = 90.0
+STOP_S = 15.0
+FASTEST = 110_000  # events a second: so many receipts are published per second of measuring
+FASTEST_WHOLE_PATH = 40_000
+
+
+class Progress:
+    """What a group has committed of `member.events`."""
+
+    def __init__(self, ground: Ground, group: str) -> None:
+        own = {"isolation.level": "read_uncommitted"}  # the last commit, not the next one
+        self._consumer = Consumer({**consumer_config(ground.settings, group), **own})
+        self._known = 0
+        partitions = partition_counts(ground.settings)[MEMBER_EVENTS]
+        self._inputs = [TopicPartition(MEMBER_EVENTS, partition) for partition in range(partitions)]
+
+    def read(self) -> int:
+        """Records up to the committed offsets of all partitions; what was known when the broker doesn't know yet."""
+        with contextlib.suppress(KafkaException):
+            self._known = sum(max(each.offset, 0) for each in self._consumer.committed(self._inputs, timeout=10.0))
+        return self._known
+
+    def end(self) -> int:
+        """Records in all partitions."""
+        return sum(self._consumer.get_watermark_offsets(each, timeout=10.0)[1] for each in self._inputs)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+
+def measure(ground: Ground, contestant: Contestant, *, skip: int, warm_up_s: float, seconds: float) -> float:
+    """Events a second in a steady state. Raises `SystemExit` when there was none."""
+    progress = Progress(ground, contestant.group)
+    log = ground.directory / f"{contestant.group}.log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **contestant.environment}
+    with log.open("wb") as output:
+        process = subprocess.Popen(contestant.command, env=environment, cwd=ROOT, stdout=output, stderr=output)
+    try:
+        return _rate(_samples(progress, process, log), progress, skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        progress.close()
+
+
+def _rate(
+    samples: Iterator[tuple[float, int]], progress: Progress, *, skip: int, warm_up_s: float, seconds: float
+) -> float:
+    began, _ = next(samples)
+    first = last = None
+    for now, events in samples:
+        if now - began < warm_up_s or events <= skip:
+            continue
+        if first is None:
+            first = (now, events)
+            continue
+        last = (now, events)
+        if now - first[0] >= seconds:
+            break
+        if events >= progress.end():
+            print(f"  came to the end of the log after {now - first[0]:.0f} s", file=sys.stderr)
+            break
+    if first is None or last is None:
+        raise SystemExit("the log was too short: nothing was left after the warm-up")
+    return (last[1] - first[1]) / (last[0] - first[0])
+
+
+def _samples(progress: Progress, process: "subprocess.Popen[bytes]", log: Path) -> Iterator[tuple[float, int]]:
+    """Time and events handled whenever a commit has moved them."""
+    known = progress.read()
+    news = time.monotonic()
+    while True:
+        events, now = progress.read(), time.monotonic()
+        if events != known:
+            known, news = events, now
+            yield now, events
+        if process.poll() is not None or now - news > START_S:
+            end = log.read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise SystemExit(f"no progress; exit status {process.poll()}, at {events}:\n{end}")
+        time.sleep(POLL_S)
+
+
+def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds: float) -> float:
+    """Both stages of a worker, from the source topics on."""
+    ground.renew([*COPARTITIONED, "programmes"])
+    first = next(receipts.registrations()).at
+    apply_programme(ground.settings, read_directory(PROGRAMME), now=first, occurred_at=first)
+    ground.publish("members.registrations", receipts.registrations())
+    ground.publish("pos.receipts", receipts.receipts(round(FASTEST_WHOLE_PATH * (warm_up_s + seconds))))
+    run = f"whole-{uuid.uuid4().hex[:8]}"
+    skip = receipts.members
+    return measure(ground, rekindle_whole_path(ground, run), skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+
+
+def main() -> None:
+    """Run them and print the figures as JSON."""
+    names = [*CONTESTANTS, "rekindle_whole_path"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="steady state of each, at least (default 60)")
+    parser.add_argument("--warm-up", type=float, default=12.0, help="seconds of each that don't count (default 12)")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="which of them")
+    parser.add_argument("--keep", type=Path, help="folder whose services and log are kept, and used again")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ground = Ground(chosen.keep or Path(folder))
+        try:
+            found = _run(ground, chosen)
+        finally:
+            if chosen.keep is None:
+                ground.close()
+    print(json.dumps({"throughput": {name: round(rate) for name, rate in found.items()}}, indent=2))
+
+
+def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, float]:
+    span_s = chosen.warm_up + chosen.seconds
+    receipts: Receipts | None = None
+    ground.create("bench.commands")
+    kept = ground.directory / "skip"
+    if chosen.keep is None or not kept.exists():
+        receipts = Receipts(ground.codec)
+        began = time.monotonic()
+        count = round(FASTEST * span_s)
+        kept.write_text(str(ground.publish_log(receipts, count)))
+        print(f"  {count} receipts published in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    found: dict[str, float] = {}
+    for name in chosen.only:
+        if name in CONTESTANTS:
+            contestant = CONTESTANTS[name](ground, f"{name.replace('_', '-')}-{uuid.uuid4().hex[:8]}")
+            skip = int(kept.read_text())
+            found[name] = measure(ground, contestant, skip=skip, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
+            print(f"  {name}: {found[name]:.0f} events/s (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+    if "rekindle_whole_path" in chosen.only:
+        kept.unlink()
+        receipts = receipts or Receipts(ground.codec)
+        rate = whole_path(ground, receipts, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
+        found["rekindle_whole_path"] = rate
+        print(f"  rekindle_whole_path: {rate:.0f} events/s", file=sys.stderr, flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()
