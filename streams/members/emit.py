@@ -1,11 +1,11 @@
 """Commands as records: the topic of each, its key, its bytes, its time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
 from streams.engine.events import Event
 from streams.topics import ATTRIBUTIONS, AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
 
@@ -38,13 +38,8 @@ def route(command: Command | Event) -> tuple[str, bytes, int]:
         if topic is None:
             raise ValueError(f"an event of type {command.type} cannot re-enter: it has no source topic")
         return topic, command.key.encode(), command.occurred_at
-    key = command.member_id.encode()
-    if isinstance(command, Dispatch):
-        return dispatch_topic(command.channel), key, command.at
-    if isinstance(command, Decision):
-        return DECISIONS, key, command.at
-    if isinstance(command, Award):
-        return AWARDS, key, command.at
-    if isinstance(command, Attribution):
-        return ATTRIBUTIONS, key, command.at
-    return WEBHOOKS, key, command.at
+    topic = dispatch_topic(command.channel) if isinstance(command, Dispatch) else _TOPICS[type(command)]
+    return topic, command.member_id.encode(), command.at
+
+
+_TOPICS: Mapping[type, str] = {Decision: DECISIONS, Award: AWARDS, Attribution: ATTRIBUTIONS, Webhook: WEBHOOKS}

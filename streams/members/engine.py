@@ -35,6 +35,12 @@ class Engine(Protocol):
     def decode(self, data: bytes) -> Any:
         """Read a state."""
 
+    def recordless_types(self, programme: Any) -> frozenset[str]:
+        """Name the event types that the programme takes without their lists of records."""
+
+    def needs_records(self, state: Any) -> bool:
+        """Tell whether the member's state asks for these lists all the same."""
+
     def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
         """Read programme `number`; the last bundle is in force. Without any, it is the one in which nothing happens."""
 
@@ -44,6 +50,7 @@ class RealEngine:
 
     def __init__(self) -> None:
         from streams.engine import state, step  # noqa: PLC0415 - the engine takes a second to import
+        from streams.programme import looked_at  # noqa: PLC0415
 
         self.handle = step.handle
         self.advance = step.advance
@@ -51,6 +58,8 @@ class RealEngine:
         self.new = state.new
         self.encode = state.encode
         self.decode = state.decode
+        self.recordless_types = looked_at.recordless_types
+        self.needs_records = looked_at.needs_records
 
     def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
         """Read a programme. Raises `RekindleError` when this release cannot read it."""

@@ -69,13 +69,18 @@ class MemberStep:
         self._effects = Effects()
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme = programmes.get(int(store.meta(PROGRAMME) or 0))
+        self._recordless = engine.recordless_types(self._programme)
+        self._left_out = self._recordless  # the types of which the batch in hand lacks lists of records
         tick = store.meta(TICK)
         self._tick_at = None if tick is None else int(tick)
 
     def handle(self, records: Sequence[Any], end: int) -> None:
         """Handle the records and commit; `end` is the position after the last one."""
         started = time.perf_counter()
-        decoded = self._codec.decode_log([r.value for r in records], [r.key for r in records])
+        self._left_out = self._recordless
+        decoded = self._codec.decode_log(
+            [record.value for record in records], [record.key for record in records], without_records=self._left_out
+        )
         loading = time.perf_counter()
         self._overlay.load(
             record.key for record, item in zip(records, decoded, strict=True) if isinstance(item, Event) and record.key
@@ -104,6 +109,12 @@ class MemberStep:
     def _handle_event(self, record: Any, event: Event) -> None:
         programme, tick_at = self._programme, self._tick_at
         member = self._overlay.member(record.key or event.key.encode())
+        if event.type in self._left_out and (
+            event.type not in self._recordless or self._engine.needs_records(member.state)
+        ):  # its lists of records were left out, and the member, or a programme that is new, looks at them
+            (whole,) = self._codec.decode_log([record.value], [record.key])
+            assert isinstance(whole, Event)
+            event = whole
 
         def step(state: Any) -> Sequence[Command | Event]:
             return self._engine.handle(programme, state, event, tick_at=tick_at)
@@ -158,6 +169,7 @@ class MemberStep:
                 self._effects.meta[ADOPTING] = b"%d:" % record.offset + chunk[-1][0]
                 self._commit(record.offset)
         self._programme = programme
+        self._recordless = self._engine.recordless_types(programme)
         self._effects.meta[ADOPTING] = None
         self._effects.meta[PROGRAMME] = b"%d" % applied.programme
         metrics.programme_number.labels(str(self._partition)).set(applied.programme)

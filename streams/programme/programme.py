@@ -101,6 +101,10 @@ class Programme:
         """The campaign that is in force under this id."""
         return self._in_force.get(campaign_id)
 
+    def known(self) -> Iterable[Campaign]:
+        """Every version of every campaign that a journey may run."""
+        return self._versions.values()
+
     @classmethod
     def compile(cls, definitions: Sequence[Definitions], number: int | None = None) -> Self:
         """The programme of these bundles' definitions, oldest first; the last is in force.

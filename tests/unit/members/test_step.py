@@ -66,6 +66,12 @@ class Engine:
     def decode(self, data: bytes) -> State:
         return msgspec.msgpack.decode(data, type=State)
 
+    def recordless_types(self, programme: Any) -> frozenset[str]:
+        return frozenset()
+
+    def needs_records(self, state: State) -> bool:
+        return False
+
     def load(self, bundles: Any, number: int) -> str:
         return f"P{number}"
 
