@@ -31,7 +31,7 @@ from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed
 from streams.runtime.stage import Input
-from streams.runtime.transactions import TransactionalProducer, kafka_time
+from streams.runtime.transactions import TransactionalProducer
 from streams.settings import Settings
 from streams.topics import MEMBER_EVENTS, check_partitions, members_changelog
 
@@ -151,12 +151,12 @@ class MembersStage:
         meta = {**effects.meta, PROGRESS: b"%d" % next_offset}
         changes = [*overlay.changes(), *((key, value, None) for key, value in meta.items())]
         with self._producer.begin() as transaction:
-            for outgoing in effects.records:
-                transaction.produce(outgoing.topic, outgoing.value, outgoing.key, timestamp=kafka_time(outgoing.at))
+            transaction.produce_all(effects.records)
             for record, reason, member in effects.dead:
                 self._dead_letters.produce(transaction, record, reason, key=member)
-            for key, value, _ in changes:
-                transaction.produce_changelog(self._changelog, value, key, partition=partition)
+            transaction.produce_changelog(
+                self._changelog, [(key, value) for key, value, _ in changes], partition=partition
+            )
             offsets = [TopicPartition(MEMBER_EVENTS, partition, next_offset)]
             changelog_offset = transaction.commit(offsets, self._group)
         committed = time.perf_counter()

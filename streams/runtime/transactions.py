@@ -13,7 +13,7 @@ state before it. A restart with the same transactional id also ends what its pre
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 def kafka_time(occurred_at: int) -> int:
     """Return the Kafka timestamp of a moment: Kafka has none before 1970, and its client takes 0 for "now"."""
     return max(occurred_at, 1)
+
+
+Change = tuple[bytes, bytes | None]
+"""Key and value of a changelog record, None for deleted."""
 
 
 class PartitionsLostError(Exception):
@@ -95,9 +99,27 @@ class Transaction:
         self._produce(topic, value, key, partition=partition, timestamp=timestamp)
         self._records[topic] = self._records.get(topic, 0) + 1
 
-    def produce_changelog(self, topic: str, value: bytes | None, key: bytes, *, partition: int) -> None:
-        """Add a changelog record whose offset `commit` will have been told."""
-        self._produce(topic, value, key, partition=partition, on_delivery=self._delivered)
+    def produce_all(self, records: Iterable[tuple[str, bytes, bytes, int]]) -> None:
+        """Add many records, each topic, key, value and timestamp (ms since the epoch), to the partition of its key."""
+        counts = self._records
+        for topic, key, value, at in records:
+            self._produce(topic, value, key, timestamp=kafka_time(at))
+            counts[topic] = counts.get(topic, 0) + 1
+
+    def produce_changelog(self, topic: str, changes: Sequence[Change], *, partition: int) -> None:
+        """Add changelog records; `commit` answers the offset of the last of them.
+
+        All but that one go to the client in one call. What doesn't fit into its queue comes back, and is added singly.
+        """
+        if not changes:
+            return
+        records = [{"key": key, "value": value} for key, value in changes]
+        last = records.pop()
+        if self._producer.produce_batch(topic, records, partition=partition) < len(records):
+            for record in records:
+                if "_error" in record:
+                    self._produce(topic, record["value"], record["key"], partition=partition)
+        self._produce(topic, last["value"], last["key"], partition=partition, on_delivery=self._delivered)
 
     def _produce(self, topic: str, value: bytes | None, key: bytes | None, **options: Any) -> None:
         while True:

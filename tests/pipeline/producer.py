@@ -91,6 +91,12 @@ class MemoryProducer:
         if len(self._gathered) >= self._network.batch_records:
             self._send()
 
+    def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, partition: int) -> int:
+        """Gather records for one partition; returns how many were taken: here all."""
+        for message in messages:
+            self.produce(topic, message["value"], message["key"], partition)
+        return len(messages)
+
     def _choose_partition(self, key: bytes | None, count: int) -> int:
         if key is not None:
             return partition_of(key, count)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from schemas.avro_columns import PAYLOADS_MIN
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine.commands import Decision
@@ -259,3 +261,37 @@ def test_a_programme_reaches_every_member_once_even_when_it_is_interrupted(
     partition.restart()
     partition.handle(event("after", "m001", 9))
     assert partition.state("m001").seen[-1] == "after@P4/None"
+
+
+class Frugal(Engine):
+    """Takes purchases without their lines, but for members whose name says otherwise; programme 4 wants them all."""
+
+    def handle(self, programme: Any, state: State, event: Event, *, tick_at: int | None) -> list[Any]:
+        state.seen.append("lines" if "lines" in event.body else "none")
+        return []
+
+    def recordless_types(self, programme: Any) -> frozenset[str]:
+        return frozenset() if programme == "P4" else frozenset({"purchase_completed"})
+
+    def needs_records(self, state: State) -> bool:
+        return "curious" in state.key
+
+
+def test_lists_of_records_come_to_those_who_look_at_them(partition: Partition) -> None:
+    partition.step = MemberStep(
+        0, partition.store, codec=CODEC, engine=Frugal(), programmes=Numbered(), flush=partition._flush
+    )
+    members = [f"m{number}" for number in range(PAYLOADS_MIN)]
+    buyers = [*members, "curious", "m0"]
+    partition.handle(*map(purchase, buyers), ProgrammeApplied(occurred_at=2, programme=4), purchase("late"))
+    assert partition.state("curious").seen == ["lines", "adopted P4"]
+    assert partition.state("m0").seen == ["none", "none", "adopted P4"]
+    assert partition.state("late").seen == ["lines"], "a programme that came into force meanwhile looks at them"
+    partition.handle(*map(purchase, buyers))
+    assert partition.state("m1").seen[-1] == "lines"
+
+
+def purchase(member: str) -> Event:
+    body = {"total": Decimal(1), "lines": [{"sku": "1", "name": "milk"}]}
+    header = {"event_id": "p", "type": "purchase_completed", "occurred_at": 1, "source": "s"}
+    return Event(**header, key=member, member_id=member, body=body)  # type: ignore[arg-type]

@@ -91,6 +91,10 @@ def test_a_batch_of_any_type_survives_in_columns(name: str, data: st.DataObject)
     assert [header.event_id for header in CODEC.decode_headers(values) if not isinstance(header, BadRecord)] == [
         event.event_id for event in events
     ]
+    plain = CODEC.decode_log(values, [event.key.encode() for event in events], without_records=[name])
+    assert [each.body for each in plain if isinstance(each, Event)] == [
+        {field: value for field, value in event.body.items() if not isinstance(value, list)} for event in events
+    ]
 
 
 @given(strategies.events)
