@@ -38,16 +38,10 @@ _period = lru_cache(1000)(Duration.parse)
 
 def remember(handling: Handling, dispatch: Dispatch, period: Duration | None, *, capped: bool) -> None:
     """Keep a dispatch for caps and attribution, and forget those that matter to neither any more."""
-    state, now, caps_ms = handling.state, handling.now, handling.programme.caps_kept_ms
-    kept = [
-        sent
-        for sent in state.sent
-        if (sent.capped and sent.at + caps_ms > now)
-        or _in_memory(sent, now)
-        or any(_is_returnable(purchase, now) for purchase in sent.purchases)
-    ]
+    _forget(handling)
+    state = handling.state
     if capped or period is not None:
-        kept.append(
+        state.sent.append(
             Sent(
                 at=dispatch.at,
                 dispatch_id=dispatch.dispatch_id,
@@ -59,7 +53,7 @@ def remember(handling: Handling, dispatch: Dispatch, period: Duration | None, *,
                 period=None if period is None else str(period),
             )
         )
-    state.sent = kept[-SENT_KEPT_MAX:]
+        del state.sent[:-SENT_KEPT_MAX]
 
 
 def attribute(handling: Handling, event: Event) -> None:
@@ -97,6 +91,7 @@ def _attribute(handling: Handling, event: Event) -> None:
         sent.purchases = [
             other for other in sent.purchases if other.receipt_id != receipt_id and _is_returnable(other, handling.now)
         ]
+    _forget(handling)
     if best is None:
         return
     total = event.body.get("total") or Decimal(0)
@@ -158,6 +153,17 @@ def _put_out(handling: Handling, event: Event, sent: Sent, purchase: Attributed,
             touched_at=purchase.touched_at,
         )
     )
+
+
+def _forget(handling: Handling) -> None:
+    state, now, caps_ms = handling.state, handling.now, handling.programme.caps_kept_ms
+    state.sent = [
+        sent
+        for sent in state.sent
+        if (sent.capped and sent.at + caps_ms > now)
+        or _in_memory(sent, now)
+        or any(_is_returnable(purchase, now) for purchase in sent.purchases)
+    ]
 
 
 def _in_memory(sent: Sent, now: int) -> bool:
