@@ -81,7 +81,7 @@ class CampaignTests:
             if campaign not in self._coverage:
                 raise InputError(f"{file}: expected a campaign beside it, `{campaign}` is none")
             for case in read_cases(file):
-                complaints, diff = _check(self._programme(campaign, case.status), campaign, case)
+                complaints, diff = check_case(self._programme(campaign, case.status), campaign, case)
                 yield Outcome(file=file, case=case.name, complaints=complaints, diff=diff)
 
     def coverage(self) -> list[Coverage]:
@@ -116,7 +116,11 @@ def _campaign_beside(file: Path) -> str:
     return str(definition["id"])
 
 
-def _check(programme: Programme, campaign: str, case: Case) -> tuple[Sequence[str], Sequence[str]]:
+def check_case(programme: Programme, campaign: str, case: Case) -> tuple[Sequence[str], Sequence[str]]:
+    """What this programme's campaign does otherwise than the case expects: in words, and as a diff.
+
+    Raises `InputError` for an event that is none.
+    """
     output = simulate(programme, _records(programme, campaign, case), until=case.until, start=case.start)
     commands = [item for item in output if not isinstance(item, Event) and item.campaign == campaign]
     complaints: list[str] = []
