@@ -87,10 +87,12 @@ def _attribute(handling: Handling, event: Event) -> None:
         touch = _touch(sent, at)
         if touch is not None and touch >= best_touch:
             best, best_touch = sent, touch
-    for sent in handling.state.sent:  # a number that a till uses again names the newer purchase
-        sent.purchases = [
-            other for other in sent.purchases if other.receipt_id != receipt_id and _is_returnable(other, handling.now)
-        ]
+        if sent.purchases:  # a number that a till uses again names the newer purchase
+            sent.purchases = [
+                other
+                for other in sent.purchases
+                if other.receipt_id != receipt_id and _is_returnable(other, handling.now)
+            ]
     _forget(handling)
     if best is None:
         return
@@ -111,8 +113,9 @@ def _touch(sent: Sent, at: int) -> tuple[int, int] | None:
         began, touch = sent.delivered_at, 1
     if not began <= at < _period(sent.period).after(began):
         return None
-    clicked = max((click for click in sent.clicked if click <= at), default=None)
-    return (touch, began) if clicked is None else (2, clicked)
+    if sent.clicked and sent.clicked[0] <= at:
+        return 2, max(click for click in sent.clicked if click <= at)
+    return touch, began
 
 
 def _take_back(handling: Handling, event: Event) -> None:

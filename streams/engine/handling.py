@@ -22,10 +22,15 @@ class Handling:
 
     __slots__ = ("late", "output", "programme", "state")
 
+    programme: "Programme"
+    state: MemberState
+    output: list[Output]
+    late: bool
+
     def __init__(self, programme: "Programme", state: MemberState) -> None:
         self.programme = programme
         self.state = state
-        self.output: list[Output] = []
+        self.output = []
         self.late = False
 
     @property

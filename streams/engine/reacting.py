@@ -33,8 +33,8 @@ def react(handling: Handling, event: Event) -> None:
         return
     started = None
     view = View(handling, event.body)
-    for campaign, trigger in triggered:
-        if campaign is not started and trigger.matches(view):
+    for campaign, matches in triggered:
+        if campaign is not started and (matches is None or matches(view)):
             started = campaign
             enter(handling, campaign, event, event.occurred_at, view)
 

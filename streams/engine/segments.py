@@ -44,12 +44,17 @@ def set_segment_timer(handling: Handling) -> None:
     if not names:
         return
     state = handling.state
-    due = min((at for name in names if (at := _next_turn(handling, *name)) is not None), default=None)
-    standing = next((timer for timer in state.timers if timer.kind == SEGMENT_TIMER), None)
-    if standing is not None:
-        if standing.due == due:
-            return
-        state.timers = [timer for timer in state.timers if timer is not standing]
+    due: int | None = None
+    for name, values in names:
+        at = _next_turn(handling, name, values)
+        if at is not None and (due is None or at < due):
+            due = at
+    for timer in state.timers:
+        if timer.kind == SEGMENT_TIMER:
+            if timer.due == due:
+                return
+            state.timers.remove(timer)
+            break
     if due is not None:  # before whatever else is due then, whenever it was set: what time has turned is a fact by then
         state.timers = [*state.timers, Timer(due, 0, SEGMENT_TIMER, "")]
 
@@ -84,7 +89,10 @@ def _next_day(since: int, now: int, values: tuple[int, ...] | None) -> int | Non
     passed = max(0, now - since) // DAY_MS
     if values is None:
         return since + (passed + 1) * DAY_MS
-    return next((since + value * DAY_MS for value in values if value > passed), None)
+    for value in values:
+        if value > passed:
+            return since + value * DAY_MS
+    return None
 
 
 def _next_day_since(handling: Handling, event_type: str, values: tuple[int, ...] | None) -> int | None:

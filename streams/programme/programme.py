@@ -19,6 +19,7 @@ from streams.engine.actions.wait import Wait
 from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
 from streams.engine.conditions.nodes import Compare
+from streams.engine.conditions.writing import Test
 from streams.engine.liquid_text import strings_names
 from streams.engine.matching import EventMatch
 from streams.engine.templates import Template
@@ -58,8 +59,8 @@ class Programme:
     """Everything in force, and indexes over it.
 
     `campaigns` are those of the last bundle, whatever their status, by descending priority, then id.
-    `by_trigger_event`: who is triggered by events of a type; `segment_entered` and `segment_left` triggers stand
-    under those types, check the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`,
+    `by_trigger_event`: who is triggered by events of a type, and the test that the event must pass (None: none); for
+    `segment_entered` and `segment_left` that of the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`,
     `bonus`, `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
     `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
     counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
@@ -76,7 +77,7 @@ class Programme:
     former_segments: Mapping[str, Segment]
     templates: Mapping[str, Template]
     polls: Mapping[str, Poll]
-    by_trigger_event: Mapping[str, Triggered]
+    by_trigger_event: Mapping[str, tuple[tuple[Campaign, Test | None], ...]]
     by_trigger_kind: Mapping[str, Triggered]
     counters_by_event: Mapping[str, tuple[tuple[str, Counter], ...]]
     conditional_segments: tuple[Segment, ...]
@@ -114,14 +115,14 @@ class Programme:
         last = definitions[-1]
         campaigns = tuple(sorted(last.campaigns, key=lambda campaign: (-campaign.priority, campaign.id)))
         segments = {EVERYONE.id: EVERYONE, **last.segments}
-        by_event: dict[str, list[tuple[Campaign, Trigger]]] = {}
+        by_event: dict[str, list[tuple[Campaign, Test | None]]] = {}
         by_kind: dict[str, list[tuple[Campaign, Trigger]]] = {}
         for campaign in campaigns:
             for trigger in campaign.triggers:
                 by_kind.setdefault(trigger.kind, []).append((campaign, trigger))
                 event = trigger.event_type
                 if event is not None:
-                    by_event.setdefault(event, []).append((campaign, trigger))
+                    by_event.setdefault(event, []).append((campaign, trigger.test))
         counters: dict[str, list[tuple[str, Counter]]] = {}
         for name, counter in last.counters.items():
             counters.setdefault(counter.event, []).append((name, counter))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from streams.engine.definition import Kind
 
 if TYPE_CHECKING:
-    from streams.engine.view import View
+    from streams.engine.conditions.writing import Test
 
 
 class Trigger(Kind):
@@ -18,7 +18,7 @@ class Trigger(Kind):
         """The type of the events that it listens to; None for one that timers or mailings start."""
         return None
 
-    def matches(self, view: "View") -> bool:
-        """Whether an event of its type, as `view` shows it, starts a journey."""
-        del view
-        return True
+    @property
+    def test(self) -> "Test | None":
+        """Whether an event of its type, as a view shows it, starts a journey; None: every one."""
+        return None

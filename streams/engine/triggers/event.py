@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from streams.engine.conditions import Condition
+from streams.engine.conditions.writing import Test
 from streams.engine.matching import with_own_segment
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
-from streams.engine.view import View
 
 
 class EventTrigger(Trigger):
@@ -31,6 +31,7 @@ class EventTrigger(Trigger):
         """The type that it names."""
         return self.event
 
-    def matches(self, view: View) -> bool:
+    @property
+    def test(self) -> Test | None:
         """Whether `where` holds."""
-        return self.where is None or self.where.holds(view)
+        return None if self.where is None else self.where.holds

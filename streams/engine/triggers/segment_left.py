@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
+from streams.engine.conditions.writing import Test
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
-from streams.engine.view import View
 
 
 class SegmentLeft(Trigger):
@@ -21,6 +21,7 @@ class SegmentLeft(Trigger):
         """The derived event."""
         return "segment_left"
 
-    def matches(self, view: View) -> bool:
+    @property
+    def test(self) -> Test:
         """Whether it is this segment."""
-        return view.body.get("segment") == self.segment
+        return lambda view: view.body.get("segment") == self.segment
