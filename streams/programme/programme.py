@@ -60,8 +60,9 @@ class Programme:
 
     `campaigns` are those of the last bundle, whatever their status, by descending priority, then id.
     `by_trigger_event`: who is triggered by events of a type, and the test that the event must pass (None: none); for
-    `segment_entered` and `segment_left` that of the segment. `by_trigger_kind`: who has triggers of a kind (`date`, `cart_abandoned`,
-    `bonus`, `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its triggers.
+    `segment_entered` and `segment_left` that of the segment. `by_trigger_kind`: who has triggers of a kind (`date`,
+    `cart_abandoned`, `bonus`, `schedule`, `now`, …). Both keep the campaigns' order and, within one, the order of its
+    triggers.
     `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
     counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
     it asks for; `watched_segments` those that some campaign looks at. `caps_kept_ms`: how long a sent message can

@@ -27,7 +27,8 @@ IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "read_text", "write_text", "read_
 IMPURE_CALLS = {"open", "print", "input", "hash", "exec", "eval"}
 # the engine, what it knows of phones, addresses and zones, and what of our own code both may lean on
 PURE = ("streams/engine", "streams/profile")
-PURE_OURS = ("streams.engine", "streams.profile", "streams.errors", "schemas.catalogue")
+PURE_OURS = ("streams.engine", "streams.profile", "streams.errors", "schemas.catalogue", "streams.compiled")
+WRITES_CODE = ROOT / "streams/engine/conditions/writing.py"  # runs the functions that it has written, of our own words
 
 
 def modules(*folders: str) -> list[Path]:
@@ -66,7 +67,8 @@ def impurities(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", modules(*PURE), ids=lambda path: str(path.relative_to(ROOT)))
 def test_engine_is_pure(path: Path) -> None:
-    assert list(impurities(ast.parse(path.read_text()))) == []
+    allowed = ["calls exec()"] if path == WRITES_CODE else []
+    assert [line.partition(": ")[2] for line in impurities(ast.parse(path.read_text()))] == allowed
 
 
 @pytest.mark.parametrize(
