@@ -169,6 +169,20 @@ def test_simulate_prints_dispatches_and_awards_and_decisions_if_asked(campaigns)
     assert with_decisions.stdout.startswith('{"kind":"dispatch","at":"2018-01-01T07:00:00.250Z","dispatch_id":"')
 
 
+def test_simulate_prints_attributions_only_if_asked(campaigns):
+    for file in campaigns.glob("*.yaml"):
+        file.write_text(f"{file.read_text()}\ngoal: {{event: purchase_completed}}\n")
+    events = [ANN, bought("m", "2018-01-02T12:00:00Z", total=12.50)]
+    for options, kinds in (
+        ((), ["dispatch", "dispatch"]),
+        (("--decisions",), ["dispatch", "dispatch", "decision"]),
+        (("--attributions",), ["dispatch", "dispatch", "attribution"]),
+    ):
+        done = simulate(campaigns, events, "--until", END, *options)
+        assert [json.loads(line)["kind"] for line in done.stdout.splitlines()] == kinds
+    assert '"purchase":null,"amount":12.5,"touch":"sent","touched_at":"2018-01-01T07:00:00.750Z"}' in done.stdout
+
+
 def test_simulate_refuses_a_bad_line_and_names_it(campaigns):
     done = simulate(campaigns, [ANN, {**ANN, "event_id": "2", "first_nam": "x"}], "--until", END)
     assert done.returncode == 1
