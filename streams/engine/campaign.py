@@ -50,7 +50,9 @@ class Active(Definition):
     """
 
     from_: Annotated[int | None, WithJsonSchema({"type": "string"})] = Field(None, alias="from")
+    """The first moment at which one may enter."""
     until: Annotated[int | None, WithJsonSchema({"type": "string"})] = None
+    """From when on nobody enters; a date alone is included."""
 
     @field_validator("from_", "until", mode="before")
     @classmethod
@@ -92,14 +94,20 @@ class Entry(Definition):
     again: Annotated[Literal["always", "never"] | Duration, PlainValidator(_again), WithJsonSchema(_AGAIN_SCHEMA)] = (
         "always"
     )
+    """Whether a member may enter again: `always`, `never`, or when so much time has passed since the last entry."""
     while_running: Literal["ignore", "restart", "parallel"] = "ignore"
+    """While a journey of the campaign runs: `ignore` the entry, `restart` (the running one is superseded), or run in
+    `parallel`.
+    """
 
 
 class Goal(EventMatch):
     """What the campaign is for. `within` is the attribution period; `ends` also ends the journey when it is reached."""
 
     within: Period = Duration(ms=7 * _DAY_MS)
+    """The attribution period, see below."""
     ends: bool = False
+    """Whether the event also ends the journey, with reason `goal`."""
 
 
 class Campaign(Definition):
@@ -128,20 +136,35 @@ actions:
 """
 
     id: Text
+    """Its name in decisions, reports and ids; never changes."""
     version: Count = 1
+    """Raise it when you change what the campaign does, see [editing](editing-campaigns.md)."""
     name: Text | None = None
+    """What people call it."""
     group: Text | None = None
+    """The marketing campaign that it belongs to."""
     status: Literal["live", "draft", "paused", "stopped"] = "live"
+    """`live`; `draft`: nobody enters; `paused`: nobody enters, timers wait; `stopped`: journeys end."""
     active: Active | None = None
+    """When one may enter, if not always."""
     triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)] = Field(alias="trigger")
+    """What starts a journey: one, or a list of which the first that matches does."""
     audience: Condition | None = None
+    """Who may enter; the event at hand is the one that triggers."""
     cancel_on: tuple[EventMatch, ...] = ()
+    """Events that end a running journey, its messages that aren't sent yet included."""
     entry: Entry = Entry()
+    """What holds for those who have entered before."""
     priority: int = Field(0, strict=True)
+    """Among campaigns that one event triggers, the higher goes first."""
     holdout: Percent = Decimal(0)
+    """The percentage of members that are left out for comparison, always the same."""
     goal: Goal | None = None
+    """What the campaign is for: purchases are attributed to its messages."""
     in_flight: Literal["keep", "move", "stop"] = "keep"
+    """What becomes of journeys of earlier versions: see [editing](editing-campaigns.md)."""
     actions: tuple[Action, ...]
+    """What is done, in order."""
 
     @field_validator("triggers", "cancel_on", mode="before")
     @classmethod
@@ -215,11 +238,17 @@ global_holdout: 0
 """
 
     default_time_zone: ZoneName = DEFAULT_ZONE
+    """The programme's zone, and that of members without one."""
     default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = DEFAULT_REGION
+    """The country of phone numbers without a country code, as two letters."""
     quiet_hours: QuietHours | None = None
+    """When nothing is sent; without it, always."""
     frequency_caps: tuple[FrequencyCap, ...] = ()
+    """How many messages at most; checked in this order."""
     messaging_types: Mapping[str, MessagingType] = Field(default_factory=lambda: dict(DEFAULT_TYPES))
+    """Types of messages. `marketing` and `service` exist, what is stated goes over their defaults."""
     global_holdout: Percent = Decimal(0)
+    """The percentage of members that no campaign takes."""
 
     @field_validator("frequency_caps", mode="before")
     @classmethod
@@ -250,18 +279,21 @@ class SlidingWindow(Definition):
     """The last `duration`, in buckets of the counter's step."""
 
     duration: Period
+    """How long."""
 
 
 class TumblingWindow(Definition):
     """The current bucket of this length alone, cut from the epoch in UTC."""
 
     tumbling: Period
+    """The length of the bucket."""
 
 
 class CalendarWindow(Definition):
     """The current year, month or week (from Monday) in the programme's zone."""
 
     calendar: Literal["year", "month", "week"]
+    """Which period."""
 
 
 def _window(value: Any) -> Any:
@@ -290,13 +322,17 @@ class Counter(EventMatch):
     )
 
     aggregate: Literal["count", "sum", "max", "distinct"]
+    """`count` of events, or of a field the `sum`, the `max`, the number of `distinct` values."""
     field: Text | None = None
+    """The body field; not for `count`."""
     window: Annotated[
         SlidingWindow | TumblingWindow | CalendarWindow | None,
         PlainValidator(lambda value: None if value is None else _window(value)),
         WithJsonSchema({DEFINED: "window"}),
     ] = None
+    """The time that it covers; without it, everything since it was declared."""
     step: Period | None = None
+    """The length of a bucket of a window such as `P30D`; without it a day, for shorter windows an hour or a minute."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -364,9 +400,13 @@ class Segment(Definition):
     example: ClassVar[str] = "id: year-old\nwhere: {member.days_since_registration: {ge: 365}}\n"
 
     id: Text
+    """What `segment` names."""
     where: Condition | None = None
+    """Who belongs to it, a condition on the member."""
     members: frozenset[str] | None = None
+    """The ids of those who belong to it."""
     members_file: Text | None = None
+    """A CSV file beside it: one id to a line, or a column `member_id`."""
 
     @field_validator("members", mode="before")
     @classmethod
@@ -396,8 +436,11 @@ class Question(Definition):
     """One question of a poll; without options the answer is free text."""
 
     id: Text
+    """What `poll_answered` names as `question`."""
     text: Text
+    """The question."""
     options: tuple[Text, ...] = ()
+    """The answers to choose from; without them, free text."""
 
 
 class Poll(Definition):
@@ -409,7 +452,9 @@ questions: [{id: q1, text: "How was it?", options: [good, bad]}]
 """
 
     id: Text
+    """What `poll` names."""
     questions: Annotated[tuple[Question, ...], Field(min_length=1)]
+    """What is asked."""
 
     @cached_property
     def as_data(self) -> dict[str, Any]:

@@ -32,3 +32,22 @@ REASONS = {
     "exited": "The journey met an `exit`, or a `select` whose segment the member isn't in.",
     "goal": "The goal was reached, and it ends the journey.",
 }
+
+OUTCOMES_OF = {
+    **dict.fromkeys(
+        ("not_in_audience", "already_running", "entered_before", "inactive", "holdout"),
+        ("refused",),
+    ),
+    **dict.fromkeys(
+        ("unsubscribed", "no_address", "expired", "template_error", "not_moderated", "award_limit"),
+        ("suppressed",),
+    ),
+    **dict.fromkeys(("frequency_cap", "quiet_hours"), ("suppressed", "deferred")),
+    "cancelled": ("cancelled",),
+    "superseded": ("superseded",),
+    "campaign_stopped": ("ended",),
+    "limit_exceeded": ("refused", "ended"),
+    "member_erased": ("cancelled",),
+    **dict.fromkeys(("completed", "exited", "goal"), ("ended",)),
+}
+"""With which outcomes each reason comes."""

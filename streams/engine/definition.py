@@ -8,11 +8,15 @@ Kinds of one family (actions, triggers) are told apart by their key (`wait`, `se
 names the right kind only. A family's kinds are the modules of its package; adding one is one file.
 """
 
+import ast
 import difflib
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
@@ -52,6 +56,16 @@ class Definition(BaseModel):
         return core_schema.no_info_wrap_validator_function(cls._explain, handler(source))
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of its fields, each with the text below it in the code."""
+        found = handler.resolve_ref_schema(handler(schema))
+        texts = field_texts(cls)
+        for name, field in cls.model_fields.items():
+            if name in texts:
+                found["properties"][field.alias or name]["description"] = texts[name]
+        return found
+
+    @classmethod
     def _explain(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
         if isinstance(data, cls):
             return data
@@ -68,10 +82,15 @@ class Kind(Definition):
 
     `beside`: the fields stand beside the kind's key (`if`, `then`, `else`), not below it.
     `sole`: the value below the kind's key is this one field.
+    The reference runs the example: `shown_given` are the events, where not a purchase, `shown_before` and `shown_after`
+    the actions around it, all in YAML.
     """
 
     kind: ClassVar[str] = ""
     example: ClassVar[str] = ""
+    shown_given: ClassVar[str] = ""
+    shown_before: ClassVar[str] = ""
+    shown_after: ClassVar[str] = ""
     beside: ClassVar[bool] = False
     sole: ClassVar[str | None] = None
     family: ClassVar[str] = ""
@@ -105,7 +124,9 @@ class Kind(Definition):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """A family's schema is spelt out once, among the definitions of the whole."""
-        return {DEFINED: cls.family} if "family" in cls.__dict__ else handler(schema)
+        return (
+            {DEFINED: cls.family} if "family" in cls.__dict__ else super().__get_pydantic_json_schema__(schema, handler)
+        )
 
     @classmethod
     def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
@@ -116,7 +137,7 @@ class Kind(Definition):
         return {
             "type": "object",
             "description": fields.get("description", ""),
-            "properties": {cls.kind: {key: part for key, part in value.items() if key != "description"}},
+            "properties": {cls.kind: {**value, "description": fields.get("description", "")}},
             "required": [cls.kind],
             "additionalProperties": False,
         }
@@ -147,6 +168,21 @@ class Kind(Definition):
                 [((key,), f"one {cls.family} has one kind: `{key}` can't stand beside `{kind.kind}`") for key in stray]
             )
         return kind.model_validate(data, context=info.context)
+
+
+@cache
+def field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """What stands below each field of a model, and of those that it extends, as a string of its own."""
+    texts: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if not issubclass(cls, Definition) or cls in {Definition, Kind}:
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                texts[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
+    return texts
 
 
 @cache

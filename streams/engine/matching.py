@@ -17,7 +17,9 @@ class EventMatch(Definition):
     """Events of one type, of which `where` holds if it is stated; its names are the fields of the event that comes."""
 
     event: Text
+    """The type of event, see [events](events.md)."""
     where: Condition | None = None
+    """What must hold of the event that comes."""
 
     @classmethod
     @override

@@ -19,7 +19,9 @@ class Button(Definition):
     """A button: what stands on it, and where it leads."""
 
     text: Text
+    """What stands on it."""
     url: Text
+    """Where it leads."""
 
 
 class Template(Definition):
@@ -33,14 +35,23 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
 """
 
     id: Text
+    """What `template` names."""
     text: Text | None = None
+    """The text; of an e-mail, its plain part."""
     subject: Text | None = None
+    """The subject of an e-mail."""
     html: Text | None = None
+    """The HTML part of an e-mail; values are escaped."""
     image: Text | None = None
+    """The address of an image."""
     title: Text | None = None
+    """The title of a push or in-app message."""
     url: Text | None = None
+    """Where a touch on it leads."""
     button: Button | None = None
+    """A button below the text."""
     moderated: bool = False
+    """Whether the social networks have approved it; `social` takes no other."""
 
     _parts: dict[str, _Render] = PrivateAttr(default_factory=dict)
     _names: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)

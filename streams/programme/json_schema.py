@@ -8,13 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.engine.actions import Action
-from streams.engine.campaign import Campaign, Counter, Policies, Poll, Segment
+from streams.engine.campaign import (
+    CalendarWindow,
+    Campaign,
+    Counter,
+    Policies,
+    Poll,
+    Segment,
+    SlidingWindow,
+    TumblingWindow,
+)
 from streams.engine.conditions.operators import OPERATORS
 from streams.engine.conditions.records import QUANTIFIERS
-from streams.engine.definition import DEFINED, Definition
+from streams.engine.definition import DEFINED, Definition, field_texts
 from streams.engine.templates import Template
 from streams.engine.triggers import Trigger
-from streams.engine.values import Period
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILES = {
@@ -45,8 +53,18 @@ def definitions() -> dict[str, Any]:
     found: dict[str, Any] = {
         "campaign": fields(Campaign),
         "policies": fields(Policies),
-        "counters": _mapping({"counters": {"type": "object", "additionalProperties": {DEFINED: "counter"}}}),
-        "templates": _mapping({"templates": {"type": "array", "items": {DEFINED: "template"}}}),
+        "counters": _mapping(
+            {
+                "counters": {
+                    "type": "object",
+                    "description": "Counters by their names.",
+                    "additionalProperties": {DEFINED: "counter"},
+                }
+            }
+        ),
+        "templates": _mapping(
+            {"templates": {"type": "array", "description": "A list of templates.", "items": {DEFINED: "template"}}}
+        ),
         "segment": fields(Segment),
         "poll": fields(Poll),
         "template": fields(Template),
@@ -60,7 +78,7 @@ def definitions() -> dict[str, Any]:
         found[family.family] = {"anyOf": [{DEFINED: f"{family.family}:{name}"} for name in kinds]}
     for name, field in _SINGLE_OR_LIST:
         many = found[name]["properties"][field]
-        found[name]["properties"][field] = {"anyOf": [many["items"], many]}
+        found[name]["properties"][field] = {"description": many["description"], "anyOf": [many["items"], many]}
     types = found["policies"]["properties"]["messaging_types"]["additionalProperties"]
     types["required"] = []
     return {name: _linked(schema) for name, schema in found.items()}
@@ -81,15 +99,12 @@ def _mapping(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _window() -> dict[str, Any]:
-    class _Window(Definition):
-        length: Period
-
-    length = fields(_Window)["properties"]["length"]
+    length = fields(SlidingWindow)["properties"]["duration"]
     return {
         "anyOf": [
             length,
-            _mapping({"tumbling": length}),
-            _mapping({"calendar": {"enum": ["year", "month", "week"]}}),
+            _mapping({"tumbling": {**length, "description": field_texts(TumblingWindow)["tumbling"]}}),
+            _mapping({"calendar": fields(CalendarWindow)["properties"]["calendar"]}),
             {"type": "null"},
         ]
     }
@@ -97,8 +112,9 @@ def _window() -> dict[str, Any]:
 
 def _condition() -> dict[str, Any]:
     scalar = {"type": ["string", "number", "boolean", "null"]}
-    value = {"anyOf": [scalar, _mapping({"ref": {"type": "string"}})]}
-    values = {"anyOf": [{"type": "array", "items": {DEFINED: "value"}}, _mapping({"ref": {"type": "string"}})]}
+    ref = _mapping({"ref": {"type": "string", "description": "A name to look up, such as `entry.order_id`."}})
+    value = {"anyOf": [scalar, ref]}
+    values = {"anyOf": [{"type": "array", "items": {DEFINED: "value"}}, ref]}
     operands: dict[str, Any] = {name: {DEFINED: "value"} for name in OPERATORS}
     operands.update((name, values) for name in ("in", "not_in", "between"))
     operands |= {name: {DEFINED: "condition"} for name in QUANTIFIERS}
@@ -115,10 +131,10 @@ def _condition() -> dict[str, Any]:
         "condition": {
             "type": "object",
             "properties": {
-                "all": several,
-                "any": several,
-                "not": {DEFINED: "condition"},
-                "segment": {DEFINED: "test"},
+                "all": {**several, "description": "All of them must hold."},
+                "any": {**several, "description": "At least one of them must hold."},
+                "not": {DEFINED: "condition", "description": "It must not hold."},
+                "segment": {DEFINED: "test", "description": "The id of a segment that the member must be in."},
             },
             "additionalProperties": {DEFINED: "test"},
         },

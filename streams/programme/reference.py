@@ -13,6 +13,7 @@ from streams.engine.campaign import Campaign, Counter, Policies, Poll, Segment
 from streams.engine.channels import CHANNELS
 from streams.engine.conditions import records
 from streams.engine.conditions.operators import OPERATORS
+from streams.engine.decision import OUTCOMES, OUTCOMES_OF, REASONS
 from streams.engine.definition import DEFINED, Definition, Kind
 from streams.engine.policies.consent import MessagingType
 from streams.engine.policies.frequency_cap import FrequencyCap
@@ -22,6 +23,7 @@ from streams.engine.triggers import Trigger
 from streams.engine.values import Duration
 from streams.programme.checks import names
 from streams.programme.json_schema import FILES, fields
+from streams.programme.worked import MEMBER, around, timeline
 
 PAGE = Path(__file__).parents[2] / "docs" / "campaign-language.md"
 _HEAD = """\
@@ -73,6 +75,14 @@ names no such purchase corrects nothing.
 Each attribution is a record of the topic `attributions` and of the table of that name, negative for what is taken back;
 `rekindle simulate --attributions` prints them.
 """
+_ACTIONS = """\
+The steps of a campaign, done in order. Each example is entered by a purchase of Ada's and, where nothing else is said,
+followed by a greeting at the till.
+"""
+_DECISIONS = """\
+Whatever isn't done leaves a decision that says why: `rekindle simulate --decisions` prints them, live they go to the
+topic and the table `decisions`. Outcomes and reasons are closed lists.
+"""
 _WINDOW = "`P30D`, `{tumbling: P1D}` or `{calendar: month}` (`year`, `week`)"
 _RFM = {
     "segment": "the name in `rfm.segment.<name>`, the segment of RFM that the member was last put into",
@@ -105,10 +115,14 @@ def _lines() -> Iterator[str]:
     yield from ("is a programme of its own and left out, such as the library of drafts beside the campaigns that run.",)
     yield from _definition("Campaigns", Campaign)
     yield from ("", "### Goals and attribution", "", *_ATTRIBUTION.splitlines())
-    yield from ("", "## Triggers", "", "One, or a list: the first that matches starts a journey.")
+    yield from ("", "## Triggers", "", "One, or a list: the first that matches starts a journey.", "")
+    yield from (
+        *MEMBER.splitlines(),
+        "Each trigger is followed by `actions: [{send: {channel: cashier, template: hello}}]`.",
+    )
     for trigger in Trigger.kinds().values():
         yield from _kind(trigger)
-    yield from ("", "## Actions")
+    yield from ("", "## Actions", "", *_ACTIONS.splitlines())
     for action in Action.kinds().values():
         yield from _kind(action)
     yield from _conditions()
@@ -120,13 +134,14 @@ def _lines() -> Iterator[str]:
     yield from _definition("Polls", Poll)
     yield from _definition("Templates", Template)
     yield from _channels()
+    yield from _reasons()
     yield from ("", "## Tests", "", *_TESTS.splitlines())
 
 
 def _kind(kind: type[Kind]) -> Iterator[str]:
     yield from ("", f"### {kind.kind}", "", *_docs(kind), "", "```yaml", *kind.example.splitlines(), "```")
-    if kind.sole is None:
-        yield from _table(kind)
+    yield from _table(kind)
+    yield from _happens(kind)
 
 
 def _definition(title: str, model: type[Definition], level: int = 2) -> Iterator[str]:
@@ -139,27 +154,46 @@ def _table(model: type[Definition]) -> Iterator[str]:
     schema = fields(model)
     if not schema.get("properties"):
         return
-    yield from ("", "| key | value | default |", "| --- | --- | --- |")
+    yield from ("", "| key | value | default | what |", "| --- | --- | --- | --- |")
     for name, field in schema["properties"].items():
         yield from _rows(_key(model, name), field, required=name in schema.get("required", ()))
 
 
 def _key(model: type[Definition], name: str) -> str:
     """The key as written; some values stand for the whole kind, as in `wait: P14D`."""
-    if issubclass(model, Kind) and name != model.sole and model.place(name) == (model.kind,):
+    if issubclass(model, Kind) and model.kind and model.place(name) == (model.kind,):
         return f"({model.kind} itself)"
     return f"`{name}`"
 
 
 def _rows(name: str, field: Mapping[str, Any], *, required: bool) -> Iterator[str]:
     """A row for the key, and one for each key below it."""
-    yield f"| {name} | {_value(field)} | {'required' if required else _default(field.get('default'))} |"
+    default = "required" if required else _default(field.get("default"))
+    yield f"| {name} | {_value(field)} | {default} | {field['description']} |"
     for part in field.get("anyOf", [field]):
         many = part.get("type") == "array"
         inner = part.get("items", {}) if many else part
+        each = "<name>" if isinstance(part.get("additionalProperties"), dict) else ""
+        inner = part["additionalProperties"] if each else inner
         for below, schema in inner.get("properties", {}).items():
-            path = f"`{name.strip('`')}{'[]' * many}.{below}`"
+            path = f"`{name.strip('`()').removesuffix(' itself')}{'[]' * many}{f'.{each}' * bool(each)}.{below}`"
             yield from _rows(path, schema, required=below in inner.get("required", ()))
+
+
+def _happens(kind: type[Kind]) -> Iterator[str]:
+    """What the example does, run by the engine."""
+    yield from ("", f"What happens{around(kind)}:", "", "```text")
+    yield from timeline(kind)
+    yield "```"
+
+
+def _reasons() -> Iterator[str]:
+    yield from ("", "## Decisions", "", *_DECISIONS.splitlines())
+    yield from ("", "| outcome | what |", "| --- | --- |")
+    yield from (f"| `{name}` | {text} |" for name, text in OUTCOMES.items())
+    yield from ("", "| reason | of | what |", "| --- | --- | --- |")
+    for name, text in REASONS.items():
+        yield f"| `{name}` | {', '.join(f'`{outcome}`' for outcome in OUTCOMES_OF[name])} | {text} |"
 
 
 def _docs(model: type) -> list[str]:

@@ -15,6 +15,8 @@ from typing import Any
 from schemas.json_lines import read_events
 from schemas.values import parse_time
 from streams.engine import step
+from streams.engine.commands import Decision
+from streams.engine.decision import OUTCOMES_OF
 from streams.engine.events import Event, LogRecord
 from streams.engine.handling import Output
 from streams.engine.state import MemberState, decode, encode, new
@@ -93,7 +95,7 @@ def run(
         start=None if start is None else parse_time(start),
         in_order=in_order,
     )
-    lines = [json.loads(format_command(item)) for item in output]  # type: ignore[arg-type]
+    lines = [_read_back(item) for item in output]
     return [line for line in lines if line["kind"] in kinds]
 
 
@@ -147,7 +149,15 @@ class Live:
         state = decode(self.stored)
         output = action(state)
         self.stored = encode(state)
-        self.lines += [json.loads(format_command(item)) for item in output if not isinstance(item, Event)]
+        self.lines += [_read_back(item) for item in output if not isinstance(item, Event)]
+
+
+def _read_back(item: Output) -> Line:
+    """The line that is printed; a decision has a reason of the closed list, with an outcome that belongs to it."""
+    if isinstance(item, Decision):
+        assert item.outcome in OUTCOMES_OF[item.reason]
+    line: Line = json.loads(format_command(item))  # type: ignore[arg-type]
+    return line
 
 
 def _short(line: Line) -> str:

@@ -17,8 +17,10 @@ class AddTo(Action):
     kind: ClassVar[str] = "add_to"
     sole: ClassVar[str | None] = "segment"
     example: ClassVar[str] = "add_to: year-old\n"
+    shown_after: ClassVar[str] = "- select: {segment: year-old}\n- send: {channel: cashier, template: hello}\n"
 
     segment: Text
+    """The segment's id."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

@@ -28,7 +28,9 @@ class Limit(Definition):
     """At most `count` awards of this action to one member within `per`, rolling."""
 
     count: Count
+    """How many."""
     per: Period
+    """In which time, rolling."""
 
 
 class Award(Action):
@@ -40,12 +42,19 @@ award: {amount: 300, currency: points, lifetime: P30D, description: Birthday, li
 """
 
     amount: Annotated[Decimal, PlainValidator(_amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+    """How many points; `amount` in the templates that follow."""
     currency: Text = "points"
+    """Which points."""
     lifetime: Period | None = None
+    """How long they can be spent, from their activation; without it, for ever."""
     activates_in: Duration | None = None
+    """How long until they can be spent; without it, at once."""
     legal_entity: Text | None = None
+    """Who pays for them, for the ledger."""
     description: Text | None = None
+    """What the member reads in the account."""
     limit: Limit | None = None
+    """How often at most; beyond it the award is suppressed with `award_limit` and the journey goes on."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

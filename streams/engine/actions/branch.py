@@ -26,8 +26,11 @@ else: [{award: {amount: 100, currency: points}}]
 """
 
     if_: Condition = Field(alias="if")
+    """What must hold now."""
     then: tuple[Action, ...]
+    """What is done if it holds."""
     else_: tuple[Action, ...] = Field((), alias="else")
+    """What is done otherwise; without it, nothing."""
 
     @override
     def blocks(self) -> Iterator[tuple[str, tuple[Action, ...]]]:

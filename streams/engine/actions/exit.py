@@ -17,8 +17,10 @@ class Exit(Action):
     kind: ClassVar[str] = "exit"
     sole: ClassVar[str | None] = "reason"
     example: ClassVar[str] = "exit: bought\n"
+    shown_after: ClassVar[str] = "\n"
 
     reason: Text
+    """Why, for whoever reads the campaign; the decision says `exited`."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

@@ -22,12 +22,19 @@ class Poll(Action):
     example: ClassVar[str] = "poll: {poll: after-purchase, channel: sms, template: how-was-it}\n"
 
     poll: Text
+    """The poll's id."""
     channel: Text
+    """Where it is asked."""
     template: Text
+    """The template's id; `poll.questions` has the questions."""
     as_: Text | None = Field(None, alias="as")
+    """A name for the message, for a later `wait: {for: {of: …}}`."""
     messaging_type: Text = "marketing"
+    """Which consent, quiet hours and caps apply: a type of the policies."""
     network: Text | None = None
+    """The social network, for `social` and `chat_bot`."""
     expires: Duration | None = None
+    """After which time it isn't sent any more, from the action on."""
 
     @cached_property
     def steps(self) -> tuple[CascadeStep, ...]:

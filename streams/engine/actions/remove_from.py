@@ -17,8 +17,11 @@ class RemoveFrom(Action):
     kind: ClassVar[str] = "remove_from"
     sole: ClassVar[str | None] = "segment"
     example: ClassVar[str] = "remove_from: year-old\n"
+    shown_before: ClassVar[str] = "- add_to: year-old\n"
+    shown_after: ClassVar[str] = "- select: {segment: year-old}\n- send: {channel: cashier, template: hello}\n"
 
     segment: Text
+    """The segment's id."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

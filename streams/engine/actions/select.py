@@ -19,6 +19,7 @@ class Select(Action):
     example: ClassVar[str] = "select: {segment: year-old}\n"
 
     segment: Text
+    """The segment's id."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

@@ -19,10 +19,15 @@ class CascadeStep(Definition):
     """One channel of a cascade. The next is tried when `until` hasn't come by `wait` after this one was sent."""
 
     channel: Text
+    """The channel of this step."""
     template: Text
+    """The template of this step."""
     network: Text | None = None
+    """The social network, for `social` and `chat_bot`."""
     wait: Duration | None = None
+    """How long to wait for `until` after sending."""
     until: Literal["sent", "delivered", "opened", "clicked"] | None = None
+    """Which status makes the next steps needless."""
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -34,8 +39,13 @@ class CascadeStep(Definition):
 class Send(Action):
     """Send a message: one, or the first of a cascade's that reaches the member.
 
-    `as` names it for a later `wait: {for: {of: …}}`; `expires` is counted from the action; `network` is the social
-    network.
+    It passes, in this order: consent, address, `expires`, frequency cap, quiet hours, rendering. What is put off is
+    sent at the first permitted moment, after the same checks; whatever else stands in the way suppresses it with one
+    reason. Either way the journey goes on at once.
+
+    A cascade goes to the next step when `until` hasn't come in time, when a step is suppressed, or when it failed:
+    `send: {cascade: [{channel: viber, template: come-back, wait: PT10M, until: delivered}, {channel: sms, template:
+    come-back}]}`. `delivered` is also met by opened or clicked, `opened` by clicked.
     """
 
     kind: ClassVar[str] = "send"
@@ -44,12 +54,19 @@ send: {channel: email, template: come-back, as: mail, messaging_type: marketing,
 """
 
     channel: Text | None = None
+    """Where it is sent; see [channels](#channels)."""
     template: Text | None = None
+    """The template's id."""
     as_: Text | None = Field(None, alias="as")
+    """A name for the message, for a later `wait: {for: {of: …}}`."""
     messaging_type: Text = "marketing"
+    """Which consent, quiet hours and caps apply: a type of the policies."""
     network: Text | None = None
+    """The social network, for `social` and `chat_bot`."""
     expires: Duration | None = None
+    """After which time it isn't sent any more, from the action on."""
     cascade: tuple[CascadeStep, ...] = ()
+    """Channels to try one after the other, in place of `channel` and `template`."""
 
     @model_validator(mode="after")
     def _single_or_cascade(self) -> Self:

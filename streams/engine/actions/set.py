@@ -32,8 +32,10 @@ class Set(Action):
     kind: ClassVar[str] = "set"
     sole: ClassVar[str | None] = "attributes"
     example: ClassVar[str] = "set: {last_campaign: come-back}\n"
+    shown_after: ClassVar[str] = "- send: {channel: cashier, template: attribute}\n"
 
     attributes: Annotated[dict[Text, Scalar], Field(min_length=1)]
+    """Attributes and their values: text, number, true, false, or null."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

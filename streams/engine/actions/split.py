@@ -22,7 +22,9 @@ class Branch(Definition):
     """A share of the members, and what it does."""
 
     percent: Percent
+    """The share of members, in percent; all shares together are at most 100."""
     actions: tuple[Action, ...] = ()
+    """What they do."""
 
 
 class Split(Action):
@@ -37,6 +39,7 @@ split:
 """
 
     branches: Annotated[tuple[Branch, ...], Field(min_length=1)]
+    """The shares."""
 
     @model_validator(mode="after")
     def _at_most_all(self) -> Self:

@@ -24,10 +24,11 @@ class WaitFor(EventMatch):
     """The event waited for; `of` names a message of the campaign (its `as`) that a delivery status must belong to."""
 
     of: Text | None = None
+    """The `as` of a message: only a status of that one counts."""
 
 
 class Wait(Action):
-    """Wait for a length of time, until a time of day of the member's zone, or for an event.
+    """Wait for a length of time (`wait: P14D`), until a time of day (`wait: {until: "10:00"}`), or for an event.
 
     `until` is the next such moment, never the present one. On the event of `for` the journey goes on after the wait;
     on `timeout` it does `on_timeout` and then goes on, unless an `exit` is met there. An event at the very time-out
@@ -38,12 +39,18 @@ class Wait(Action):
     example: ClassVar[str] = """\
 wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit: ignored}]}
 """
+    shown_before: ClassVar[str] = "- send: {channel: email, template: come-back, as: mail}\n"
 
     duration: Duration | None = None
+    """How long."""
     until: LocalTime | None = None
+    """A time of day in the member's zone: the next such moment."""
     for_: WaitFor | None = Field(None, alias="for")
+    """The event to wait for."""
     timeout: Period | None = None
+    """How long at most; without it, for ever."""
     on_timeout: tuple[Action, ...] = ()
+    """What is done when the time is over."""
 
     @classmethod
     @override
@@ -65,7 +72,8 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
     def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
         properties = {key: part for key, part in fields["properties"].items() if key != "duration"}
         nested = super().yaml_schema({**fields, "properties": properties})
-        nested["properties"]["wait"] = {"anyOf": [fields["properties"]["duration"], nested["properties"]["wait"]]}
+        forms = [fields["properties"]["duration"], nested["properties"]["wait"]]
+        nested["properties"]["wait"] = {"description": fields["description"], "anyOf": forms}
         return nested
 
     @model_validator(mode="after")

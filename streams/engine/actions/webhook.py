@@ -25,7 +25,9 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
 """
 
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    """Where to."""
     body: Any = None
+    """What is posted, as JSON; strings in it are templates."""
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:

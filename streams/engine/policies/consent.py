@@ -12,8 +12,11 @@ class MessagingType(Definition):
     example: ClassVar[str] = "messaging_types: {service: {consent: none, quiet_hours: exempt, caps: exempt}}\n"
 
     consent: Literal["opt_out", "opt_in", "none"] = "opt_out"
+    """`opt_out`: unless the member said no; `opt_in`: only if the member said yes; `none`: always."""
     quiet_hours: Literal["apply", "exempt"] = "apply"
+    """Whether quiet hours hold for it."""
     caps: Literal["apply", "exempt"] = "apply"
+    """Whether caps hold for it, and its messages count for them."""
 
 
 DEFAULT_TYPES: Mapping[str, MessagingType] = {

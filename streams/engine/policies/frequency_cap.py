@@ -16,6 +16,10 @@ class FrequencyCap(Definition):
     example: ClassVar[str] = "frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]\n"
 
     channel: Text | None = None
+    """Of which channel; without it, of all but receipt and cashier together."""
     max: Count
+    """How many."""
     per: Period
+    """In which time, rolling."""
     then: Literal["suppress", "defer"] = "suppress"
+    """What becomes of one more: suppressed, or put off until it fits."""

@@ -18,8 +18,11 @@ class QuietHours(Definition):
     example: ClassVar[str] = 'quiet_hours: {from: "21:00", to: "09:00", then: defer}\n'
 
     from_: LocalTime = Field(alias="from")
+    """When they begin; that moment is inside."""
     to: LocalTime
+    """When they end; that moment is outside."""
     then: Literal["defer", "suppress"] = "defer"
+    """What becomes of a message: put off to the end, or suppressed."""
 
     @model_validator(mode="after")
     def _not_always(self) -> Self:

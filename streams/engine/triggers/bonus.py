@@ -20,12 +20,23 @@ class BonusTrigger(Trigger):
 
     kind: ClassVar[str] = "bonus"
     example: ClassVar[str] = 'bonus: {expires_in: P3D, minimum: 100, currency: points, at: "10:00"}\n'
+    shown_given: ClassVar[str] = """\
+- {type: bonus_accrued, occurred_at: 2026-03-02T12:00:00Z, accrual_id: "1", amount: 80, currency: points,
+   activates_at: 2026-03-02T12:00:00Z, expires_at: 2026-04-20T15:00:00Z}
+- {type: bonus_accrued, occurred_at: 2026-03-09T12:00:00Z, accrual_id: "2", amount: 50, currency: points,
+   activates_at: 2026-03-09T12:00:00Z, expires_at: 2026-04-20T18:00:00Z}
+"""
 
     activates_in: Duration | None = None
+    """So long before points become active."""
     expires_in: Duration | None = None
+    """So long before points expire."""
     minimum: Number = Decimal(0)
+    """From which sum on it is worth a notice."""
     currency: Text = "points"
+    """Which points."""
     at: LocalTime | None = None
+    """At which time of the member's day; without it, to the minute."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

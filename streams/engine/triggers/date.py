@@ -15,7 +15,11 @@ class DateTrigger(Trigger):
     kind: ClassVar[str] = "date"
     beside: ClassVar[bool] = True
     example: ClassVar[str] = 'date: birth_date\nat: "10:00"\noffset: -P3D\n'
+    shown_given: ClassVar[str] = "[]"
 
     date: Text
+    """`birth_date`, `registered_at` or `attributes.<name>`."""
     at: LocalTime
+    """At which time of the member's day."""
     offset: Offset | None = None
+    """How much later, or with a minus sooner."""

@@ -17,9 +17,15 @@ class EventTrigger(Trigger):
     kind: ClassVar[str] = "event"
     beside: ClassVar[bool] = True
     example: ClassVar[str] = "event: purchase_completed\nwhere: {total: {ge: 1000}}\n"
+    shown_given: ClassVar[str] = """\
+- {type: purchase_completed, occurred_at: 2026-03-02T12:00:00Z, total: 999.9}
+- {type: purchase_completed, occurred_at: 2026-03-05T12:00:00Z, total: 1000}
+"""
 
     event: Text
+    """The type of event, see [events](events.md)."""
     where: Condition | None = None
+    """What must hold of it, and of the member."""
 
     @classmethod
     @override

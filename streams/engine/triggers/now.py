@@ -14,12 +14,13 @@ class NowTrigger(Trigger):
 
     kind: ClassVar[str] = "now"
     example: ClassVar[str] = "now: true\n"
+    shown_given: ClassVar[str] = "[]"
 
     @override
     @classmethod
     def yaml_schema(cls, fields: JsonSchemaValue) -> JsonSchemaValue:
         nested = super().yaml_schema(fields)
-        nested["properties"]["now"] = {"const": True}
+        nested["properties"]["now"] = {"const": True, "description": fields["description"]}
         return nested
 
     @override

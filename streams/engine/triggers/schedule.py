@@ -43,14 +43,18 @@ class ScheduleTrigger(Trigger):
 
     kind: ClassVar[str] = "schedule"
     example: ClassVar[str] = 'schedule: {at: "2026-12-01T10:00", zone: member}\n'
+    shown_given: ClassVar[str] = "[]"
 
     at: LocalDateTime | None = None
+    """A date and time of day, without offset."""
     cron: (
         Annotated[str, PlainValidator(_cron), WithJsonSchema({"type": "string", "examples": ["0 10 * * 1"]})] | None
     ) = None
+    """Five fields: minute, hour, day of the month, month, day of the week."""
     zone: Annotated[str, PlainValidator(_zone), WithJsonSchema({"type": "string", "examples": ["member"]})] | None = (
         None
     )
+    """In which zone: `member` (each in the own), or an IANA name; without it, the programme's."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -13,8 +13,10 @@ class SegmentEntered(Trigger):
     kind: ClassVar[str] = "segment_entered"
     sole: ClassVar[str | None] = "segment"
     example: ClassVar[str] = "segment_entered: year-old\n"
+    shown_given: ClassVar[str] = "[]"
 
     segment: Text
+    """The segment's id."""
 
     @property
     def event_type(self) -> str | None:

@@ -13,8 +13,10 @@ class SegmentLeft(Trigger):
     kind: ClassVar[str] = "segment_left"
     sole: ClassVar[str | None] = "segment"
     example: ClassVar[str] = "segment_left: year-old\n"
+    shown_given: ClassVar[str] = "- {type: segment_removed, occurred_at: 2026-05-02T12:00:00Z, segment: year-old}\n"
 
     segment: Text
+    """The segment's id."""
 
     @property
     def event_type(self) -> str | None:
