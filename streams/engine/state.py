@@ -19,6 +19,8 @@ VERSION = 2
 """2: what a dispatch that was sent needs for attribution, and `rfm`."""
 BEFORE_ALL = -(2**62)
 """The clock of a member of whom nothing has been handled yet."""
+NOBODYS = -1
+"""The programme of a member who was erased: none."""
 
 
 class Timer(msgspec.Struct, array_like=True, gc=False):

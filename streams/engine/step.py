@@ -24,7 +24,7 @@ from streams.engine.limits import SEEN_FOR_MS, SEEN_MAX
 from streams.engine.profile import apply_to_profile, changes_profile
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import BEFORE_ALL, MemberState, new
+from streams.engine.state import NOBODYS, MemberState, new
 from streams.engine.timers import fire_due, unpark
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     first_seen = state.seen.get(key)
     if first_seen is not None and max(state.clock, event.occurred_at) - first_seen <= SEEN_FOR_MS:
         return handling.output
-    if state.programme != programme.number:
-        _enrol(handling, event)
     fire_due(handling, event.occurred_at)
     handling.late = event.occurred_at < state.clock
     state.clock = max(state.clock, event.occurred_at)
@@ -52,6 +50,8 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     if event.type == "member_erased":
         _erase(handling)
         return handling.output
+    if state.programme != programme.number:
+        _enrol(handling)
     _apply(handling, event)
     if not event.historical:
         react(handling, event)
@@ -83,6 +83,8 @@ def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int |
     state.clock = max(state.clock, tick_at) if tick_at is not None else state.clock
     fire_due(handling, at)
     state.clock = max(state.clock, at)
+    if state.programme == NOBODYS:
+        return handling.output
     state.programme = programme.number
     adopt_counters(handling)
     for journey in list(state.journeys):
@@ -104,16 +106,10 @@ def _note_changes(handling: Handling, event: Event) -> None:
         note_changes(handling, react)
 
 
-def _enrol(handling: Handling, event: Event) -> None:
-    """A member whom the programme in force hasn't met: what it applied at its coming is past for them."""
-    state = handling.state
-    if state.clock == BEFORE_ALL:
-        state.clock = event.occurred_at
-        _set_timers(handling)
-        state.clock = BEFORE_ALL
-    else:
-        _set_timers(handling)
-    state.programme = handling.programme.number
+def _enrol(handling: Handling) -> None:
+    """A member whom the programme in force hasn't met: known from now on, so that what was before is past for them."""
+    _set_timers(handling)
+    handling.state.programme = handling.programme.number
 
 
 def _set_timers(handling: Handling) -> None:
@@ -134,6 +130,7 @@ def _apply(handling: Handling, event: Event) -> None:
     apply_to_cart(handling, event)
     apply_to_bonus(handling, event)
     if changes_profile(event.type):
+        set_bonus_timers(handling)
         set_date_timers(handling)
         set_schedule_timers(handling, moved=True)
     count(handling, event)
@@ -177,11 +174,15 @@ def _tell_referrer(handling: Handling, event: Event) -> None:
 
 
 def _erase(handling: Handling) -> None:
-    """Forget the member: journeys end, and of the state remain its clock and the events that must not count twice."""
+    """Forget the member: journeys end, and of the state remain its clock and the events that must not count twice.
+
+    No programme knows them, and no mailing goes to them, until another event makes them known.
+    """
     state = handling.state
     for journey in list(state.journeys):
         leave(handling, journey, "cancelled", "member_erased")
     blank = new(state.key)
     for field in MemberState.__struct_fields__:
-        if field not in {"key", "clock", "sequence", "programme", "seen", "mailed", "dated"}:
+        if field not in {"key", "clock", "sequence", "seen", "mailed", "dated"}:
             setattr(state, field, getattr(blank, field))
+    state.programme = NOBODYS

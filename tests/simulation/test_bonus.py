@@ -63,6 +63,12 @@ def test_with_at_on_the_day_so_much_before_at_that_time_of_the_member():
     assert notices(trigger, east, points) == [("2018-03-07T00:00:00Z", "100 points")]
 
 
+def test_with_at_it_goes_by_the_zone_that_the_member_has_by_then():
+    points = accrued("1", "2018-01-01T00:00:00Z", 100, MARCH_10)
+    moved = event("m", "profile_updated", "2018-02-01T00:00:00Z", time_zone="Asia/Vladivostok")
+    assert notices('{expires_in: P3D, at: "10:00"}', points, moved) == [("2018-03-07T00:00:00Z", "100 points")]
+
+
 def test_below_the_minimum_not_at_all():
     points = accrued("1", "2018-01-01T00:00:00Z", 99.5, MARCH_10)
     assert notices("{expires_in: P3D, minimum: 100}", points) == []

@@ -152,3 +152,29 @@ def test_applied_again_it_does_not_go_out_again():
     assert mailed('{schedule: {at: "2018-03-01T10:00"}}', *events) == [("2018-03-01T07:00:00Z", "moscow")]
     in_order = mailed('{schedule: {at: "2018-03-01T10:00"}}', *events, in_order=True)
     assert in_order == [("2018-03-01T07:00:00Z", "moscow")]
+
+
+DAILY = '{schedule: {cron: "0 10 * * *"}}'
+ERASED = event("moscow", "member_erased", "2018-01-02T00:00:00Z")
+
+
+def test_who_was_erased_gets_none_until_they_are_known_again():
+    again = registered("moscow", "2018-01-04T00:00:00Z")
+    assert [at for at, _ in mailed(DAILY, MOSCOW, ERASED, again, until="2018-01-05T12:00:00Z")] == [
+        "2018-01-01T07:00:00Z",
+        "2018-01-04T07:00:00Z",
+        "2018-01-05T07:00:00Z",
+    ]
+    stranger = event("stranger", "member_erased", "2018-01-02T00:00:00Z")
+    assert mailed(DAILY, stranger, until="2018-01-05T12:00:00Z") == []
+
+
+def test_a_programme_that_is_applied_mails_nobody_who_was_erased():
+    assert mailed(NOW, MOSCOW, ERASED, start="2018-01-15T00:00:00Z") == []
+    assert mailed(DAILY, MOSCOW, ERASED, start="2018-01-15T00:00:00Z", until="2018-01-17T00:00:00Z") == []
+
+
+def test_who_comes_after_it_does_not_get_it_though_the_last_tick_was_before():
+    tick = {"type": "tick", "occurred_at": "2018-01-01T06:00:00Z", "clock": "event"}
+    late = registered("m", "2018-01-01T08:00:00Z")
+    assert mailed(DAILY, tick, late, until="2018-01-02T12:00:00Z", in_order=True) == [("2018-01-02T07:00:00Z", "m")]

@@ -90,13 +90,18 @@ def goes_before(earlier: str, later: str) -> bool:
 
 
 def _steps(path: str) -> list[tuple[str, int]]:
-    """`actions[2].then[0]` as (`actions`, 2), (`then`, 0); branches of a split are lists of their own."""
+    """`actions[2].then[0]` as (`actions`, 2), (`then`, 0); branches of a split are lists of their own.
+
+    Paths of the YAML have the key between an action and what is in it, `actions[2].wait.on_timeout[0]`: it is left out.
+    """
     steps: list[tuple[str, int]] = []
     branch = ""
     for part in path.split("."):
         name, _, index = part.rstrip("]").partition("[")
         if name == "split":
             branch = part
+            continue
+        if not index:
             continue
         steps.append((branch + name, int(index)))
         branch = ""

@@ -361,6 +361,14 @@ def test_a_message_of_either_branch_can_be_waited_for_behind_both() -> None:
     assert told(with_actions(*lines)) == []
 
 
+def test_a_message_can_be_waited_for_in_the_branch_of_a_time_out_that_sends_it() -> None:
+    both = (
+        "[{send: {channel: sms, template: hello, as: m}}, {wait: {for: {event: message_clicked, of: m}, timeout: P1D}}]"
+    )
+    first = "- wait: {for: {event: order_placed}, timeout: P1D, on_timeout: %s}"
+    assert told(with_actions(first % both)) == []
+
+
 @pytest.mark.parametrize(
     ("at", "when"),
     [("2026-01-01T10:00", "before"), ("2027-01-02T00:00", "after")],
