@@ -1,6 +1,7 @@
-"""Local times and yearly dates, by the contract's fine print."""
+"""Local times, yearly dates, cron, by the contract's fine print."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from streams.engine.values import Duration
@@ -17,6 +18,7 @@ def hours_and_minutes(text: str) -> time:
     return time(int(hour), int(minute))
 
 
+@lru_cache(100_000)
 def local_moment(day: date, at: str, zone: ZoneInfo) -> int:
     """One that doesn't exist is read with the offset before the change, one that occurs twice means the first."""
     local = datetime.combine(day, hours_and_minutes(at))
@@ -43,3 +45,25 @@ def days_in_year(day: date, year: int, offset: Duration) -> date:
         occurrence = date(year, 2, 28)
     at = (datetime.combine(occurrence, time(), UTC) - EPOCH) // timedelta(milliseconds=1)
     return moment(offset.after(at)).date()
+
+
+def cron_moments(expression: str, now: int, zone: ZoneInfo) -> list[int]:
+    """The moments of an expression such as `30 10,22 * * 1` from two days before now to five weeks after it."""
+    minutes, hours, days, months, weekdays = map(_numbers, expression.split(), (60, 24, 32, 13, 7))
+    first = moment(now).astimezone(zone).date() - timedelta(days=2)
+    dates = [first + timedelta(days=ahead) for ahead in range(40)]
+    return [
+        local_moment(day, f"{hour:02}:{minute:02}", zone)
+        for day in dates
+        if day.day in days and day.month in months and day.isoweekday() % 7 in weekdays
+        for hour in hours
+        for minute in minutes
+    ]
+
+
+def _numbers(field: str, end: int) -> list[int]:
+    if field == "*":
+        return list(range(end))
+    if field.startswith("*/"):
+        return list(range(0, end, int(field[2:])))
+    return [int(number) for number in field.split(",")]

@@ -1,68 +1,77 @@
 """A second implementation of the contract, as plain as can be: one member, lists of everything, nothing indexed.
 
 Written from the contract's text, not from the engine: what both say alike is probably what the text says. It shares
-with the engine only what isn't semantics: the parsing of conditions, durations and Liquid, and the format of ids.
-A journey is a Python generator over its actions, which yields at each wait; a value is reckoned anew from every event
-that was ever handled.
+with the engine only what isn't semantics: the parsing of conditions, durations and Liquid, and the format of ids. A
+value is reckoned anew from every event that was ever handled.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from streams.engine.events import Event
-from streams.engine.ids import share
-from streams.engine.values import Duration
+from tests.model.journeys import Journeys
+from tests.model.knowledge import leap
 from tests.model.local_time import local_moment, moment
-from tests.model.messages import Messages
-from tests.model.parts import DAY, Ended, Journey, Looking, Message, Timer, parse
+from tests.model.parts import DAY, Journey, Looking, Timer, parse
+
+OUTAGE = 5 * 60_000
+TURN_BY_TIME = ("days_since", "counter.", "member.age", "member.bonus")
 
 
-class Member(Messages):
-    """Time, events and journeys of a member."""
+class Member(Journeys):
+    """Time and events of a member."""
 
     # Time
 
-    @property
-    def now(self) -> int:
-        assert self.clock is not None
-        return self.clock
-
-    def fire_until(self, until: int) -> None:
+    def fire_until(self, until: int, *, tick: int | None = None) -> None:
         """In order of due, then in the order in which they were set: the list is in that order, and `min` is stable.
 
-        In between, at every moment at which time alone may change a segment, segments are looked at.
+        In between, at every moment at which time alone may change a segment, segments are looked at, before whatever
+        else is due then. `tick`: when a tick of the clock finds what is due.
         """
         while True:
             timer = min(self.timers, key=lambda timer: timer.due, default=None)
-            end = until if timer is None else min(until, timer.due - 1)
-            turn = self.turning_moment(end)
+            due = None if timer is None or timer.due > until else timer.due
+            turn = self.turning_moment(until if due is None else due)
             if turn is not None:
-                self.clock = turn
+                self.clock = max(self.now, self.happens_at(turn, tick))
                 self.settle()
-                continue
-            if timer is None or timer.due > until:
+            elif timer is None or due is None:
                 return
-            self.timers.remove(timer)
-            self.clock = timer.due if self.clock is None else max(self.clock, timer.due)
-            timer.fire(timer.due)
-            self.settle()
+            else:
+                self.timers.remove(timer)
+                self.fire(timer, tick)
+
+    def fire(self, timer: Timer, tick: int | None) -> None:
+        campaign = timer.journey and self.in_force(timer.journey.campaign)
+        if campaign and campaign.get("status") == "paused":
+            self.parked.append(timer)
+            return
+        at = self.happens_at(timer.due, tick)
+        self.clock = at if self.clock is None else max(self.clock, at)
+        timer.fire(timer.due, at)
+        self.settle()
+
+    def happens_at(self, due: int, tick: int | None) -> int:
+        return tick if tick is not None and tick - due > OUTAGE else due
 
     def turning_moment(self, until: int) -> int | None:
         """The next after now at which a segment turns: days and hours after events, buckets, days of the calendar."""
-        if self.clock is None or not self.programme.get("turning"):
+        if self.clock is None or not any(name in repr(self.programme["segments"]) for name in TURN_BY_TIME):
             return None
         moments = {at + days * DAY + after for at in self.known_times() for days in range(9) for after in (0, 1)}
-        zone = ZoneInfo(self.programme["policies"].get("default_time_zone", "UTC"))
         for days in range(9):
             moments.add((self.now // (DAY // 2) + 1 + days) * (DAY // 2))
-        today = moment(self.now).astimezone(zone).date()
+        today = moment(self.now).astimezone(self.programme_zone).date()
         for ahead in (1, 2, 8, 15, 32, 367):
             day = today + timedelta(days=ahead)
             for first in (day, day.replace(day=1), day.replace(month=1, day=1), day - timedelta(days=day.weekday())):
-                moments.add(local_moment(first, "00:00", zone))
+                moments.add(local_moment(first, "00:00", self.programme_zone))
+        moments |= {at for each in self.accruals for at in (each["activates_in"], each["expires_in"]) if at is not None}
+        born = self.profile.get("birth_date")
+        for year in range(today.year - 1, today.year + 3) if born else []:
+            day = date(year, 2, 28) if (born.month, born.day) == (2, 29) and not leap(year) else born.replace(year=year)
+            moments.add(local_moment(day, "00:00", self.zone))
         clock = self.clock
         try:
             for at in sorted(at for at in moments if clock < at <= until):
@@ -76,29 +85,70 @@ class Member(Messages):
     def known_times(self) -> set[int]:
         return {event.occurred_at for event in self.events} | {self.registered_at or 0}
 
-    def set_timer(self, due: int, fire: Any) -> Timer:
-        self.timers.append(Timer(due, fire))
-        return self.timers[-1]
+    def tick(self, at: int, *, wall: bool) -> None:
+        self.fire_until(at, tick=at if wall else None)
+        self.clock = at if self.clock is None else max(self.clock, at)
 
-    def drop(self, timer: Timer | None) -> None:
-        if timer in self.timers:
-            self.timers.remove(timer)
+    def adopt(self, programmes: list[dict[str, Any]], at: int) -> None:
+        """The last of `programmes` comes into force; what was due before was the earlier one's."""
+        self.fire_until(at)
+        self.clock = at if self.clock is None else max(self.clock, at)
+        before, self.programmes = self.programme, programmes
+        if not self.known:
+            return
+        counters = self.programme["counters"]
+        for name in list(self.counted):
+            if counters.get(name) != before["counters"].get(name):
+                del self.counted[name]
+        for journey in list(self.journeys):
+            self.carry_over(journey)
+        self.set_cart_timers(only_ahead=True)
+        self.set_bonus_timers(since=self.now + 1)
+        self.set_date_timers()
+        self.set_schedule_timers()
+        self.within = {name: inside for name, inside in self.within.items() if name in self.programme["segments"]}
+        self.note_segments(silently=True)
+        for name, _, _ in self.triggers("now"):
+            self.mail_now(name)
+        self.settle()
+        waiting, self.parked = sorted(self.parked, key=lambda timer: timer.due), []
+        for timer in waiting:
+            timer.due = max(timer.due, self.now)
+            self.timers.append(timer)
+        self.fire_until(self.now)
+
+    def mail_now(self, name: str) -> None:
+        campaign = self.in_force(name)
+        assert campaign is not None
+        mark = (name, campaign.get("version", 1), "now")
+        if mark not in self.mailed:
+            if self.admits(campaign, self.now):
+                self.mailed[mark] = True
+            self.enter_by_timer(name, "", "now", self.now, self.now, {})
 
     # Events
 
     def handle(self, event: Event) -> bool:
         """Whether it is new."""
-        if self.clock is None:
-            self.clock = event.occurred_at
-        self.fire_until(event.occurred_at)
-        self.clock = max(self.clock, event.occurred_at)
+        now = event.occurred_at if self.clock is None else max(self.clock, event.occurred_at)
         first = self.seen.get((event.source, event.event_id))
-        if first is not None and self.clock - first <= 7 * DAY:
+        if first is not None and now - first <= 7 * DAY:
             return False
-        self.seen[event.source, event.event_id] = self.clock
+        if self.clock is not None:
+            self.fire_until(event.occurred_at)
+        self.clock = now
+        self.seen[event.source, event.event_id] = now
+        if event.type == "member_erased":
+            for journey in list(self.journeys):
+                self.stop(journey, "cancelled", "member_erased")
+            self.forget()
+            return True
+        if not self.known:
+            self.known = True
+            self.set_schedule_timers()
         self.happen(event)
         self.settle()
-        self.fire_until(self.clock)
+        self.fire_until(self.now)
         return True
 
     def happen(self, event: Event, *, derived: bool = False) -> None:
@@ -116,101 +166,64 @@ class Member(Messages):
             self.pending.clear()
         self.at_hand = before
 
+    def change_state(self, event: Event) -> None:
+        dates = self.date_inputs()
+        self.change_profile(event, late=event.occurred_at < self.now)
+        self.count(event)
+        self.attribute(event)
+        self.events.append(event)
+        self.change_cart(event)
+        self.change_bonus(event)
+        if self.date_inputs() != dates:
+            if not event.type.startswith("bonus"):
+                self.set_bonus_timers(since=self.now + 1)
+            self.set_date_timers()
+            self.set_schedule_timers(moved=True)
+        self.note_segments()
+
+    def date_inputs(self) -> tuple[Any, ...]:
+        return (self.zone.key, self.profile.get("birth_date"), self.registered_at)
+
     def settle(self) -> None:
         """Segments entered and left, as events within the handling."""
         self.note_segments()
         while self.pending:
             kind, segment = self.pending.pop(0)
             body = {"segment": segment}
-            event = Event(
-                event_id=f"{kind}:{segment}",
-                type=kind,
-                occurred_at=self.now,
-                source="segments",
-                key=self.key,
-                body=body,
-            )
-            self.happen(event, derived=True)
+            name = f"{kind}:{segment}"
+            derived = Event(event_id=name, type=kind, occurred_at=self.now, source="segments", key=self.key, body=body)
+            self.happen(derived, derived=True)
             self.note_segments()
-
-    def note_segments(self) -> None:
-        for segment in sorted(self.programme["segments"]):
-            inside = self.in_segment(segment)
-            if inside != self.within.get(segment, False):
-                self.within[segment] = inside
-                self.pending.append(("segment_entered" if inside else "segment_left", segment))
-
-    # Entry
 
     def trigger_by(self, campaign: dict[str, Any], event: Event) -> None:
         for trigger in campaign["trigger"]:
             if event.type in {"segment_entered", "segment_left"} and trigger.get(event.type) == event.body["segment"]:
-                self.enter(campaign, event)
-                return
+                return self.enter(campaign, event, event.occurred_at)
             if trigger.get("event") == event.type:
                 condition = parse(trigger.get("where", {}), segment_is_field="segment" in event.body)
-                if condition.holds(Looking(self, event.body)):
-                    self.enter(campaign, event)
-                    return
-
-    def enter_by_timer(self, campaign: dict[str, Any], detail: str, kind: str, due: int, body: dict[str, Any]) -> None:
-        event = Event(event_id=f"{kind}/{detail}", type=kind, occurred_at=due, source="timer", key=self.key, body=body)
-        self.enter(campaign, event)
-
-    def enter(self, campaign: dict[str, Any], event: Event) -> None:
-        at, name = event.occurred_at, campaign["id"]
-        if campaign.get("status", "live") != "live":
-            return self.decide(campaign, None, "refused", "inactive")
-        if not parse(campaign.get("audience", {})).holds(Looking(self, event.body, event.body)):
-            return self.decide(campaign, None, "refused", "not_in_audience")
-        entry = campaign.get("entry", {})
-        again, running = entry.get("again", "always"), entry.get("while_running", "ignore")
-        entered = self.entries.setdefault(name, [])
-        if entered and again == "never":
-            return self.decide(campaign, None, "refused", "entered_before")
-        if entered and again not in {"always", "never"} and at < Duration.parse(again).after(max(entered)):
-            return self.decide(campaign, None, "refused", "entered_before")
-        others = [journey for journey in self.journeys if journey.campaign["id"] == name]
-        if others and running == "ignore":
-            return self.decide(campaign, None, "refused", "already_running")
-        if running == "restart":
-            if any(journey.entered_at > at for journey in others):
-                return self.decide(campaign, None, "refused", "already_running")
-            for journey in others:
-                self.stop(journey, "superseded", "superseded")
-        entered.append(at)
-        if share(f"global/{self.key}") < Decimal(repr(self.programme["policies"].get("global_holdout", 0))) or share(
-            f"{name}/{self.key}"
-        ) < Decimal(repr(campaign.get("holdout", 0))):
-            return self.decide(campaign, None, "refused", "holdout")
-        journey = Journey(campaign, event)
-        self.journeys.append(journey)
-        self.journeys.sort(key=lambda journey: journey.entered_at)
-        journey.script = self.run_all(journey, campaign["actions"], "actions")
-        self.go_on(journey, None)
+                if condition.holds(Looking(self, event.body, event.body)):
+                    return self.enter(campaign, event, event.occurred_at)
         return None
-
-    # Journeys
 
     def cancel_by(self, event: Event) -> None:
         for journey in list(self.journeys):
             if journey.entered_at > event.occurred_at or journey.event is event:
                 continue
-            for cancel in journey.campaign.get("cancel_on", []):
+            for cancel in self.stated(journey).get("cancel_on", []):
                 if self.comes(cancel, event, journey):
                     self.stop(journey, "cancelled", "cancelled")
                     break
 
     def answer_by(self, event: Event) -> None:
         for journey in list(self.journeys):
+            if journey.event is event:
+                continue
             for message in list(journey.messages):
                 self.status_of(message, event)
-            wait = journey.waiting
             if (
-                wait is not None
-                and journey.event is not event
-                and wait["began"] <= event.occurred_at
-                and self.comes(wait["for"], event, journey)
+                journey.waiting is not None
+                and journey.began <= event.occurred_at
+                and self.comes(journey.waiting, event, journey)
             ):
                 self.drop(journey.timer)
                 journey.base = event.occurred_at
@@ -218,11 +231,16 @@ class Member(Messages):
 
     def goals_by(self, event: Event) -> None:
         for journey in list(self.journeys):
-            goal = journey.campaign.get("goal")
+            goal = self.stated(journey).get("goal")
             if journey.entered_at > event.occurred_at:  # the text is silent: as with cancels
                 continue
             if goal and goal.get("ends") and journey.event is not event and self.comes(goal, event, journey):
                 self.stop(journey, "ended", "goal")
+
+    def stated(self, journey: Journey) -> dict[str, Any]:
+        campaign = self.definition(journey)
+        assert campaign is not None
+        return campaign
 
     def comes(self, spec: dict[str, Any], event: Event, journey: Journey) -> bool:
         if spec["event"] != event.type:
@@ -231,95 +249,3 @@ class Member(Messages):
             return False
         condition = parse(spec.get("where", {}), segment_is_field="segment" in event.body)
         return condition.holds(Looking(self, event.body, journey.event.body))
-
-    def stop(self, journey: Journey, outcome: str, reason: str) -> None:
-        """The decision names the wait where it stood, else the first message that it takes back."""
-        where = journey.stands_at
-        if where is None and journey.messages and outcome != "ended":
-            where = journey.messages[0].path
-        self.drop(journey.timer)
-        for message in journey.messages:
-            self.drop(message.timer)
-        journey.messages.clear()
-        journey.over = True
-        self.journeys.remove(journey)
-        self.decide(journey.campaign, where, outcome, reason)
-
-    def go_on(self, journey: Journey, answer: bool | None) -> None:
-        """To the next wait."""
-        journey.waiting = journey.timer = journey.stands_at = None
-        try:
-            due, spec, journey.stands_at = journey.script.send(answer)
-        except StopIteration:
-            journey.reason = "completed"
-        except Ended:
-            journey.reason = "exited"
-        else:
-            journey.waiting = spec and {"for": spec, "began": journey.base}
-
-            def fire(at: int) -> None:
-                journey.base = at
-                self.go_on(journey, False)
-
-            journey.timer = self.set_timer(due, fire)
-        self.end_if_done(journey)
-
-    def end_if_done(self, journey: Journey) -> None:
-        if journey.reason and not journey.messages and not journey.over:
-            journey.over = True
-            self.journeys.remove(journey)
-            self.decide(journey.campaign, None, "ended", journey.reason)
-
-    def run_all(self, journey: Journey, actions: list[dict[str, Any]], path: str) -> Iterator[Any]:
-        for index, action in enumerate(actions):
-            yield from self.run(journey, action, f"{path}[{index}]")
-
-    def run(self, journey: Journey, action: dict[str, Any], path: str) -> Iterator[Any]:
-        if "wait" in action:
-            yield from self.run_wait(journey, action["wait"], path)
-        elif "send" in action:
-            send = action["send"]
-            message = Message(journey, path, send.get("cascade", [send]), send)
-            journey.messages.append(message)
-            self.attempt(message)
-        elif "award" in action:
-            self.award(journey, action["award"], path)
-        elif "if" in action:
-            branch = "then" if parse(action["if"]).holds(self.looking(journey)) else "else"
-            yield from self.run_all(journey, action.get(branch, []), f"{path}.{branch}")
-        elif "split" in action:
-            at = share(f"{journey.campaign['id']}/{path}/{self.key}")
-            for index, branch in enumerate(action["split"]):
-                at -= Decimal(repr(branch["percent"]))
-                if at < 0:
-                    yield from self.run_all(journey, branch["actions"], f"{path}.split[{index}].actions")
-                    break
-        elif "select" in action:
-            if not parse(action["select"]).holds(self.looking(journey)):
-                raise Ended
-        elif "set" in action:
-            self.attributes.update(action["set"])
-        elif "add_to" in action:
-            self.lists[action["add_to"]] = True
-        elif "remove_from" in action:
-            self.lists[action["remove_from"]] = False
-        elif "exit" in action:
-            raise Ended
-
-    def run_wait(self, journey: Journey, wait: Any, path: str) -> Iterator[Any]:
-        if isinstance(wait, str):
-            yield Duration.parse(wait).after(journey.base), None, path
-        elif "until" in wait:
-            yield self.next_local(wait["until"], journey.base), None, path
-        else:
-            answered = yield Duration.parse(wait["timeout"]).after(journey.base), wait["for"], path
-            if not answered:
-                yield from self.run_all(journey, wait.get("on_timeout", []), f"{path}.on_timeout")
-
-    def next_local(self, at: str, after: int) -> int:
-        today = moment(after).astimezone(self.zone).date()
-        moments = [local_moment(today + timedelta(days=days), at, self.zone) for days in range(-2, 4)]
-        return min(due for due in moments if due > after)
-
-    def looking(self, journey: Journey) -> Looking:
-        return Looking(self, journey.event.body, journey.event.body)

@@ -1,33 +1,74 @@
-"""The model over a file of events, member by member; and the engine's output in the model's terms."""
+"""The model over a log, or a file of events, member by member; and the engine's output in the model's terms."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from streams.engine.commands import Attribution, Award, Decision, Dispatch
-from streams.engine.events import Event
+import msgspec
+
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from tests.model.member import Member
+
+NOTHING: dict[str, Any] = {"policies": {}, "counters": {}, "segments": {}, "templates": {}, "campaigns": []}
+"""What is in force before any programme was applied."""
+
+
+class Model:
+    """All members. Programme number n of the log is the n-th of `programmes`; without any such record, the first."""
+
+    def __init__(self, programmes: list[dict[str, Any]], records: Iterable[LogRecord]) -> None:
+        self.programmes = programmes
+        applied = any(isinstance(record, ProgrammeApplied) for record in records)
+        self.in_force = [NOTHING] if applied else programmes[:1]
+        self.members: dict[str, Member] = {}
+        self.tick_at: int | None = None
+
+    def handle(self, event: Event) -> None:
+        if event.key not in self.members:
+            self.members[event.key] = Member(self.in_force, event.key)
+            self.members[event.key].clock = self.tick_at
+        member = self.members[event.key]
+        if member.handle(event):
+            for derived in friends_purchase(member, event):
+                self.handle(derived)
+
+    def tick(self, tick: Tick) -> None:
+        self.tick_at = max(tick.occurred_at, self.tick_at or tick.occurred_at)
+        for member in self.members.values():
+            member.tick(tick.occurred_at, wall=tick.wall)
+
+    def apply(self, applied: ProgrammeApplied) -> None:
+        self.in_force = self.programmes[: applied.programme]
+        for member in self.members.values():
+            member.adopt(self.in_force, applied.occurred_at)
+
+    def time_passes(self, until: int) -> None:
+        """As if ticks came continuously, to all."""
+        for member in self.members.values():
+            member.fire_until(until)
+
+    def output(self) -> dict[str, list[dict[str, Any]]]:
+        return {key: member.output for key, member in self.members.items() if member.output}
 
 
 def run_model(
-    programme: dict[str, Any], events: Iterable[Event], until: int, *, in_order: bool = False
+    programmes: list[dict[str, Any]], records: Sequence[LogRecord], until: int, *, in_order: bool = False
 ) -> dict[str, list[dict[str, Any]]]:
-    """What follows for each member."""
-    taken = [event for event in events if event.occurred_at <= until]
+    """What follows for each member from the records up to `until`."""
+    taken = [record for record in records if record.occurred_at <= until]
     if not in_order:
-        taken.sort(key=lambda event: event.occurred_at)
-    members: dict[str, Member] = {}
-    while taken:
-        event = taken.pop(0)
-        if not in_order:  # as if ticks came continuously, to all
-            for member in members.values():
-                member.fire_until(event.occurred_at)
-        if event.key not in members:
-            members[event.key] = Member(programme, event.key)
-        if members[event.key].handle(event):
-            taken[:0] = friends_purchase(members[event.key], event)
-    for member in members.values():
-        member.fire_until(until)
-    return {key: member.output for key, member in members.items() if member.output}
+        taken.sort(key=lambda record: record.occurred_at)
+    model = Model(programmes, records)
+    for record in taken:
+        if not in_order:
+            model.time_passes(record.occurred_at)
+        if isinstance(record, Event):
+            model.handle(record)
+        elif isinstance(record, Tick):
+            model.tick(record)
+        else:
+            model.apply(record)
+    model.time_passes(until)
+    return model.output()
 
 
 def friends_purchase(member: Member, event: Event) -> list[Event]:
@@ -50,46 +91,33 @@ def friends_purchase(member: Member, event: Event) -> list[Event]:
 
 
 def with_statuses(
-    programme: dict[str, Any], events: list[Event], statuses: list[tuple[str, int, int]], until: int
-) -> list[Event]:
-    """The events and what a gateway reports (type, of which dispatch, ms after it), each where its time is."""
-    sent = [line for lines in run_model(programme, events, until).values() for line in lines]
-    sent = [line for line in sent if line["kind"] == "dispatch"]
-    owners = {
-        line["dispatch_id"]: key
-        for key, lines in run_model(programme, events, until).items()
-        for line in lines
-        if line["kind"] == "dispatch"
-    }
-    found = list(events)
+    programmes: list[dict[str, Any]],
+    records: list[LogRecord],
+    statuses: Sequence[tuple[str, int, int]],
+    until: int,
+) -> list[LogRecord]:
+    """The log and what a gateway reports (type, of which dispatch, ms after it), each where its time is."""
+    if not statuses:
+        return records
+    output = run_model(programmes, records, until, in_order=True)
+    sent = [line for lines in output.values() for line in lines if line["kind"] == "dispatch"]
+    found = list(records)
     for index, (kind, which, delay) in enumerate(statuses if sent else []):
         line = sent[which % len(sent)]
-        key, at = owners[line["dispatch_id"]], line["at"] + delay
+        key, at = line["member_id"], line["at"] + delay
         body = {"dispatch_id": line["dispatch_id"], "channel": line["channel"]}
         status = Event(
             event_id=f"s{index}", type=kind, occurred_at=at, source="gateway", key=key, member_id=key, body=body
         )
-        place = next((i for i, event in enumerate(found) if event.occurred_at > at), len(found))
+        place = next((i for i, record in enumerate(found) if record.occurred_at > at), len(found))
         found.insert(place, status)
     return found
 
 
 def in_model_terms(output: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
-    """The engine's output by member, with the fields that the model has."""
+    """The engine's output by member."""
     found: dict[str, list[dict[str, Any]]] = {}
     for item in output:
-        if isinstance(item, Dispatch):
-            fields = ("at", "dispatch_id", "campaign", "version", "action", "channel", "to", "content")
-            line: dict[str, Any] = {"kind": "dispatch"}
-        elif isinstance(item, Award):
-            fields = ("at", "award_id", "campaign", "amount", "currency", "expires_at")
-            line = {"kind": "award"}
-        elif isinstance(item, Attribution):
-            continue
-        else:
-            assert isinstance(item, Decision)
-            fields = ("at", "campaign", "action", "outcome", "reason")
-            line = {"kind": "decision"}
-        line.update({field: getattr(item, field) for field in fields})
+        line = {"kind": type(item).__name__.lower(), **msgspec.structs.asdict(item)}
         found.setdefault(item.member_id, []).append(line)
     return found
