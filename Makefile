@@ -34,6 +34,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	fi
 	.venv/bin/python -m pip install --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@.venv/bin/python -m streams.compile_engine
 	@touch $@
 
 test: setup ## all tests; starts and stops its own Kafka, schema registry and ClickHouse

@@ -77,6 +77,9 @@ class Settings:
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
     sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
+    compiled: Literal["auto", "0", "1"] = _setting(
+        "auto", "the engine's machine code: auto: if it was compiled; 1: or end with an error; 0: plain Python"
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def describe(self) -> list[tuple[str, str, str]]:

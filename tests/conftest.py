@@ -5,13 +5,23 @@ A test that needs them carries `@pytest.mark.services` and takes `settings` (for
 that needs an empty log takes `fresh_topics`, one that needs empty tables `fresh_database`.
 
 Tests that look at a page with a browser are chosen only where there is one.
+
+In this process the engine is plain Python unless REKINDLE_COMPILED says otherwise, so that a test can reach into it and
+an edit needs no compiler; what a test starts runs as it does anywhere.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("REKINDLE_COMPILED", "0")
+import streams.engine  # noqa: F401 - which of both is loaded is decided here
+
+if os.environ["REKINDLE_COMPILED"] == "0":
+    del os.environ["REKINDLE_COMPILED"]
 
 from infra import local
 from infra.local import Services
