@@ -25,6 +25,7 @@ from streams.engine.events import Tick
 from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.overlay import Overlay
+from streams.members.stage import RECENT_MEMBERS_MAX
 from streams.members.step import Effects, MemberStep
 from streams.members.store import PartitionStore
 from streams.programme import read_directory
@@ -33,6 +34,7 @@ PARTITIONS = 4
 BATCH = 5000
 WARM_UP = 8
 MEASURED = 12
+RECENT = RECENT_MEMBERS_MAX // PARTITIONS
 
 
 class Read(NamedTuple):
@@ -99,7 +101,7 @@ def batches(codec: Codec) -> Iterator[Sequence[Read]]:
                 batch = []
 
 
-def measure(directory: Path, profile: cProfile.Profile | None = None) -> dict[str, float]:
+def measure(directory: Path, recent_max: int, profile: cProfile.Profile | None = None) -> dict[str, float]:
     """Microseconds per event by step, and what came out per event."""
     engine, codec = RealEngine(), Codec(CommittedSchemas())
     store = PartitionStore(directory / "state")
@@ -120,7 +122,7 @@ def measure(directory: Path, profile: cProfile.Profile | None = None) -> dict[st
     programmes: Any = Programmes(engine)
     clocked.wrap(codec, "decode_log", "decode")
     clocked.wrap(Overlay, "load", "load")
-    step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush)
+    step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=recent_max)
     events = 0
     source = batches(codec)
     ready = list(islice(source, WARM_UP + MEASURED))
@@ -151,7 +153,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1:2] == ["--profile"]:
             profile = cProfile.Profile()
-            print(json.dumps(measure(Path(folder), profile)))
+            print(json.dumps(measure(Path(folder), RECENT, profile)))
             pstats.Stats(profile).sort_stats("tottime").print_stats(45)
         else:
-            print(json.dumps({"member_stage_us": measure(Path(folder))}))
+            print(json.dumps({"member_stage_us": measure(Path(folder), RECENT)}))

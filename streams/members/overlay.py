@@ -1,5 +1,7 @@
 """The members that a batch touches: each loaded once, changed in memory, written once when the batch is committed.
 
+Members that were committed stay in memory for a while, as they are: whoever comes again soon needs no reading.
+
 The engine changes a state in place. When it raises in the middle, the state is made again from the bytes that were
 loaded, and what the member had been through in this batch is repeated: pure functions give the same state, and the
 happy path pays nothing for it.
@@ -7,6 +9,7 @@ happy path pays nothing for it.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from schemas.codec import Codec
@@ -29,15 +32,21 @@ class EngineError(Exception):
 class Loaded:
     """A member in memory. `due` is when its earliest timer is due, `stored_due` what the index says."""
 
-    __slots__ = ("due", "key", "state", "steps", "stored", "stored_due")
+    __slots__ = ("due", "encoded", "key", "state", "steps", "stored", "stored_due")
 
     def __init__(self, key: bytes, stored: bytes | None, engine: Engine) -> None:
         self.key = key
         self.stored = stored
         self.stored_due = None if stored is None else due_of(stored)
         self.due = self.stored_due
+        self.encoded = stored
         self.steps: list[Step] = []
         self.state = self.fresh_state(engine)
+
+    def keep(self) -> None:
+        """What was encoded last is what is stored now."""
+        self.stored, self.stored_due = self.encoded, self.due
+        self.steps.clear()
 
     def fresh_state(self, engine: Engine) -> Any:
         """Make the state as it was loaded."""
@@ -45,9 +54,14 @@ class Loaded:
 
 
 class Overlay:
-    """The members of one partition that are in memory, over the store that holds all."""
+    """The members of one partition that are in memory, over the store that holds all.
 
-    def __init__(self, store: PartitionStore, engine: Engine, codec: Codec) -> None:
+    `recent_max`: how many of them stay there after a commit, at most; those that were touched last.
+    """
+
+    def __init__(self, store: PartitionStore, engine: Engine, codec: Codec, recent_max: int = 0) -> None:
+        self._recent_max = recent_max
+        self._recent: dict[bytes, Loaded] = {}
         self._store = store
         self._codec = codec
         self._engine = engine
@@ -59,7 +73,14 @@ class Overlay:
 
     def load(self, keys: Iterable[bytes]) -> None:
         """Load members that aren't in memory yet, all at once."""
-        missing = [key for key in dict.fromkeys(keys) if key not in self._members]
+        missing = []
+        for key in dict.fromkeys(keys):
+            if key not in self._members:
+                recent = self._recent.pop(key, None)
+                if recent is None:
+                    missing.append(key)
+                else:
+                    self._members[key] = recent
         for key, stored in zip(missing, self._store.get(missing), strict=True):
             self._members[key] = Loaded(key, stored, self._engine)
 
@@ -106,9 +127,15 @@ class Overlay:
         """Yield key, new record and the due time of the old one, for every member that changed."""
         for member in self._members.values():
             if member.steps or member.due != member.stored_due:
-                yield member.key, pack(member.due, self._engine.encode(member.state)), member.stored_due
+                member.encoded = pack(member.due, self._engine.encode(member.state))
+                yield member.key, member.encoded, member.stored_due
 
-    def clear(self) -> None:
-        """Forget all members; the store has them now."""
-        self._members.clear()
+    def committed(self) -> None:
+        """Take note that the store has what `changes` gave."""
+        for member in self._members.values():
+            member.keep()
+        self._recent.update(self._members)
+        for key in list(islice(self._recent, max(len(self._recent) - self._recent_max, 0))):
+            del self._recent[key]
+        self._members = {}
         self._timers.clear()

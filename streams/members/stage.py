@@ -36,6 +36,7 @@ from streams.settings import Settings
 from streams.topics import MEMBER_EVENTS, check_partitions, members_changelog
 
 GAUGES_EVERY_SECONDS = 5.0
+RECENT_MEMBERS_MAX = 20_000  # of all partitions, kept in memory as objects: about 10 kB each
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class MembersStage:
                 engine=self._engine,
                 programmes=self._programmes,
                 flush=partial(self._flush, partition),
+                recent_max=RECENT_MEMBERS_MAX // len(committed),
             )
         return starts
 

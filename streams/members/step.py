@@ -58,6 +58,7 @@ class MemberStep:
         engine: Engine,
         programmes: Programmes,
         flush: Flush,
+        recent_max: int = 0,
     ) -> None:
         self._partition = partition
         self._store = store
@@ -65,7 +66,7 @@ class MemberStep:
         self._engine = engine
         self._programmes = programmes
         self._flush = flush
-        self._overlay = Overlay(store, engine, codec)
+        self._overlay = Overlay(store, engine, codec, recent_max)
         self._effects = Effects()
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme = programmes.get(int(store.meta(PROGRAMME) or 0))
@@ -197,5 +198,5 @@ class MemberStep:
         started = time.perf_counter()
         self._flush(self._overlay, self._effects, next_offset)
         self._flushing += time.perf_counter() - started
-        self._overlay.clear()
+        self._overlay.committed()
         self._effects = Effects()

@@ -99,8 +99,9 @@ class Numbered(Programmes):
 class Partition:
     """A store with the step over it, and everything that was committed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recent_max: int) -> None:
         self.store = PartitionStore(path)
+        self.recent_max = recent_max
         self.commits: list[int] = []
         self.outputs: list[tuple[str, int]] = []
         self.dead: list[tuple[int, str, bytes | None]] = []
@@ -109,7 +110,18 @@ class Partition:
         self.restart()
 
     def restart(self) -> None:
-        self.step = MemberStep(0, self.store, codec=CODEC, engine=Engine(), programmes=Numbered(), flush=self._flush)
+        self.use(Engine())
+
+    def use(self, engine: Engine) -> None:
+        self.step = MemberStep(
+            0,
+            self.store,
+            codec=CODEC,
+            engine=engine,
+            programmes=Numbered(),
+            flush=self._flush,
+            recent_max=self.recent_max,
+        )
 
     def _flush(self, overlay: Overlay, effects: Effects, next_offset: int) -> None:
         if self.die_at is not None and len(self.commits) == self.die_at:
@@ -136,9 +148,10 @@ class Partition:
         return Engine().decode(value[8:])
 
 
-@pytest.fixture
-def partition(tmp_path: Path) -> Iterator[Partition]:
-    partition = Partition(tmp_path / "0")
+@pytest.fixture(params=[0, 2, 1000], ids="{} recent".format)
+def partition(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Partition]:
+    """With as many members as stated kept in memory from batch to batch."""
+    partition = Partition(tmp_path / "0", request.param)
     yield partition
     partition.store.close()
 
@@ -278,9 +291,7 @@ class Frugal(Engine):
 
 
 def test_lists_of_records_come_to_those_who_look_at_them(partition: Partition) -> None:
-    partition.step = MemberStep(
-        0, partition.store, codec=CODEC, engine=Frugal(), programmes=Numbered(), flush=partition._flush
-    )
+    partition.use(Frugal())
     members = [f"m{number}" for number in range(PAYLOADS_MIN)]
     buyers = [*members, "curious", "m0"]
     partition.handle(*map(purchase, buyers), ProgrammeApplied(occurred_at=2, programme=4), purchase("late"))
@@ -295,3 +306,26 @@ def purchase(member: str) -> Event:
     body = {"total": Decimal(1), "lines": [{"sku": "1", "name": "milk"}]}
     header = {"event_id": "p", "type": "purchase_completed", "occurred_at": 1, "source": "s"}
     return Event(**header, key=member, member_id=member, body=body)  # type: ignore[arg-type]
+
+
+class Counting(Engine):
+    """Counts the states that it reads."""
+
+    read = 0
+
+    def decode(self, data: bytes) -> State:
+        self.read += 1
+        return super().decode(data)
+
+
+def test_who_comes_again_soon_is_not_read_again(partition: Partition) -> None:
+    engine = Counting()
+    partition.use(engine)
+    partition.handle(*(event("e1", member, 1) for member in "abcd"))
+    partition.handle(event("e2", "d", 2), event("e3", "c", 2, "fail"))
+    kept = partition.recent_max >= 2
+    assert engine.read == (1 if kept else 3), "c alone is made again, since the engine failed it"
+    partition.handle(event("e4", "a", 3), event("e5", "c", 3))
+    assert partition.state("a").seen == ["e1@P0/None", "e4@P0/None"]
+    assert partition.state("c").seen == ["e1@P0/None", "e5@P0/None"]
+    assert partition.state("d").seen == ["e1@P0/None", "e2@P0/None"]
