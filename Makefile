@@ -12,10 +12,10 @@ COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test soak demo bench lint format lock
+.PHONY: help setup test soak demo bench bench-scale lint format lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install the locked dependencies and the program into .venv
 
@@ -48,6 +48,9 @@ demo: setup ## a real year of receipts through the whole pipeline; report in bui
 
 bench: setup ## measure; writes build/bench.json
 	.venv/bin/python -m bench
+
+bench-scale: setup ## how costs grow with members, campaigns, workers; build/scale.svg
+	.venv/bin/python -m bench.scale
 
 lint: setup ## style and types
 	@status=0; for check in 'ruff check .' 'ruff format --check .' mypy; do \

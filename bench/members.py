@@ -1,6 +1,6 @@
 """Where the members stage spends its time, per event, in microseconds of processor time; no Kafka.
 
-A partition's share of the benchmark's log (`bench.receipts`), in batches as a busy worker gets them, through the real
+A partition's share of the benchmark's log, in batches as a busy worker gets them, through the real
 step, codec, engine and store; the producer alone is left out (it takes what it is given and drops it). `--profile`
 shows the functions. `python -m bench.members` prints JSON.
 """
@@ -12,13 +12,13 @@ import pstats
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.ground import DAY_MS, PROGRAMME
-from bench.receipts import Receipts, Record
+from bench.support.ground import DAY_MS, PROGRAMME
+from bench.support.receipts import Receipts, Record
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine.events import Tick
@@ -66,10 +66,10 @@ class Clocked:
 
 
 class Programmes:
-    """The benchmark's programme, whatever number is asked for."""
+    """One programme, whatever number is asked for."""
 
-    def __init__(self, engine: RealEngine) -> None:
-        self._programme = engine.load([dict(read_directory(PROGRAMME))], 1)
+    def __init__(self, programme: Any) -> None:
+        self._programme = programme
 
     def get(self, number: int) -> Any:
         """The one programme."""
@@ -101,10 +101,16 @@ def batches(codec: Codec) -> Iterator[Sequence[Read]]:
                 batch = []
 
 
-def measure(directory: Path, recent_max: int, profile: cProfile.Profile | None = None) -> dict[str, float]:
-    """Microseconds per event by step, and what came out per event."""
+def measure(
+    ready: Sequence[Sequence[Read]],
+    store: PartitionStore,
+    bundle: Mapping[str, str],
+    *,
+    warm_up: int = WARM_UP,
+    profile: cProfile.Profile | None = None,
+) -> dict[str, float]:
+    """Microseconds per event by step, and what came out per event. The first batches don't count."""
     engine, codec = RealEngine(), Codec(CommittedSchemas())
-    store = PartitionStore(directory / "state")
     clocked, counts = Clocked(), {"commands": 0, "changes": 0, "bytes": 0}
     began = 0.0
 
@@ -119,18 +125,16 @@ def measure(directory: Path, recent_max: int, profile: cProfile.Profile | None =
         counts["changes"] += len(changes)
         counts["bytes"] += sum(len(value or b"") for _, value, _ in changes)
 
-    programmes: Any = Programmes(engine)
+    programmes: Any = Programmes(engine.load([dict(bundle)], 1))
     clocked.wrap(codec, "decode_log", "decode")
     clocked.wrap(Overlay, "load", "load")
-    step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=recent_max)
+    step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=RECENT)
     events = 0
-    source = batches(codec)
-    ready = list(islice(source, WARM_UP + MEASURED))
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)
     for number, batch in enumerate(ready):
-        if number == WARM_UP:
+        if number == warm_up:
             clocked.seconds.clear()
             counts.update(dict.fromkeys(counts, 0))
             events, began = 0, time.thread_time()
@@ -141,7 +145,6 @@ def measure(directory: Path, recent_max: int, profile: cProfile.Profile | None =
     whole = time.thread_time() - began
     if profile:
         profile.disable()
-    store.close()
     found = {name: seconds / events * 1e6 for name, seconds in clocked.seconds.items()}
     found["engine_and_commands"] = whole / events * 1e6 - sum(found.values())
     found["whole"] = whole / events * 1e6
@@ -149,11 +152,17 @@ def measure(directory: Path, recent_max: int, profile: cProfile.Profile | None =
     return {name: round(value, 2) for name, value in found.items()}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure, or profile."""
+    ready = list(islice(batches(Codec(CommittedSchemas())), WARM_UP + MEASURED))
+    profile = cProfile.Profile() if sys.argv[1:2] == ["--profile"] else None
     with tempfile.TemporaryDirectory() as folder:
-        if sys.argv[1:2] == ["--profile"]:
-            profile = cProfile.Profile()
-            print(json.dumps(measure(Path(folder), RECENT, profile)))
-            pstats.Stats(profile).sort_stats("tottime").print_stats(45)
-        else:
-            print(json.dumps({"member_stage_us": measure(Path(folder), RECENT)}))
+        store = PartitionStore(Path(folder) / "state")
+        print(json.dumps({"member_stage_us": measure(ready, store, read_directory(PROGRAMME), profile=profile)}))
+        store.close()
+    if profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,14 +15,15 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from bench.contestants import CONTESTANTS, ROOT, Contestant, rekindle_whole_path
-from bench.ground import PROGRAMME, Ground
-from bench.receipts import Receipts
+from bench.support import latency as latency_module
+from bench.support.contestants import CONTESTANTS, ROOT, Contestant, rekindle_whole_path
+from bench.support.ground import PROGRAMME, Ground
+from bench.support.receipts import Receipts
 from streams.kafka import consumer_config, partition_counts
 from streams.programme import read_directory
 from streams.runtime.control import apply_programme
@@ -55,20 +56,25 @@ class Progress:
         """Records in all partitions."""
         return sum(self._consumer.get_watermark_offsets(each, timeout=10.0)[1] for each in self._inputs)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._consumer.close()
-
 
 def measure(ground: Ground, contestant: Contestant, *, skip: int, warm_up_s: float, seconds: float) -> float:
     """Events a second in a steady state. Raises `SystemExit` when there was none."""
     progress = Progress(ground, contestant.group)
-    log = ground.directory / f"{contestant.group}.log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **contestant.environment}
+    with running(ground, contestant, {}) as (process, log):
+        return _rate(_samples(progress, process, log), progress, skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+
+
+@contextlib.contextmanager
+def running(
+    ground: Ground, contestant: Contestant, extra: Mapping[str, str], name: str | None = None
+) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """The process and its log, while the block runs."""
+    log = ground.directory / f"{name or contestant.group}.log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **contestant.environment, **extra}
     with log.open("wb") as output:
         process = subprocess.Popen(contestant.command, env=environment, cwd=ROOT, stdout=output, stderr=output)
     try:
-        return _rate(_samples(progress, process, log), progress, skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+        yield process, log
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -76,7 +82,6 @@ def measure(ground: Ground, contestant: Contestant, *, skip: int, warm_up_s: flo
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        progress.close()
 
 
 def _rate(
@@ -128,6 +133,21 @@ def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds:
     return measure(ground, rekindle_whole_path(ground, run), skip=skip, warm_up_s=warm_up_s, seconds=seconds)
 
 
+def latency(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> dict[str, float]:
+    """Both stages by the wall clock, at a part of what they can do. `rate` in events a second."""
+    ground.renew([*COPARTITIONED, "programmes", latency_module.OUTPUT])
+    now = time.time_ns() // 1_000_000
+    apply_programme(ground.settings, latency_module.PROGRAMME, now=now, occurred_at=now)
+    ground.publish("members.registrations", receipts.registrations(now))
+    contestant = rekindle_whole_path(ground, f"latency-{uuid.uuid4().hex[:8]}")
+    progress = Progress(ground, contestant.group)
+    with running(ground, contestant, {"REKINDLE_CLOCK": "wall"}) as (process, log):
+        for _, events in _samples(progress, process, log):
+            if events >= receipts.members:
+                break
+        return latency_module.measure(ground, receipts, rate, seconds)
+
+
 def main() -> None:
     """Run them and print the figures as JSON."""
     names = [*CONTESTANTS, "rekindle_whole_path"]
@@ -144,10 +164,10 @@ def main() -> None:
         finally:
             if chosen.keep is None:
                 ground.close()
-    print(json.dumps({"throughput": {name: round(rate) for name, rate in found.items()}}, indent=2))
+    print(json.dumps(found, indent=2))
 
 
-def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, float]:
+def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
     span_s = chosen.warm_up + chosen.seconds
     receipts: Receipts | None = None
     ground.create("bench.commands")
@@ -171,7 +191,14 @@ def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, float]:
         rate = whole_path(ground, receipts, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
         found["rekindle_whole_path"] = rate
         print(f"  rekindle_whole_path: {rate:.0f} events/s", file=sys.stderr, flush=True)
-    return found
+        delays = latency(ground, receipts, rate / 2, chosen.seconds / 2)
+        print(f"  at half of it: {delays}", file=sys.stderr, flush=True)
+        return {"throughput": _rounded(found), "event_to_command_ms": delays}
+    return {"throughput": _rounded(found)}
+
+
+def _rounded(rates: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(rate) for name, rate in rates.items()}
 
 
 if __name__ == "__main__":

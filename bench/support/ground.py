@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bench.receipts import Receipts, Record
+from bench.support.receipts import Receipts, Record
 from infra import local
 from schemas.codec import Codec
 from schemas.registry import Registry
 from schemas.topics import create_topics
 from streams import settings as settings_module
 from streams.engine.events import ProgrammeApplied, Tick
-from streams.kafka import client_config, partition_counts, producer_config
+from streams.kafka import Kafka, client_config, partition_counts, producer_config
 from streams.programme import read_directory
 from streams.topics import MEMBER_EVENTS, PROGRAMMES
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-PROGRAMME = Path(__file__).parent / "programme"
+PROGRAMME = Path(__file__).parent.parent / "programme"
 BATCH = 5000
 DAY_MS = 86_400_000
 _PATIENCE_S = 60.0
@@ -38,6 +38,7 @@ class Ground:
         self.directory = directory.absolute()
         self.services = local.up(self.directory / "services")
         self.settings: Settings = settings_module.load(self.environment("ground"))
+        self.kafka = Kafka(self.settings)
         registry = Registry.from_settings(self.settings)
         create_topics(self.settings)
         registry.register_all()
@@ -88,6 +89,10 @@ class Ground:
     def publish(self, topic: str, records: Iterable[Record]) -> None:
         """Fill a source topic."""
         self._publish(self._producer(), topic, records, 1)
+
+    def publish_all(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Fill a topic of the benchmark's own with keys and values."""
+        self._publish(self._producer(), topic, (Record(key, value, 0) for key, value in records), 1)
 
     def _log(self, receipts: Receipts, count: int) -> Iterator[Record]:
         day = 0

@@ -5,7 +5,10 @@ into the year, so that two million receipts of 32,097 members make one year; the
 Copies differ in member, event id and time only: the header is written anew, the rest are the original bytes.
 """
 
+import random
+import time
 from collections.abc import Iterator
+from itertools import count
 from typing import NamedTuple
 
 from schemas.avro_encode import encode_long
@@ -52,18 +55,19 @@ class Receipts:
         """How many there are in all copies."""
         return COPIES * len(self._registrations)
 
-    def registrations(self) -> Iterator[Record]:
-        """Every member's, all at the time of the first."""
-        at = min(event.occurred_at for event in self._registrations)
+    def registrations(self, at: int | None = None) -> Iterator[Record]:
+        """Every member's, all at one time (ms), by default that of the first."""
+        if at is None:
+            at = min(event.occurred_at for event in self._registrations)
         for copy in range(COPIES):
             for event in self._registrations:
                 member = _member(copy, event.key[2:].encode()).decode()
                 own = {"event_id": f"registration-{member}", "key": member, "member_id": member, "occurred_at": at}
                 yield Record(member.encode(), self._codec.encode(Event(**{**_fields(event), **own})), at)
 
-    def receipts(self, count: int) -> Iterator[Record]:
+    def receipts(self, wanted: int) -> Iterator[Record]:
         """The first so many, in order of time."""
-        receipts, total, left = self._receipts, len(self._receipts), count
+        receipts, total, left = self._receipts, len(self._receipts), wanted
         copies = [(copy, copy * total // COPIES) for copy in range(COPIES)]
         prefix, year = self._prefix, 0
         while True:
@@ -80,6 +84,26 @@ class Receipts:
                 if left <= 0:
                     return
             year += 1
+
+    def now(self) -> Iterator[Record]:
+        """Receipts of members in turn, each of the moment in which it is asked for."""
+        one_each = list({each.number: each for each in self._receipts}.values())
+        for index in count():
+            copy, receipt = index % COPIES, one_each[index // COPIES % len(one_each)]
+            at = time.time_ns() // 1_000_000
+            key = b"m%02d%b" % (copy, receipt.number)
+            head = self._prefix + _sized(b"n%d" % index) + _sized(_TYPE) + encode_long(at) + _sized(_SOURCE)
+            yield Record(key, head + b"\x02" + _sized(key) + receipt.rest, at)
+
+    def of_members(self, members: int, seed: int) -> Iterator[Record]:
+        """Receipts of members at random, of so many, a second apart; their ids are `m` and seven digits."""
+        chosen, at = random.Random(seed), self._receipts[-1].at
+        for index in count():
+            receipt = self._receipts[index % len(self._receipts)]
+            key = b"m%07d" % chosen.randrange(members)
+            middle = _sized(_TYPE) + encode_long(at + 1000 * index) + _sized(_SOURCE) + b"\x02"
+            head = self._prefix + _sized(b"r%d-%d" % (seed, index)) + middle + _sized(key)
+            yield Record(key, head + receipt.rest, at + 1000 * index)
 
     def _take(self, event: Event) -> _Receipt:
         value = self._codec.encode(event)

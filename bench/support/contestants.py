@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.ground import Ground
+from bench.support.ground import Ground
 from infra.local import artifacts
 from infra.local.progress import Silent
 from infra.local.service import java
 from schemas.declarations import avro_schemas
 from schemas.registry import Registry
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parent.parent / "peers"
 ROOT = PEERS.parent.parent
 BUILD = ROOT / "build/bench"
 _RECORDS = ("rekindle.events.PurchaseCompleted", "rekindle.events.RegistrationCompleted")

@@ -1,0 +1,62 @@
+"""How fast a worker without local state gets a partition back from its changelog: records a second.
+
+The changelog holds members' states as the benchmark's programme leaves them (about 700 bytes each), every member four
+times over, as one that wasn't compacted yet. What is timed is the stage's own recovery: fence, read, RocksDB.
+"""
+
+import json
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+
+from bench.support.ground import PROGRAMME, Ground
+from streams.engine import state as state_module
+from streams.engine import step
+from streams.engine.events import Event
+from streams.members.record import pack
+from streams.members.recover import recover_partition, write_fences
+from streams.members.store import PartitionStore
+from streams.programme import load, read_directory
+
+TOPIC = "bench.changelog"
+MEMBERS = 200_000
+VERSIONS = 4
+PURCHASES = 6
+DAY_MS = 86_400_000
+
+
+def record() -> bytes:
+    """A member after some purchases."""
+    programme = load([read_directory(PROGRAMME)])
+    member = state_module.new("m0000000")
+    for number in range(PURCHASES):
+        body = {"total": Decimal(number + 1), "receipt_id": "31198570044", "store_id": "330", "pos_id": "330-5"}
+        header = {"event_id": f"0-0-{number}", "source": "pos", "key": "m0000000", "member_id": "m0000000"}
+        at = 1_500_000_000_000 + number * DAY_MS
+        step.handle(programme, member, Event(**header, type="purchase_completed", occurred_at=at, body=body))  # type: ignore[arg-type]
+    return pack(member.next_due(), state_module.encode(member))
+
+
+def measure(directory: Path) -> dict[str, float]:
+    """Records a second, of one partition, and how large they were."""
+    ground = Ground(directory)
+    try:
+        ground.create(TOPIC, 1)
+        value = record()
+        ground.publish_all(TOPIC, ((b"m%07d" % member, value) for _ in range(VERSIONS) for member in range(MEMBERS)))
+        store = PartitionStore(directory / "state")
+        began = time.perf_counter()
+        fences = write_fences(ground.kafka, TOPIC, [0])
+        read = recover_partition(ground.kafka, TOPIC, 0, store, fence=fences[0], abandoned=lambda: False)
+        seconds = time.perf_counter() - began
+        assert read == MEMBERS * VERSIONS + 1, read
+        store.close()
+    finally:
+        ground.close()
+    return {"records_per_s": round(read / seconds), "record_bytes": len(value)}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps({"recovery": measure(Path(folder))}))
