@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from schemas.catalogue import EVENT_TYPES
 from streams.engine import limits, state, step
 from streams.engine.events import Event
 from streams.engine.state import BEFORE_ALL, Journey, MemberState, Tally, decode, encode, new, pack, unpack
@@ -43,7 +44,8 @@ def full() -> MemberState:
     journey.pending = [state.Pending("actions[0]", 1, 2, "dispatch")]
     journey.named = {"mail": ["dispatch"]}
     journey.amount = Decimal("0.1")
-    found.journeys = [journey]
+    entry = pack(dict.fromkeys([*state.FIELDS, "unheard_of"], 1))
+    found.journeys = [journey, Journey(2, "d", 1, 3, "m", "purchase_completed", "pos", "e", 3, entry, 4)]
     found.timers = [state.Timer(9, 1, "wait", 1), state.Timer(8, 2, "date", "c", "0/2018")]
     found.parked = [state.Timer(9, 1, "wait", 1)]
     found.entries, found.awarded, found.assigned = {"c": 3}, {"c/actions[0]": [1]}, {"vip": True}
@@ -78,6 +80,8 @@ def test_every_earlier_version_is_read(line):
     assert json.loads(msgspec.json.encode(found.profile)) == earlier["profile"]
     assert [timer.kind for timer in found.timers] == earlier["timers"]
     assert [journey.campaign for journey in found.journeys] == earlier["journeys"]
+    entries = earlier.get("entries", [["total"]])
+    assert [list(unpack(journey.entry_body)) for journey in found.journeys] == entries
 
 
 def test_todays_version_is_among_them():
@@ -111,6 +115,12 @@ def test_a_body_comes_back_as_it_went():
     }
     assert unpack(pack(body)) == body
     assert str(unpack(pack(body))["total"]) == "12.50"
+
+
+def test_fields_of_events_are_kept_as_numbers():
+    fields = {name for event_type in EVENT_TYPES.values() for name in event_type.fields}
+    assert sorted(state.FIELDS) == sorted(fields)
+    assert len(pack({"bonus_paid": 1, "receipt_id": 2})) == 5
 
 
 def test_next_due_and_numbers():
@@ -175,6 +185,7 @@ def main() -> None:
         "profile": json.loads(msgspec.json.encode(found.profile)),
         "timers": [timer.kind for timer in found.timers],
         "journeys": [journey.campaign for journey in found.journeys],
+        "entries": [list(unpack(journey.entry_body)) for journey in found.journeys],
     }
     with EARLIER.open("a") as lines:
         lines.write(json.dumps(line, ensure_ascii=False) + "\n")
