@@ -12,8 +12,8 @@ from streams.engine.campaign import Policies
 from streams.engine.conditions import Condition
 from streams.engine.definition import Definition
 from streams.programme.programme import Definitions, Programme
-from streams.programme.running import running_versions
 from streams.programme.uses import Uses, is_capped, is_under_quiet_hours, uses
+from streams.programme.versions import running_versions
 
 Changed = Literal["new", "changed", "removed"]
 Kind = Literal["template", "segment", "counter", "poll", "policy"]
@@ -98,7 +98,7 @@ def _named(earlier: Sequence[Definitions], now: Definitions) -> dict[str, list[U
     """What each campaign names: as it is in force now, and in the versions that go on running."""
     found = {campaign.id: [uses(campaign, now)] for campaign in now.campaigns}
     before = Programme.compile(earlier)
-    for name, versions in running_versions([*earlier, now]).items():
+    for name, versions in running_versions([each.campaigns for each in (*earlier, now)]).items():
         for version in versions:
             campaign = before.definition(name, version)
             if campaign is not None:

@@ -18,8 +18,9 @@ from streams.programme.checks.names import entry_fields
 from streams.programme.definitions import Reading
 from streams.programme.problems import Problem
 from streams.programme.programme import Definitions, Programme, named_records
-from streams.programme.running import JourneyKind, journey_kinds, running_versions
+from streams.programme.running import JourneyKind, journey_kinds
 from streams.programme.uses import uses
+from streams.programme.versions import running_versions
 
 FREE = frozenset({"version", "status", "active", "in_flight", "priority", "name", "group"})
 """What of a campaign may change under the same version: how it is run and called, not what it does."""
@@ -97,7 +98,7 @@ def conflict_problems(reading: Reading, conflicts: Iterable[Conflict]) -> Iterat
 def _campaigns(earlier: Sequence[Definitions], now: Definitions) -> Iterator[CampaignChange]:
     old = {campaign.id: campaign for campaign in earlier[-1].campaigns}
     new = {campaign.id: campaign for campaign in now.campaigns}
-    running = running_versions(earlier)
+    running = running_versions([each.campaigns for each in earlier])
     programmes = Programme.compile(earlier), Programme.compile([*earlier, now])
     for name in sorted(old | new):
         before, after = old.get(name), new.get(name)

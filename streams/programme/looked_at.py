@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from streams.engine.campaign import Campaign
 from streams.engine.state import MemberState
-from streams.programme.programme import Programme, matches, named_records
+from streams.programme.programme import Programme, named_records
+from streams.programme.watching import matches
 
 PURCHASE = "purchase_completed"
 LINES = frozenset({"lines", "entry.lines"})

@@ -5,34 +5,29 @@ journeys still need: the versions of campaigns that they entered with, and the t
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from streams.engine import rfm
 from streams.engine.actions.branch import If
 from streams.engine.actions.poll import Poll as PollAction
 from streams.engine.actions.send import Send
-from streams.engine.actions.wait import Wait
 from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
-from streams.engine.conditions.nodes import Compare
 from streams.engine.conditions.writing import Test
 from streams.engine.liquid_text import strings_names
-from streams.engine.matching import EventMatch
 from streams.engine.templates import Template
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.bonus import BonusTrigger
 from streams.engine.triggers.cart_abandoned import CartAbandoned
 from streams.engine.triggers.date import DateTrigger
-from streams.engine.triggers.event import EventTrigger
 from streams.engine.triggers.now import NowTrigger
 from streams.engine.triggers.schedule import ScheduleTrigger
-from streams.engine.triggers.segment_entered import SegmentEntered
-from streams.engine.triggers.segment_left import SegmentLeft
 from streams.programme.turning import Turning, turning
+from streams.programme.versions import running_versions
+from streams.programme.watching import matches, watched
 
 T = TypeVar("T")
 Timed = tuple[tuple[Campaign, int, T], ...]
@@ -65,7 +60,8 @@ class Programme:
     triggers.
     `date_triggers` and the like: campaign, place of the trigger in it, trigger. `counters_by_event`: name and
     counter. `segments` has `everyone`; `conditional_segments` are those with a `where`, each after the segments that
-    it asks for; `watched_segments` those that some campaign looks at. `caps_kept_ms`: how long a sent message can
+    it asks for; `watched_segments` those whose entering or leaving something looks at, earlier versions that run
+    on among it. `caps_kept_ms`: how long a sent message can
     still matter to a cap. `zone`: the programme's. Templates and polls fall back to earlier bundles; so do segments
     where a running journey of an earlier version asks for one (`former_segments`), but nobody enters or leaves those
     any more.
@@ -127,7 +123,10 @@ class Programme:
         counters: dict[str, list[tuple[str, Counter]]] = {}
         for name, counter in last.counters.items():
             counters.setdefault(counter.event, []).append((name, counter))
-        looked_at = watched(campaigns, segments)
+        versions = {(each.id, each.version): each for bundle in definitions for each in bundle.campaigns}
+        running = running_versions([bundle.campaigns for bundle in definitions])
+        going_on = [versions[name, version] for name, numbers in running.items() for version in sorted(numbers)]
+        looked_at = watched(campaigns, going_on, segments, last.counters)
         templates = _newest(each.templates for each in definitions)
         for campaign in campaigns:
             campaign.keep_records(named_records(campaign, templates))
@@ -153,43 +152,9 @@ class Programme:
             caps_kept_ms=_caps_kept_ms(last.policies),
             number=len(definitions) if number is None else number,
             zone=ZoneInfo(last.policies.default_time_zone),
-            _versions=MappingProxyType(
-                {(each.id, each.version): each for bundle in definitions for each in bundle.campaigns}
-            ),
+            _versions=MappingProxyType(versions),
             _in_force=MappingProxyType({campaign.id: campaign for campaign in campaigns}),
         )
-
-
-def watched(campaigns: Iterable[Campaign], segments: Mapping[str, Segment]) -> tuple[str, ...]:
-    """The segments whose entering or leaving some campaign looks at, by id."""
-    found: set[str] = set()
-    for campaign in campaigns:
-        for trigger in campaign.triggers:
-            if isinstance(trigger, SegmentEntered | SegmentLeft):
-                found.add(trigger.segment)
-        for match in matches(campaign):
-            if match.event in SEGMENT_EVENTS:
-                found.update(segments, _rfm_segments(match))
-    return tuple(sorted(found))
-
-
-def _rfm_segments(match: EventMatch | EventTrigger) -> Iterator[str]:
-    """The segments of RFM, which nobody defines, that it names."""
-    for node in match.where.walk() if match.where is not None else ():
-        if isinstance(node, Compare):
-            operands = node.operand if isinstance(node.operand, list) else [node.operand]
-            yield from (each for each in operands if isinstance(each, str) and rfm.parse(each) is not None)
-
-
-def matches(campaign: Campaign) -> Iterable[EventMatch | EventTrigger]:
-    """Every place of a campaign that looks for events of a type."""
-    yield from (trigger for trigger in campaign.triggers if isinstance(trigger, EventTrigger))
-    yield from campaign.cancel_on
-    if campaign.goal is not None:
-        yield campaign.goal
-    for _, action in campaign.walk_actions():
-        if isinstance(action, Wait) and action.for_ is not None:
-            yield action.for_
 
 
 def named_records(campaign: Campaign, templates: Mapping[str, Template]) -> frozenset[str] | None:

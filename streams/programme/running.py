@@ -16,6 +16,7 @@ from streams.engine.handling import Handling
 from streams.engine.state import Journey, Pending, new, pack
 from streams.programme.programme import Definitions, Programme
 from streams.programme.uses import may_be_deferred
+from streams.programme.versions import running_versions
 
 Standing = Literal["waiting", "deferred", "cascading"]
 Fate = Literal["goes_on", "kept", "moved", "ended"]
@@ -38,30 +39,10 @@ class JourneyKind:
     note: str = ""
 
 
-def running_versions(earlier: Sequence[Definitions]) -> dict[str, set[int]]:
-    """The versions that journeys may run, by campaign, under the last of these programmes (oldest first)."""
-    running: dict[str, set[int]] = {}
-    for definitions in earlier:
-        current = {campaign.id: campaign for campaign in definitions.campaigns}
-        running = {name: _left(versions, current.get(name)) for name, versions in running.items()}
-        for name, campaign in current.items():
-            if campaign.status in {"live", "paused"}:
-                running.setdefault(name, set()).add(campaign.version)
-    return {name: versions for name, versions in running.items() if versions}
-
-
-def _left(versions: set[int], campaign: Campaign | None) -> set[int]:
-    if campaign is None or campaign.status == "stopped":
-        return set()
-    if campaign.in_flight == "move":
-        return {campaign.version} if versions else set()
-    return versions & {campaign.version} if campaign.in_flight == "stop" else versions
-
-
 def journey_kinds(earlier: Sequence[Definitions], now: Definitions) -> Iterator[JourneyKind]:
     """Every kind of journey that may run under the last of `earlier`, and what `now` does to it."""
     before, after = Programme.compile(earlier), Programme.compile([*earlier, now])
-    for name, versions in sorted(running_versions(earlier).items()):
+    for name, versions in sorted(running_versions([each.campaigns for each in earlier]).items()):
         for version in sorted(versions):
             campaign = before.definition(name, version)
             if campaign is not None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from streams.engine.actions.add_to import AddTo
-from streams.engine.actions.branch import If
 from streams.engine.actions.poll import Poll
 from streams.engine.actions.remove_from import RemoveFrom
 from streams.engine.actions.select import Select
@@ -15,11 +14,11 @@ from streams.engine.actions.send import Send
 from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import Campaign, Policies
 from streams.engine.channels import CHANNELS
-from streams.engine.conditions import Condition
 from streams.engine.liquid_text import strings_names
 from streams.engine.triggers.segment_entered import SegmentEntered
 from streams.engine.triggers.segment_left import SegmentLeft
-from streams.programme.programme import Definitions, matches
+from streams.programme.programme import Definitions
+from streams.programme.watching import conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,6 @@ def uses(campaign: Campaign, definitions: Definitions) -> Uses:
         polls=frozenset(message.poll for message in sent if isinstance(message, Poll)),
         messages=frozenset((step.channel, message.messaging_type) for message in sent for step in message.steps),
     )
-
-
-def conditions(campaign: Campaign) -> Iterator[Condition]:
-    """Every condition of a campaign."""
-    if campaign.audience is not None:
-        yield campaign.audience
-    yield from (match.where for match in matches(campaign) if match.where is not None)
-    yield from (action.if_ for _, action in campaign.walk_actions() if isinstance(action, If))
 
 
 def is_under_quiet_hours(policies: Policies, channel: str, messaging_type: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.support import Live, bought
+from tests.simulation.support import Live, bought, event
 from tests.simulation.test_versions import COUNT, KNOWN, TRIGGER, TWO, V1, V2, counters, running, visited
 
 # Moved: the message that is put off, the branch, the pause ------------------------------------------------------------
@@ -190,3 +190,31 @@ def test_a_counter_that_is_gone_is_missing_for_the_journeys_that_ask_for_it():
     live.apply("2018-01-02T18:00:00Z", c=V2)
     live.tick("2018-01-10T00:00:00Z")
     assert live.happened()[0] == "2018-01-03T12:00:00Z dispatch B"
+
+
+def test_a_journey_that_is_kept_is_still_cancelled_by_a_segment_that_the_new_version_does_not_look_at():
+    cancelled = TRIGGER + "cancel_on: [{event: segment_left, where: {segment: vip}}]\nactions: [{wait: P9D}]"
+    live = Live()
+    live.apply("2018-01-01T00:00:00Z", {"segments/vip.yaml": "id: vip"}, c=cancelled)
+    live.handle(KNOWN, event("m", "segment_assigned", "2018-01-02T00:00:00Z", segment="vip"))
+    live.handle(visited("2018-01-02T12:00:00Z"))
+    live.apply("2018-01-02T18:00:00Z", {"segments/vip.yaml": "id: vip"}, c=V2)
+    live.handle(event("m", "segment_removed", "2018-01-03T12:00:00Z", segment="vip"))
+    assert live.happened() == ["2018-01-03T12:00:00Z cancelled cancelled"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"counters.yaml": "counters: {x: {event: segment_entered, aggregate: count}}"},
+        {"segments/was.yaml": "id: was\nwhere: {days_since.segment_entered: {ge: 0}}"},
+    ],
+)
+def test_segments_are_entered_also_when_only_a_counter_or_a_condition_looks_at_it(files):
+    asks = "{counter.x: 1}" if "counters.yaml" in files else "{segment: was}"
+    campaign = f"trigger: {{event: site_visited}}\naudience: {asks}\nactions: [{{send: {{channel: sms, template: a}}}}]"
+    live = Live()
+    live.apply("2018-01-01T00:00:00Z", {"segments/vip.yaml": "id: vip", **files}, c=campaign)
+    live.handle(KNOWN, event("m", "segment_assigned", "2018-01-02T00:00:00Z", segment="vip"))
+    live.handle(visited("2018-01-03T12:00:00Z"))
+    assert live.happened()[0] == "2018-01-03T12:00:00Z dispatch A"

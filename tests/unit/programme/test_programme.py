@@ -66,7 +66,7 @@ def test_triggers_by_kind_and_place() -> None:
 def test_who_waits_for_any_segment_s_event_watches_all() -> None:
     cancel = "cancel_on: [{event: segment_left}]"
     programme = load([{**campaign("a", more=cancel), "segments/s.yaml": "id: s"}])
-    assert programme.watched_segments == ("everyone", "s")
+    assert programme.watched_segments == ("s",)
 
 
 def test_counters_by_event() -> None:
