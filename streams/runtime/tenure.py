@@ -35,7 +35,8 @@ class Tenure:
         """Make the state of exactly these partitions ready; `abandoned` says that the deal is over already."""
         self.end()
         self._stage.recover(partitions, abandoned)
-        self.recovered = generation
+        if not abandoned():
+            self.recovered = generation
 
     def find_positions(self, generation: int, assigned: Collection[Input]) -> Mapping[Input, int]:
         """Return where to start each input: at its decided commit, where the stage says, else at its beginning."""

@@ -4,8 +4,10 @@ In a group it behaves as the client does with an eager assignor: `poll` and `con
 back when partitions come and go.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import (
@@ -19,7 +21,7 @@ from confluent_kafka import (
 )
 
 from streams.runtime.group_metadata import encode_group_metadata
-from tests.pipeline.groups import Refused
+from tests.pipeline.groups import Group, Refused
 from tests.pipeline.log import Log, Place
 from tests.pipeline.network import Lost, Network
 from tests.pipeline.producer import failure, timed_out
@@ -49,16 +51,13 @@ class Membership:
         group = self._log.group(self._name)
         try:
             if self.member_id is None:
-                self.member_id = self._network.call(
-                    "join",
-                    lambda: group.join(self._topics, self._session_ms, self._instance, self._network.silent_since),
-                )
-            elif group.must_rejoin(self.member_id):
+                self.member_id = self._join(group)
+            elif group.must_rejoin(self.member_id, self._instance):
                 if self.generation is not None:
                     on_revoke()
                 self._forget()
-                self._network.call("join", lambda: group.rejoin(self.member_id or ""))
-            dealt = group.deal(self.member_id)
+                self._network.call("join", lambda: group.rejoin(self.member_id or "", self._instance))
+            dealt = group.deal(self.member_id, self._instance)
         except Lost:
             return
         except Refused as refused:
@@ -75,6 +74,18 @@ class Membership:
             self.generation, self.partitions = dealt[0], list(dealt[1])
             on_assign()
 
+    def _join(self, group: Group) -> str:
+        """Become a member; one whose id never arrived here sends no heartbeats."""
+        begun, known = self._log.now(), []
+
+        def silent_since() -> int | None:
+            mine = bool(known) and known[0] == self.member_id
+            return self._network.silent_since() if mine else begun
+
+        join = partial(group.join, self._topics, self._session_ms, self._instance, silent_since)
+        known.append(self._network.call("join", join))
+        return known[0]
+
     def _forget(self) -> None:
         self.generation, self.partitions = None, []
 
@@ -86,7 +97,9 @@ class Membership:
     def leave(self) -> None:
         """Leave the group."""
         if self.member_id is not None:
-            self._log.group(self._name).leave(self.member_id)
+            member_id = self.member_id
+            with contextlib.suppress(Lost):
+                self._network.call("leave", lambda: self._log.group(self._name).leave(member_id))
             self.member_id = None
             self._forget()
 
@@ -193,16 +206,20 @@ class MemoryConsumer:
         while True:
             self._take_part()
             try:
-                found = self._network.call("fetch", lambda: self._fetch(records_max))
-            except Lost:
-                found = []
+                found, positions, ends = self._network.call("fetch", lambda: self._fetch(records_max))
+            except Lost:  # asked again: the position is ours
+                found, positions, ends = [], {}, {}
+            self._positions.update(positions)
+            self._told_end.update(ends)
             if found or waited >= timeout >= 0:
                 return found
             self._network.wait(STEP_SECONDS)
             waited += STEP_SECONDS
 
-    def _fetch(self, records_max: int) -> list[Message]:
+    def _fetch(self, records_max: int) -> tuple[list[Message], dict[Place, int], dict[Place, int]]:
         found: list[Message] = []
+        positions: dict[Place, int] = {}
+        ends: dict[Place, int] = {}
         for place, at in list(self._positions.items()):
             position = at
             if place in self._paused:
@@ -211,15 +228,15 @@ class MemoryConsumer:
             if not partition.start <= position <= partition.end:
                 position = partition.start if self._reset() == OFFSET_BEGINNING else partition.end
             records, end = partition.read(position, records_max - len(found), committed=self._committed_only)
-            self._positions[place] = end
+            positions[place] = end
             found.extend(
                 Message(*place, each.offset, each.key, each.value, timestamp=(1, each.timestamp)) for each in records
             )
             limit = partition.stable_end if self._committed_only else partition.end
             if self._tells_ends and end == limit and self._told_end.get(place) != end:
-                self._told_end[place] = end
+                ends[place] = end
                 found.append(Message(*place, end, error=KafkaError(KafkaError._PARTITION_EOF)))
-        return found
+        return found, positions, ends
 
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
@@ -291,7 +308,7 @@ class MemoryConsumer:
         found = self._log.stable_offset(self._group, (each.topic, each.partition))
         if found is None:
             return TopicPartition(each.topic, each.partition, OFFSET_INVALID)
-        return TopicPartition(each.topic, each.partition, found[0], found[1] or None)
+        return TopicPartition(each.topic, each.partition, found[0], found[1])
 
     def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool = True) -> None:
         """Commit outside of any transaction."""

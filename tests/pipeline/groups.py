@@ -89,20 +89,20 @@ class Group:
                 if number % len(members) == index
             ]
 
-    def rejoin(self, member_id: str) -> None:
+    def rejoin(self, member_id: str, instance: str | None) -> None:
         """Give up what one has and wait for the next deal. Raises `Refused`."""
-        member = self._known(member_id, None)
+        member = self._known(member_id, instance)
         member.has_joined = True
         self._complete()
 
-    def deal(self, member_id: str) -> tuple[int, list[tuple[str, int]]] | None:
+    def deal(self, member_id: str, instance: str | None) -> tuple[int, list[tuple[str, int]]] | None:
         """Return generation and partitions of a member, None while a deal is on. Raises `Refused`."""
-        member = self._known(member_id, None)
+        member = self._known(member_id, instance)
         return None if self._joining_since is not None else (self.generation, member.partitions)
 
-    def must_rejoin(self, member_id: str) -> bool:
+    def must_rejoin(self, member_id: str, instance: str | None) -> bool:
         """Tell whether a new deal waits for this member. Raises `Refused`."""
-        return self._joining_since is not None and not self._known(member_id, None).has_joined
+        return self._joining_since is not None and not self._known(member_id, instance).has_joined
 
     def leave(self, member_id: str) -> None:
         """Leave, unless one has an instance id: then the place is kept for the session."""
@@ -140,6 +140,10 @@ class Group:
         self._known(member_id, instance)
         if generation != self.generation:
             raise Refused(KafkaError.ILLEGAL_GENERATION)
+
+    def has(self, generation: int, member_id: str) -> bool:
+        """Tell whether someone is a member of the present generation."""
+        return generation == self.generation and member_id in self._members
 
     def _known(self, member_id: str, instance: str | None) -> Member:
         member = self._members.get(member_id)

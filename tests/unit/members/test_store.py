@@ -7,11 +7,13 @@ import pytest
 
 from streams.members.record import PROGRAMME, due_of, pack, state_of
 from streams.members.store import PartitionStore
+from tests.pipeline.store import MemoryStore
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[PartitionStore]:
-    store = PartitionStore(tmp_path / "0")
+@pytest.fixture(params=[PartitionStore, MemoryStore])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PartitionStore]:
+    """The one in RocksDB, and the one in memory that the simulation of the pipeline uses."""
+    store = request.param(tmp_path / "0")
     yield store
     store.close()
 
@@ -61,6 +63,14 @@ def test_recovery_gives_the_same_members_and_index(tmp_path: Path, store: Partit
 def test_members_come_by_key_from_behind_a_key(store: PartitionStore) -> None:
     store.write([(key, pack(None, key), None) for key in (b"a", b"ab", b"b")], 0)
     assert [key for key, _ in store.members(b"a")] == [b"ab", b"b"]
+
+
+def test_a_store_that_is_emptied_begins_anew(store: PartitionStore) -> None:
+    store.write([(b"a", pack(3, b"x"), None), (PROGRAMME, b"1", None)], 4)
+    store.empty()
+    assert (store.get([b"a"]), store.meta(PROGRAMME), store.changelog_offset, due(store, 9)) == ([None], None, None, [])
+    store.write([(b"b", pack(2, b"y"), None)], 0)
+    assert due(store, 9) == [(2, b"b")]
 
 
 def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""The store of a partition in memory, under the same tests as the one in RocksDB; what a crash leaves is in `Disk`."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.members.record import DUE_BYTES, RESERVED, due_of, index_bound, index_key, split_index_key
+from streams.members.store import PartitionStore
+
+
+@dataclass
+class Files:
+    """What one partition's store keeps."""
+
+    members: dict[bytes, bytes] = field(default_factory=dict)
+    meta: dict[bytes, bytes] = field(default_factory=dict)
+    due: set[bytes] = field(default_factory=set)
+    changelog_offset: int | None = None
+
+
+class Disk:
+    """The local disk of a process: it outlives the process, and may be lost, or be set back to an earlier day."""
+
+    def __init__(self) -> None:
+        self.stores: dict[str, Files] = {}
+
+    def open(self, path: Path) -> "MemoryStore":
+        """Open a store, made anew if there is none."""
+        return MemoryStore(path, self.stores.setdefault(str(path), Files()))
+
+    def copy(self) -> "Disk":
+        """Return a copy as of now."""
+        return deepcopy(self)
+
+
+class MemoryStore(PartitionStore):
+    """An open partition."""
+
+    def __init__(self, path: Path, files: Files | None = None) -> None:
+        self.path = path
+        self.files = files or Files()
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self.files.__init__()  # type: ignore[misc]
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the records of members, in order."""
+        return [self.files.members.get(key) for key in keys]
+
+    def meta(self, key: bytes) -> bytes | None:
+        """Return one of the stage's own records."""
+        return self.files.meta.get(key)
+
+    @property
+    def changelog_offset(self) -> int | None:
+        """The last changelog record that the store contains."""
+        return self.files.changelog_offset
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None, int | None]], changelog_offset: int) -> None:
+        """Apply changes in one step."""
+        for key, value, old_due in changes:
+            kept = self.files.meta if key.startswith(RESERVED) else self.files.members
+            if value is None:
+                kept.pop(key, None)
+            else:
+                kept[key] = value
+            if kept is self.files.members:
+                self._index(key, old_due, None if value is None else due_of(value))
+        self.files.changelog_offset = changelog_offset
+
+    def _index(self, key: bytes, old_due: int | None, due: int | None) -> None:
+        if old_due is not None:
+            self.files.due.discard(index_key(old_due, key))
+        if due is not None:
+            self.files.due.add(index_key(due, key))
+
+    def due_members(self, until: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (due, key) of members due by a time, in that order, as the index stood when the scan began."""
+        entries = sorted(self.files.due)
+        yield from map(split_index_key, entries[: bisect_left(entries, index_bound(until))])
+
+    def expected_due(self) -> set[bytes]:
+        """Return what the due index must hold, by the members."""
+        times = {key: due_of(value) for key, value in self.files.members.items()}
+        return {index_key(due, key) for key, due in times.items() if due is not None}
+
+    def scanned(self, until: int) -> None:
+        """Do nothing: there are no seeks to save."""
+
+    def earliest_due(self) -> int | None:
+        """Return the earliest due time in the index."""
+        return split_index_key(min(self.files.due))[0] if self.files.due else None
+
+    def members(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, record) of every member whose key is greater than `after`, by key, as of now."""
+        keys = sorted(self.files.members)
+        for key in keys[bisect_right(keys, after) if after else 0 :]:
+            yield key, self.files.members[key]
+
+    def size_bytes(self) -> int:
+        """Return the size of the members' records."""
+        return sum(len(key) + len(value) - DUE_BYTES for key, value in self.files.members.items())
+
+    def close(self) -> None:
+        """Do nothing: what was written is there."""

@@ -1,0 +1,107 @@
+"""The simulation can fail: with one promise of the pipeline or of the log broken by hand, a seed finds it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from streams.ingest.merge import PartitionMerge
+from streams.members import stage as members_stage
+from streams.members.record import TICK
+from streams.members.step import MemberStep
+from streams.runtime.tenure import Tenure
+from tests.pipeline.check import check
+from tests.pipeline.groups import Group
+from tests.pipeline.log import Log
+from tests.pipeline.producer import MemoryProducer, decode_group_metadata
+from tests.pipeline.world import World
+
+SEEDS_MAX = 150
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def offsets_outside_of_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    def send(self, positions, group, timeout=-1):
+        name, *member = decode_group_metadata(group)
+        self._send()
+        self._raise_if_spoilt()
+        offsets = {(each.topic, each.partition): (each.offset, each.metadata or "") for each in positions}
+
+        def settle():
+            self._log.group(name).check(*member)
+            self._log.group(name).offsets.update(offsets)
+
+        self._request("send_offsets", settle)
+
+    patch.setattr(MemoryProducer, "send_offsets_to_transaction", send)
+
+
+def no_fence_in_recovery(patch: pytest.MonkeyPatch) -> None:
+    def ends(kafka, topic, partitions):
+        return {each: kafka._log.topics[topic][each].stable_end - 1 for each in partitions}
+
+    patch.setattr(members_stage, "write_fences", ends)
+
+
+def offsets_of_who_lost_its_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Group, "check", lambda *_arguments: None)
+
+
+def offsets_that_are_still_undecided(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Log, "stable_offset", lambda self, group, place: self.group(group).offsets.get(place))
+
+
+def offsets_of_what_waits_to_be_merged(patch: pytest.MonkeyPatch) -> None:
+    def read_to(self):
+        return {topic: source.read_to for topic, source in self._inputs.items()}
+
+    patch.setattr(PartitionMerge, "next_offsets", read_to)
+
+
+def a_position_that_is_not_sought(patch: pytest.MonkeyPatch) -> None:
+    original = Tenure.find_positions
+
+    def behind(self, generation, assigned):
+        return {place: position + 1 for place, position in original(self, generation, assigned).items()}
+
+    patch.setattr(Tenure, "find_positions", behind)
+
+
+def a_tick_that_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    original = MemberStep._commit
+
+    def forget(self, next_offset):
+        self._effects.meta.pop(TICK, None)
+        original(self, next_offset)
+
+    patch.setattr(MemberStep, "_commit", forget)
+
+
+def a_state_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    """Recovery believes the local store, whatever the changelog says."""
+    patch.setattr(members_stage, "recover_partition", lambda *_arguments, **_options: 0)
+
+
+SABOTAGES: tuple[Patch, ...] = (
+    offsets_outside_of_the_transaction,
+    no_fence_in_recovery,
+    offsets_of_who_lost_its_place,
+    offsets_that_are_still_undecided,
+    offsets_of_what_waits_to_be_merged,
+    a_position_that_is_not_sought,
+    a_tick_that_is_forgotten,
+    a_state_from_elsewhere,
+)
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
+def test_what_is_broken_by_hand_is_found(sabotage: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        world = World(seed)
+        try:
+            world.run()
+            check(world)
+        except AssertionError:
+            return
+    raise AssertionError(f"{sabotage.__name__} went unnoticed for {SEEDS_MAX} seeds")
