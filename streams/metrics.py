@@ -52,6 +52,11 @@ engine_errors = Counter(
     "Events that the engine could not handle; each is in dead.letters with its reason.",
     ["type"],
 )
+limits_exceeded = Counter(
+    "rekindle_limits_exceeded",
+    "Decisions by which a campaign was stopped for a member because it exceeded a bound, by bound.",
+    ["limit"],
+)
 state_bytes = Gauge("rekindle_state_bytes", "Estimated size of a partition's local state.", ["partition"])
 recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
 programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])

@@ -14,6 +14,7 @@ from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.limits import ACCRUALS_KEPT_MAX
 from streams.engine.local_time import DAY_MS, days_after, local_moment, to_datetime, to_ms
+from streams.engine.profile import cut
 from streams.engine.state import Accrual, MemberState
 from streams.engine.view import active_accruals
 
@@ -51,14 +52,14 @@ def apply_to_bonus(handling: Handling, event: Event) -> None:
 
 def _accrue(state: MemberState, event: Event) -> None:
     body = event.body
-    accrual_id, amount = body.get("accrual_id"), body.get("amount")
+    accrual_id, amount = _id_of(event), body.get("amount")
     if accrual_id is None or amount is None or any(item.accrual_id == accrual_id for item in state.accruals):
         return
     activates_at, expires_at = body.get("activates_at"), body.get("expires_at")
     accrual = Accrual(
-        accrual_id=str(accrual_id),
+        accrual_id=accrual_id,
         amount=Decimal(amount),
-        currency=str(body.get("currency") or "points"),
+        currency=cut(body.get("currency") or "points"),
         accrued_at=event.occurred_at,
         activates_at=event.occurred_at if activates_at is None else to_ms(activates_at),
         expires_at=None if expires_at is None else to_ms(expires_at),
@@ -66,8 +67,13 @@ def _accrue(state: MemberState, event: Event) -> None:
     state.accruals = [*state.accruals, accrual]
 
 
-def _correct(state: MemberState, event: Event) -> None:
+def _id_of(event: Event) -> str | None:
     accrual_id = event.body.get("accrual_id")
+    return None if accrual_id is None else cut(accrual_id)
+
+
+def _correct(state: MemberState, event: Event) -> None:
+    accrual_id = _id_of(event)
     for accrual in state.accruals:
         if accrual.accrual_id != accrual_id:
             continue
@@ -82,7 +88,7 @@ def _correct(state: MemberState, event: Event) -> None:
 def _spend(state: MemberState, event: Event) -> None:
     """A payment takes from the accruals active at its time: those that expire first, then by activation, then by id."""
     left = event.body.get("amount") or Decimal(0)
-    currency = str(event.body.get("currency") or "points")
+    currency = cut(event.body.get("currency") or "points")
     for accrual in sorted(
         active_accruals(state, currency, event.occurred_at),
         key=lambda item: (_NEVER if item.expires_at is None else item.expires_at, item.activates_at, item.accrual_id),

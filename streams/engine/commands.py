@@ -59,6 +59,16 @@ class Decision(msgspec.Struct, gc=False):
     reason: str
 
 
+class LimitExceeded(Decision, gc=False):
+    """A decision because a bound was met: `limit` of `streams.engine.decision.LIMITS`. It is counted, not recorded."""
+
+    limit: str
+
+    def plain(self) -> Decision:
+        """The decision as it is recorded."""
+        return Decision(self.at, self.member_id, self.campaign, self.version, self.action, self.outcome, self.reason)
+
+
 class Webhook(msgspec.Struct, kw_only=True, gc=False):
     """A request to make to a partner's system; `body` is rendered."""
 

@@ -38,7 +38,7 @@ def count(handling: Handling, event: Event) -> None:
             added[name] = Decimal(value)
     order_id = event.body.get("order_id")
     if event.type == "order_placed" and order_id is not None and added:
-        handling.state.orders = [*handling.state.orders, Order(str(order_id), event.occurred_at, added)][
+        handling.state.orders = [*handling.state.orders, Order(cut(order_id), event.occurred_at, added)][
             -ORDERS_KEPT_MAX:
         ]
 
@@ -72,15 +72,18 @@ def _add(handling: Handling, name: str, at: int, value: Decimal | int | str) -> 
     tally = tallies.get(name)
     if tally is None or tally.definition != counter.fingerprint:
         tally = tallies[name] = Tally(counter.fingerprint)
+    if counter.aggregate == "distinct":
+        handling.grew = True
     windows.add(tally, counter, value, at=at, now=handling.now, tz=handling.programme.zone)
 
 
 def _take_back_order(handling: Handling, event: Event) -> None:
     """Whatever was counted under the order's number, also if it was placed again with changes."""
     state, order_id = handling.state, event.body.get("order_id")
-    cancelled = [order for order in state.orders if order.order_id == order_id]
-    if not cancelled:
+    if order_id is None:
         return
+    order_id = cut(order_id)
+    cancelled = [order for order in state.orders if order.order_id == order_id]
     state.orders = [order for order in state.orders if order.order_id != order_id]
     for order in cancelled:
         for name, amount in order.sums.items():

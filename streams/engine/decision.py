@@ -9,6 +9,20 @@ OUTCOMES = {
     "ended": "The journey came to its end.",
 }
 
+LIMITS = {
+    "actions": "A journey did more actions from one wait to the next than any may, or its campaign did at one moment.",
+    "assigned": "The member has been assigned to as many segments as may be.",
+    "attributes": "The member has as many attributes as may be.",
+    "entries": "The campaign was entered too often at one moment: it triggers itself.",
+    "entry_bytes": "The member's running journeys remember too much of the events that they were entered by.",
+    "journeys": "The member has as many running journeys as may be.",
+    "pending": "The member has as many deferred or cascading messages as may be.",
+    "segment_rounds": "What a change of segments triggers changes segments again and again.",
+    "state_bytes": "The member's state is too large.",
+    "template": "A template makes too much text, loops too often or does too much work (reason `template_error`).",
+}
+"""The bounds behind the reason `limit_exceeded`, as the metric `rekindle_limits_exceeded` names them."""
+
 REASONS = {
     "not_in_audience": "The member is not in the campaign's audience.",
     "already_running": "The campaign runs for the member already.",
@@ -46,7 +60,7 @@ OUTCOMES_OF = {
     "cancelled": ("cancelled",),
     "superseded": ("superseded",),
     "campaign_stopped": ("ended",),
-    "limit_exceeded": ("refused", "ended"),
+    "limit_exceeded": ("refused", "suppressed", "ended"),
     "member_erased": ("cancelled",),
     **dict.fromkeys(("completed", "exited", "goal"), ("ended",)),
 }

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.ids import share
-from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, STEPS_PER_RUN_MAX
+from streams.engine.limits import (
+    ENTRY_BYTES_MAX,
+    ENTRY_BYTES_SMALL,
+    JOURNEYS_PER_MEMBER_MAX,
+    STEPS_PER_RUN_MAX,
+)
 from streams.engine.script import FIRST, Script
 from streams.engine.state import Journey, pack
 from streams.engine.values import Duration
@@ -37,8 +42,10 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view:
     if campaign.entry.while_running == "restart":
         for journey in _running(handling, campaign.id):
             leave(handling, journey, "superseded", "superseded")
-    if len(state.journeys) >= JOURNEYS_PER_MEMBER_MAX:
-        handling.decide(campaign.id, campaign.version, None, "refused", "limit_exceeded")
+    body = pack(campaign.remembered(event.body))
+    limit = _limit_in_the_way(handling, campaign.id, body)
+    if limit is not None:
+        handling.exceed(campaign.id, campaign.version, None, "refused", limit)
         return
     _note_entry(handling, campaign.id, at)
     journey = Journey(
@@ -51,7 +58,7 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view:
         event.source,
         event.event_id,
         event.occurred_at,
-        pack(campaign.remembered(event.body)),
+        body,
         at,
     )
     state.journeys.append(journey)
@@ -77,6 +84,18 @@ def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int, vi
     if _held_out(handling, campaign):
         return "holdout"
     return None
+
+
+def _limit_in_the_way(handling: Handling, campaign_id: str, body: bytes) -> str | None:
+    journeys = handling.state.journeys
+    if len(journeys) >= JOURNEYS_PER_MEMBER_MAX:
+        return "journeys"
+    if len(body) > ENTRY_BYTES_SMALL:
+        handling.grew = True
+        remembered = sum(len(journey.entry_body) for journey in journeys)
+        if remembered + len(body) > ENTRY_BYTES_MAX:
+            return "entry_bytes"
+    return None if handling.may_enter(campaign_id) else "entries"
 
 
 def _held_out(handling: Handling, campaign: "Campaign") -> bool:
@@ -112,14 +131,17 @@ def proceed(handling: Handling, journey: Journey, path: str | None) -> None:
     steps = 0
     while path is not None:
         steps += 1
-        if steps > STEPS_PER_RUN_MAX:
-            leave(handling, journey, "ended", "limit_exceeded")
+        if steps > STEPS_PER_RUN_MAX or not handling.may_act(journey.campaign):
+            leave(handling, journey, "ended", "limit_exceeded", "actions")
             return
         step = script[path]
         journey.at = None
         result: Result = step.action.run(handling, journey, step)
         if result.waits:
             journey.at = path
+            return
+        if result.limit is not None:
+            leave(handling, journey, "ended", "limit_exceeded", result.limit)
             return
         if result.ends is not None:
             finish(handling, journey, result.ends)
@@ -143,13 +165,16 @@ def settle(handling: Handling, journey: Journey) -> None:
         leave(handling, journey, "ended", journey.ending)
 
 
-def leave(handling: Handling, journey: Journey, outcome: str, reason: str) -> None:
+def leave(handling: Handling, journey: Journey, outcome: str, reason: str, limit: str | None = None) -> None:
     """Take the journey out, with its timers and whatever messages were pending."""
     state = handling.state
     at = journey.at or (journey.pending[0].path if journey.pending and outcome != "ended" else None)
     state.journeys.remove(journey)
     handling.drop_journey_timers(journey.number)
-    handling.decide(journey.campaign, journey.version, at, outcome, reason)
+    if limit is not None:
+        handling.exceed(journey.campaign, journey.version, at, outcome, limit)
+    else:
+        handling.decide(journey.campaign, journey.version, at, outcome, reason)
 
 
 def is_running(handling: Handling, journey: Journey) -> bool:

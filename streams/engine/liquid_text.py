@@ -4,7 +4,7 @@ On top of python-liquid, for the contract (§3, Templates; §4.1):
 - a name that is undefined or null can be tested (`{% if %}`, `default`) but not rendered: `TemplateError`;
 - numbers are decimals and print plainly (351, 12.5); the filters on numbers are exact;
 - nothing reads a clock (`now`, `today` are undefined), a file (no `include`, `render`) or anything but the data;
-- output, loops and nesting are bounded.
+- output, loops, nesting, expressions, numbers and the work as a whole are bounded (`streams.engine.liquid_work`).
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException
 from functools import lru_cache
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar, TextIO, TypeVar
 
 from liquid import BoundTemplate, Environment, Markup, RenderContext
 from liquid.ast import Node
@@ -20,23 +20,32 @@ from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.builtin.expressions.primitive import FloatLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
-from liquid.exceptions import FilterArgumentError, LiquidError, UndefinedError, UnknownFilterError
+from liquid.exceptions import FilterArgumentError, LiquidError, ResourceLimitError, UndefinedError, UnknownFilterError
 from liquid.expression import Expression
+from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
 from liquid.undefined import UNDEFINED, FalsyStrictUndefined, Undefined
 from liquid.utils import ReadOnlyChainMap
 
 from streams.engine.definition import did_you_mean
+from streams.engine.limits import (
+    CONTENT_BYTES_MAX,
+    TEMPLATE_EXPRESSION_PARTS_MAX,
+    TEMPLATE_LOOP_ROUNDS_MAX,
+    TEMPLATE_SOURCE_CHARS_MAX,
+    TEMPLATE_TEXT_BYTES_MAX,
+)
+from streams.engine.liquid_work import QUICK_CHARS_PER_UNIT, Work, check_number, metered, size_of
 from streams.engine.quick_text import compile_quickly, plain_number
 from streams.errors import RekindleError
-
-SOURCE_CHARS_MAX = 500_000
-OUTPUT_BYTES_MAX = 1_000_000
-LOOP_ITERATIONS_MAX = 10_000
 
 
 class TemplateError(RekindleError):
     """A text that doesn't parse, or can't be rendered with these data."""
+
+
+class TemplateLimitError(TemplateError):
+    """A text that exceeds a bound when it is rendered."""
 
 
 class LiquidText:
@@ -45,8 +54,8 @@ class LiquidText:
     __slots__ = ("_quick", "_template", "source")
 
     def __init__(self, source: str, *, html: bool = False) -> None:
-        if len(source) > SOURCE_CHARS_MAX:
-            raise TemplateError(f"is longer than {SOURCE_CHARS_MAX} characters")
+        if len(source) > TEMPLATE_SOURCE_CHARS_MAX:
+            raise TemplateError(f"is longer than {TEMPLATE_SOURCE_CHARS_MAX} characters")
         self.source = source
         try:
             self._template = _parse(source, html)
@@ -56,23 +65,40 @@ class LiquidText:
             raise TemplateError("is nested too deeply") from None
         self._quick = compile_quickly(self._template.nodes, html=html)
 
-    def render(self, data: Mapping[str, Any]) -> str:
-        """The text with the data's values. Raises `TemplateError`."""
+    def render(self, data: Mapping[str, Any], work: Work | None = None) -> str:
+        """The text with the data's values, paid from `work`, by default an allowance of its own.
+
+        Raises `TemplateError`.
+        """
+        paid = work or Work()
         quickly = self.render_quickly(data)
-        return self.render_slowly(data) if quickly is None else quickly
+        if quickly is None:
+            return self.render_slowly(data, paid)
+        try:
+            paid.charge(1 + len(quickly) // QUICK_CHARS_PER_UNIT)
+        except ResourceLimitError as error:
+            raise TemplateLimitError(_message(error)) from None
+        return quickly
 
     def render_quickly(self, data: Mapping[str, Any]) -> str | None:
         """The same without python-liquid, None if it takes python-liquid to tell."""
         return None if self._quick is None else self._quick(data)
 
-    def render_slowly(self, data: Mapping[str, Any]) -> str:
+    def render_slowly(self, data: Mapping[str, Any], work: Work | None = None) -> str:
         """The same by python-liquid, which decides what a text says. Raises `TemplateError`."""
+        buffer = LimitedStringIO(limit=TEMPLATE_TEXT_BYTES_MAX)
         try:
-            return str(self._template.render(data))
+            context = _Context(self._template, globals=data, work=work or Work())
+            self._template.render_with_context(context, buffer)
+            text = buffer.getvalue()
+            context.work.charge(size_of(text))
+        except ResourceLimitError as error:
+            raise TemplateLimitError(_message(error)) from None
         except LiquidError as error:
             raise TemplateError(_message(error)) from None
         except (ArithmeticError, ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
             raise TemplateError(f"{type(error).__name__}: {error}") from None
+        return text
 
     def names(self) -> set[str]:
         """The paths that it asks of the data (`member.first_name`), but for those that it makes itself.
@@ -94,15 +120,39 @@ class LiquidText:
         return found
 
 
-def render_strings(value: Any, data: Mapping[str, Any]) -> Any:
+_Content = TypeVar("_Content")
+
+
+def render_body(value: Any, data: Mapping[str, Any], work: Work) -> Any:
     """`value` with every string in it rendered, however deep: a webhook's body. Raises `TemplateError`."""
+    return within_bounds(_render_strings(value, data, work))
+
+
+def _render_strings(value: Any, data: Mapping[str, Any], work: Work) -> Any:
     if isinstance(value, str):
-        return LiquidText(value).render(data)
+        return LiquidText(value).render(data, work)
     if isinstance(value, Mapping):
-        return {key: render_strings(item, data) for key, item in value.items()}
+        return {key: _render_strings(item, data, work) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [render_strings(item, data) for item in value]
+        return [_render_strings(item, data, work) for item in value]
     return value
+
+
+def within_bounds(content: _Content) -> _Content:
+    """A message's or a webhook's content, if it isn't too much for one record. Raises `TemplateError`."""
+    if _text_bytes(content) > CONTENT_BYTES_MAX:
+        raise TemplateLimitError(f"makes more than {CONTENT_BYTES_MAX} bytes")
+    return content
+
+
+def _text_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, Mapping):
+        return sum(len(str(key)) + _text_bytes(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_text_bytes, value))
+    return len(str(value))
 
 
 def strings_names(value: Any) -> set[str]:
@@ -187,16 +237,40 @@ class _Missing(FalsyStrictUndefined):
 class _Context(RenderContext):
     """Names come from the data alone, nulls count as undefined, and numbers are plain."""
 
-    def __init__(self, template: BoundTemplate, **options: Any) -> None:
+    def __init__(self, template: BoundTemplate, *, work: Work | None = None, **options: Any) -> None:
+        self.work = work or Work()
+        self._plain_lists: dict[int, tuple[object, object]] = {}
         super().__init__(template, **options)
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
+
+    @property
+    def disabled_tags(self) -> list[str]:
+        """None: every node asks before it is rendered, and so this is where it is paid for."""
+        self.work.charge(1)
+        return []
+
+    @disabled_tags.setter
+    def disabled_tags(self, names: list[str]) -> None:
+        assert not names, "only `include` and `render` disable tags, and they are not part of the language"
+
+    def filter(self, name: str, token: Any) -> Callable[..., Any]:
+        return metered(self.work, name, super().filter(name, token))
 
     def get(self, path: list[object], *, token: Any, default: object = UNDEFINED) -> object:
         found = super().get(path, token=token, default=default)
         if found is None:
             name = ".".join(str(segment) for segment in path)
             return _Missing(name, hint=f"{name} is null", token=token)
-        return found if isinstance(found, Undefined) else _plain(found)
+        if isinstance(found, Undefined):
+            return found
+        if not isinstance(found, list | tuple):
+            return _plain(found)
+        self.work.charge(size_of(found))
+        made = self._plain_lists.get(id(found))
+        if made is None:
+            self.work.charge(sum(len(item) for item in found if isinstance(item, dict | list)))
+            made = self._plain_lists[id(found)] = (found, _plain(found))  # kept with it, so that no other has its id
+        return made[1]
 
 
 class _Template(BoundTemplate):
@@ -236,21 +310,21 @@ def _number(value: Any) -> _Number:
     if isinstance(value, Undefined):
         str(value)  # raises, and names it
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return check_number(value)
     if isinstance(value, Decimal):
-        return Decimal(value)
+        return check_number(Decimal(value))
     if isinstance(value, float):
-        return Decimal(repr(value))
+        return check_number(Decimal(repr(value)))
     if isinstance(value, str):
         with contextlib.suppress(DecimalException):
-            found = Decimal(value.strip())
+            found = check_number(Decimal(value.strip()))
             return int(found) if value.strip().lstrip("-").isdigit() else found
     raise FilterArgumentError(f"expected a number, found {value!r}", token=None)
 
 
 def _arithmetic(combine: Callable[[_Number, _Number], _Number]) -> Callable[[Any, Any], Any]:
     def apply(left: Any, right: Any) -> Any:
-        return _plain(combine(_number(left), _number(right)))
+        return _plain(check_number(combine(_number(left), _number(right))))
 
     return apply
 
@@ -319,9 +393,9 @@ _FILTERS: dict[str, Callable[..., Any]] = {
 
 class _Environment(Environment):
     template_class = _Template
-    output_stream_limit: ClassVar[int | None] = OUTPUT_BYTES_MAX
-    loop_iteration_limit: ClassVar[int | None] = LOOP_ITERATIONS_MAX
-    local_namespace_limit: ClassVar[int | None] = OUTPUT_BYTES_MAX
+    output_stream_limit: ClassVar[int | None] = TEMPLATE_TEXT_BYTES_MAX
+    loop_iteration_limit: ClassVar[int | None] = TEMPLATE_LOOP_ROUNDS_MAX
+    local_namespace_limit: ClassVar[int | None] = TEMPLATE_TEXT_BYTES_MAX
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
@@ -352,20 +426,17 @@ def _parse(source: str, html: bool) -> BoundTemplate:
 def _make_exact(node: Node, context: RenderContext) -> None:
     """Literals with a fraction (`12.5`) become decimals."""
     for expression in node.expressions():
-        _make_exact_in(expression)
+        if _make_exact_in(expression) > TEMPLATE_EXPRESSION_PARTS_MAX:
+            raise ResourceLimitError(f"an expression has more than {TEMPLATE_EXPRESSION_PARTS_MAX} parts", token=None)
     for child in node.children(context, include_partials=False):
         _make_exact(child, context)
 
 
-def _make_exact_in(expression: Expression) -> None:
+def _make_exact_in(expression: Expression) -> int:
+    """Returns how many parts the expression has."""
     if isinstance(expression, FloatLiteral):
         expression.value = _plain(expression.value)
-    for child in _children(expression):
-        _make_exact_in(child)
-
-
-def _children(expression: Expression) -> Iterator[Expression]:
-    yield from expression.children()
+    return 1 + sum(map(_make_exact_in, expression.children()))
 
 
 def _message(error: LiquidError) -> str:
@@ -374,4 +445,4 @@ def _message(error: LiquidError) -> str:
     return f"{line}{error.message}"
 
 
-__all__ = ["LiquidText", "Markup", "TemplateError", "plain_number", "render_strings"]
+__all__ = ["LiquidText", "Markup", "TemplateError", "plain_number", "render_body"]

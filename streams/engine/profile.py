@@ -10,8 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from streams.engine.channels import CHANNELS
 from streams.engine.events import Event
-from streams.engine.limits import ATTRIBUTES_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
+from streams.engine.limits import ATTRIBUTES_MAX, NAME_CHARS_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
 from streams.engine.local_time import to_datetime, zone
 from streams.engine.state import MemberState, Profile, Statement
 from streams.profile.emails import normalise_email
@@ -157,12 +158,19 @@ def _objection(state: MemberState, event: Event, late: bool, region: str) -> Non
 
 def declare(state: MemberState, channel: str | None, messaging_type: str | None, subscribed: bool, at: int) -> None:
     """Note what the member said of one channel and type; of equal scope the newest statement stands."""
+    if channel is not None and channel not in CHANNELS:
+        return
+    messaging_type = None if messaging_type is None else messaging_type[:NAME_CHARS_MAX]
     for statement in state.statements:
         if statement.channel == channel and statement.messaging_type == messaging_type:
             if at >= statement.at:
                 statement.subscribed, statement.at = subscribed, at
             return
-    state.statements = [*state.statements, Statement(channel, messaging_type, subscribed, at)][-STATEMENTS_MAX:]
+    state.statements = [*state.statements, Statement(channel, messaging_type, subscribed, at)]
+    if len(state.statements) > STATEMENTS_MAX:
+        typed = [statement for statement in state.statements if statement.messaging_type is not None]
+        forgotten = min(typed, key=lambda statement: statement.at)
+        state.statements = [statement for statement in state.statements if statement is not forgotten]
 
 
 def consents(state: MemberState, channel: str, messaging_type: str, consent: str) -> bool:

@@ -79,7 +79,7 @@ def _output(expression: FilteredExpression, *, html: bool) -> _Piece:
             return _with_default(ask, argument.value, html=html)
         case [Filter(name="join", args=[argument])] if type(argument.value) is StringLiteral and not html:
             between = str(argument.value.value)
-            return lambda data: between.join(_texts(ask(data)))
+            return lambda data: between.join(_texts(ask(data), len(between)))
     raise _GaveUp
 
 
@@ -111,10 +111,11 @@ def _loop(node: ForNode, *, html: bool) -> _Piece:
         raise _GaveUp
     ask, name = _path(loop.iterable), loop.identifier
     pieces = tuple(_piece(inner, html=html) for inner in node.block.nodes)
+    written = sum(len(each) for each in pieces if isinstance(each, str))
 
     def piece(data: _Data) -> str:
         records = ask(data)
-        if type(records) not in _LISTS or len(records) > _RECORDS_MAX:
+        if type(records) not in _LISTS or len(records) > _RECORDS_MAX or len(records) * written > _CHARS_MAX:
             raise _GaveUp
         texts: list[str] = []
         for record in records:
@@ -182,8 +183,12 @@ def _shown(value: Any, html: bool) -> str:
     raise _GaveUp
 
 
-def _texts(values: Any) -> Sequence[str]:
-    if type(values) not in _LISTS or not all(type(value) is str for value in values):
+def _texts(values: Any, between: int) -> Sequence[str]:
+    if (
+        type(values) not in _LISTS
+        or len(values) * between > _CHARS_MAX
+        or not all(type(value) is str for value in values)
+    ):
         raise _GaveUp
     found: Sequence[str] = values
     return found

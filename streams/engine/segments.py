@@ -11,19 +11,19 @@ from streams.engine import windows
 from streams.engine.counting import count
 from streams.engine.events import Event
 from streams.engine.handling import Handling, note_time
+from streams.engine.limits import SEGMENT_ROUNDS_MAX
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime
 from streams.engine.state import Timer
-from streams.engine.view import in_segment
+from streams.engine.view import View, in_segment
 
 SEGMENT_TIMER = "segment"
 ENTERED, LEFT = "segment_entered", "segment_left"
 SOURCE = "segments"
-_ROUNDS_MAX = 10
 
 
 def note_changes(handling: Handling, react: Callable[[Handling, Event], None]) -> None:
     """Compare memberships with those last known and `react` to each change, until nothing changes any more."""
-    for _ in range(_ROUNDS_MAX):
+    for _ in range(SEGMENT_ROUNDS_MAX):
         changes = _changes(handling)
         if not changes:
             return
@@ -31,6 +31,13 @@ def note_changes(handling: Handling, react: Callable[[Handling, Event], None]) -
             count(handling, event)
             react(handling, event)
             note_time(handling.state, event)
+    for event in _changes(handling):  # campaigns that undo each other end here
+        count(handling, event)
+        note_time(handling.state, event)
+        view = View(handling, event.body)
+        for campaign, trigger in handling.programme.by_trigger_event.get(event.type, ()):
+            if trigger is None or trigger(view):
+                handling.exceed(campaign.id, campaign.version, None, "refused", "segment_rounds")
 
 
 def note_silently(handling: Handling) -> None:

@@ -14,7 +14,8 @@ from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.ids import derived_id
 from streams.engine.journeys import MESSAGE_TIMER, settle
-from streams.engine.liquid_text import TemplateError
+from streams.engine.limits import NAMED_MAX, PENDING_PER_MEMBER_MAX
+from streams.engine.liquid_text import TemplateError, TemplateLimitError
 from streams.engine.local_time import next_local, within
 from streams.engine.message_data import MessageData
 from streams.engine.profile import consents
@@ -41,6 +42,7 @@ class _Verdict:
 
     reason: str
     until: int | None = None
+    limit: str | None = None
 
 
 def start(handling: Handling, journey: Journey, message: "Message", path: str) -> None:
@@ -57,15 +59,22 @@ def attempt(handling: Handling, journey: Journey, message: "Message", pending: P
         step = message.steps[pending.step]
         verdict = _send(handling, journey, campaign, message, step, pending)
         if verdict is None:
-            if pending.sent is not None:
-                assert step.wait is not None
-                _keep(handling, journey, pending, step.wait.after(handling.now))
+            if pending.sent is None:
+                return
+            assert step.wait is not None
+            if not _keep(handling, journey, pending, step.wait.after(handling.now)):
+                handling.exceed(journey.campaign, journey.version, pending.path, "suppressed", "pending")
             return
         outcome = "suppressed" if verdict.until is None else "deferred"
-        handling.decide(journey.campaign, journey.version, pending.path, outcome, verdict.reason)
+        place = journey.campaign, journey.version, pending.path
+        if verdict.limit is None:
+            handling.decide(*place, outcome, verdict.reason)
+        else:
+            handling.exceed(*place, outcome, verdict.limit, verdict.reason)
         if verdict.until is not None:
-            _keep(handling, journey, pending, verdict.until)
-            return
+            if _keep(handling, journey, pending, verdict.until):
+                return
+            handling.exceed(*place, "suppressed", "pending")
         pending.step += 1
 
 
@@ -112,9 +121,13 @@ def message_at(handling: Handling, journey: Journey, path: str) -> "Message | No
     return cast("Message", step.action) if step is not None and step.action.kind in MESSAGE_KINDS else None
 
 
-def _keep(handling: Handling, journey: Journey, pending: Pending, due: int) -> None:
+def _keep(handling: Handling, journey: Journey, pending: Pending, due: int) -> bool:
+    """False if the member has too many pending messages already."""
+    if sum(len(other.pending) for other in handling.state.journeys) >= PENDING_PER_MEMBER_MAX:
+        return False
     journey.pending = [*journey.pending, pending]
     handling.set_timer(due, MESSAGE_TIMER, journey.number, pending.path)
+    return True
 
 
 def _forget(journey: Journey, pending: Pending) -> None:
@@ -155,8 +168,11 @@ def _send(
         return _Verdict("template_error")
     if channel.moderated and not template.moderated:
         return _Verdict("not_moderated")
+    work = handling.allowance(journey.campaign).work
     try:
-        content = template.render(step.channel, MessageData(handling, journey, campaign, message.poll_id))
+        content = template.render(step.channel, MessageData(handling, journey, campaign, message.poll_id), work)
+    except TemplateLimitError:
+        return _Verdict("template_error", limit="template")
     except TemplateError:
         return _Verdict("template_error")
     quiet_from = None if quiet is None else next_local(now, quiet.from_, handling.zone)
@@ -179,6 +195,8 @@ def _send(
     remember(handling, dispatch, None if campaign.goal is None else campaign.goal.within, capped=capped)
     if message.as_ is not None:
         journey.named = {**journey.named, message.as_: [*journey.named.get(message.as_, ()), dispatch.dispatch_id]}
+        while len(journey.named) > NAMED_MAX:
+            del journey.named[next(iter(journey.named))]
     later = pending.step + 1 < len(message.steps) and step.wait is not None
     pending.sent = dispatch.dispatch_id if later else None
     return None

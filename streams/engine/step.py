@@ -20,12 +20,13 @@ from streams.engine.events import Event
 from streams.engine.handling import Handling, Output, note_time
 from streams.engine.ids import seen_key
 from streams.engine.journeys import leave
-from streams.engine.limits import SEEN_FOR_MS, SEEN_MAX
-from streams.engine.profile import apply_to_profile, changes_profile
+from streams.engine.limits import JOURNEYS_LIGHT, SEEN_FOR_MS, SEEN_MAX
+from streams.engine.profile import apply_to_profile, changes_profile, cut
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
 from streams.engine.state import NOBODYS, MemberState, new
 from streams.engine.timers import fire_due, unpark
+from streams.engine.weight import relieve
 
 if TYPE_CHECKING:
     from streams.programme.programme import Programme
@@ -63,6 +64,8 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
         handling.late = False
     set_segment_timer(handling)
     fire_due(handling, state.clock)
+    if handling.grew or event.type in _GROWING or len(state.journeys) > JOURNEYS_LIGHT:
+        relieve(handling)
     return handling.output
 
 
@@ -71,6 +74,8 @@ def advance(programme: "Programme", state: MemberState, at: int, *, wall: bool) 
     handling = Handling(programme, state)
     fire_due(handling, at, tick_at=at if wall else None)
     state.clock = max(state.clock, at)
+    if len(state.journeys) > JOURNEYS_LIGHT:
+        relieve(handling)
     return handling.output
 
 
@@ -126,7 +131,7 @@ def _apply(handling: Handling, event: Event) -> None:
     if event.type in {"segment_assigned", "segment_removed"}:
         segment = event.body.get("segment")
         if segment is not None:
-            handling.assign(segment, inside=event.type == "segment_assigned")
+            handling.assign(cut(segment), inside=event.type == "segment_assigned")
     apply_to_cart(handling, event)
     apply_to_bonus(handling, event)
     if changes_profile(event.type):
@@ -145,6 +150,18 @@ def _remember(state: MemberState, key: int) -> None:
         del seen[next(iter(seen))]
 
 
+_GROWING = frozenset(
+    {
+        "registration_completed",
+        "profile_updated",
+        "social_profile_linked",
+        "segment_assigned",
+        "cart_item_added",
+        "order_placed",
+        "bonus_accrued",
+    }
+)
+"""Types whose events may add to the state without bound, but for the bounds of its lists."""
 _IDENTIFIERS = frozenset({"card_number", "visitor_id", "phone", "email"})
 
 

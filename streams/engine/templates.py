@@ -8,11 +8,14 @@ from pydantic import PrivateAttr, model_validator
 
 from streams.engine.channels import CHANNELS
 from streams.engine.definition import Definition, Loc, invalid
-from streams.engine.liquid_text import LiquidText, TemplateError
+from streams.engine.liquid_text import LiquidText, TemplateError, within_bounds
+from streams.engine.liquid_work import Work
 from streams.engine.values import Text
 
 PARTS = ("subject", "title", "text", "html", "image", "url", "button")
-_Render = Callable[[Mapping[str, Any]], Any]
+_CHARS_SMALL = 4_000
+"""Parts of up to this, all together, are far within the bounds of a message."""
+_Render = Callable[[Mapping[str, Any], Work], Any]
 
 
 class Button(Definition):
@@ -68,7 +71,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
                 text = LiquidText(source, html=loc == ("html",))
             except TemplateError as error:
                 problems.append((loc, f"isn't valid Liquid: {error}"))
-                return lambda _: ""
+                return lambda _data, _work: ""
             names.setdefault(str(loc[0]), set()).update(text.names())
             needed.setdefault(str(loc[0]), set()).update(text.needed())
             return text.render
@@ -105,9 +108,16 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
         """Those of them that the part renders whatever the data: without them it always fails."""
         return self._needed.get(part, frozenset())
 
-    def render(self, channel: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of a message: the parts that the channel takes, in its order. Raises `TemplateError`."""
-        return {part: render(data) for part, render in self._taken[channel]}
+    def render(self, channel: str, data: Mapping[str, Any], work: Work | None = None) -> dict[str, Any]:
+        """The content of a message: the parts that the channel takes, in its order, paid from `work`.
+
+        Raises `TemplateError`.
+        """
+        paid = work or Work()
+        content = {part: render(data, paid) for part, render in self._taken[channel]}
+        if any(len(each) > _CHARS_SMALL for each in content.values()):
+            return within_bounds(content)
+        return content
 
     @cached_property
     def _taken(self) -> Mapping[str, tuple[tuple[str, _Render], ...]]:
@@ -117,7 +127,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
 
 
 def _button(text: _Render, url: _Render) -> _Render:
-    return lambda data: {"text": text(data), "url": url(data)}
+    return lambda data, work: {"text": text(data, work), "url": url(data, work)}
 
 
 __all__ = ["PARTS", "Button", "Template", "TemplateError"]

@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
+from streams import metrics
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, LimitExceeded, Webhook
 from streams.engine.events import Event
 from streams.topics import ATTRIBUTIONS, AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
+
+RECORD_BYTES_MAX = 900_000
+"""What the producer takes, less the room for key and headers. The engine's bounds stay well below it."""
 
 
 class Outgoing(NamedTuple):
@@ -23,8 +27,14 @@ def encode_commands(codec: Codec, commands: Iterable[Command | Event]) -> list[O
     """Encode what the engine put out. Raises `ValueError` for a command that no schema or topic takes."""
     records = []
     for command in commands:
+        if isinstance(command, LimitExceeded):
+            metrics.limits_exceeded.labels(command.limit).inc()
+            command = command.plain()  # noqa: PLW2901 - the limit has no place in the record
         topic, key, at = route(command)
-        records.append(Outgoing(topic, key, codec.encode(command), at))
+        value = codec.encode(command)
+        if len(value) > RECORD_BYTES_MAX:
+            raise ValueError(f"a record for {topic} is larger than {RECORD_BYTES_MAX} bytes")
+        records.append(Outgoing(topic, key, value, at))
     return records
 
 

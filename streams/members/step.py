@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MEMBERS_MAX = 5000
 """Members in memory before what was done to them is committed."""
+ADVANCES_MAX = 4
+"""How often a tick is handled for a member who still has timers due by it."""
 
 logger = logging.getLogger(__name__)
 
@@ -138,9 +140,12 @@ class MemberStep:
                 if member.due != due:  # it was changed since, or already fired
                     continue
                 fired += 1
-                if not self._try(member, step, record):
-                    self._overlay.park(member)
-                elif member.due is not None and member.due <= tick.occurred_at:
+                for _ in range(ADVANCES_MAX):  # the engine fires only so many timers at once
+                    if not self._try(member, step, record):
+                        self._overlay.park(member)
+                    if member.due is None or member.due > tick.occurred_at:
+                        break
+                else:
                     self._put_aside(record, "a timer that is due was not fired", key)
                     self._overlay.park(member)
             metrics.timers_due.inc(len(chunk))

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from streams.engine import limits
 from streams.engine.actions import Action
 from streams.engine.campaign import Campaign, Counter, Policies, Poll, Segment
 from streams.engine.channels import CHANNELS
 from streams.engine.conditions import records
 from streams.engine.conditions.operators import OPERATORS
-from streams.engine.decision import OUTCOMES, OUTCOMES_OF, REASONS
+from streams.engine.decision import LIMITS, OUTCOMES, OUTCOMES_OF, REASONS
 from streams.engine.definition import DEFINED, Definition, Kind
 from streams.engine.policies.consent import MessagingType
 from streams.engine.policies.frequency_cap import FrequencyCap
@@ -58,6 +59,25 @@ the others run by their own status.
 - `status`: the campaign's status in this case, if not `live`.
 - `dispatches`, `awards`, `webhooks`, `attributions`, `decisions`: what the campaign must put out, each in order and
   complete; of each entry only the fields that matter. A list that isn't given isn't checked.
+"""
+_DECISIONS = """\
+Every entry refused, message suppressed or deferred, journey cancelled, superseded or ended leaves a decision:
+`rekindle simulate --decisions` prints them, the topic `decisions` carries them. Outcomes and reasons are closed lists.
+"""
+_BOUNDS = f"""\
+No campaign can stall a worker. What goes beyond a bound is stopped for that member with the reason `limit_exceeded`
+(templates: `template_error`); everything else goes on. The metric `rekindle_limits_exceeded` counts by bound.
+
+A member has at most {limits.JOURNEYS_PER_MEMBER_MAX} running journeys, {limits.PENDING_PER_MEMBER_MAX} messages that
+are put off or cascading, {limits.ATTRIBUTES_MAX} attributes and {limits.STATE_BYTES_MAX // 1024} KiB of state. A
+journey does at most {limits.STEPS_PER_RUN_MAX} actions from one wait to the next, and remembers the latest
+{limits.NAMED_MAX} messages with `as`. At one moment a campaign does at most {limits.ACTIONS_AT_ONCE_MAX} actions for a
+member and is entered at most {limits.ENTRIES_AT_ONCE_MAX} times, both counted after the first
+{limits.ACTIONS_UNCOUNTED} actions. What a change of segments triggers changes segments at most
+{limits.SEGMENT_ROUNDS_MAX} times in a row. A template has at most {limits.TEMPLATE_SOURCE_CHARS_MAX} characters, a part
+of a message {limits.TEMPLATE_TEXT_BYTES_MAX // 1024} KiB and all its parts {limits.CONTENT_BYTES_MAX // 1024} KiB;
+nested loops make at most {limits.TEMPLATE_LOOP_ROUNDS_MAX} rounds, numbers have at most {limits.NUMBER_DIGITS_MAX}
+digits, and the work of a campaign's templates at one time is bounded as a whole.
 """
 _ATTRIBUTION = """\
 A purchase (`purchase_completed`) is attributed to at most one dispatch: of those to the member whose period covers it,
@@ -135,6 +155,7 @@ def _lines() -> Iterator[str]:
     yield from _definition("Templates", Template)
     yield from _channels()
     yield from _reasons()
+    yield from _bounds()
     yield from ("", "## Tests", "", *_TESTS.splitlines())
 
 
@@ -271,6 +292,11 @@ def _channels() -> Iterator[str]:
         yield f"| `{channel.name}` | {channel.doc} | {parts}{more} | {_ADDRESSES[channel.address]} | {statuses} |"
     exempt = " and ".join(f"`{channel.name}`" for channel in CHANNELS.values() if channel.exempt)
     yield from ("", f"{exempt} are exempt from quiet hours and frequency caps.")
+
+
+def _bounds() -> Iterator[str]:
+    yield from ("", "### Bounds", "", *_BOUNDS.splitlines(), "", "| bound | when |", "| --- | --- |")
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in LIMITS.items())
 
 
 def _spaced(name: str) -> str:

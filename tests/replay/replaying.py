@@ -111,6 +111,7 @@ def format_output(item: Output) -> str:
         what = type(item).__name__.lower()
         if isinstance(item, Decision):
             what = f"{fields.pop('outcome')}:{fields.pop('reason')}"
+            fields.pop("limit", None)  # counted, not recorded
         place = f"{fields.pop('campaign')}/{fields.pop('version')}"
         head = [format_time(fields.pop("at")), fields.pop("member_id"), place, fields.pop("action") or "-", what]
     said = {name: _plain(name, value) for name, value in fields.items() if value is not None}

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """What becomes of the journey after an action: it waits, ends for a reason, or goes on at `path` (None: done)."""
+    """What becomes of the journey after an action: it waits, ends for a reason, or goes on at `path` (None: done).
+
+    `limit` names the bound that the action met, and that ends the journey.
+    """
 
     path: str | None = None
     waits: bool = False
     ends: str | None = None
+    limit: str | None = None
 
 
 WAITS = Result(waits=True)

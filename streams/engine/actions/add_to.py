@@ -25,5 +25,5 @@ class AddTo(Action):
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
-        handling.assign(self.segment, inside=True)
-        return Result(step.next)
+        assigned = handling.assign(self.segment, inside=True)
+        return Result(step.next) if assigned else Result(limit="assigned")

@@ -26,5 +26,5 @@ class RemoveFrom(Action):
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
         del journey
-        handling.assign(self.segment, inside=False)
-        return Result(step.next)
+        assigned = handling.assign(self.segment, inside=False)
+        return Result(step.next) if assigned else Result(limit="assigned")

@@ -46,4 +46,6 @@ class Set(Action):
                 attributes.pop(name, None)
             elif name in attributes or len(attributes) < ATTRIBUTES_MAX:
                 attributes[name] = plain_attribute(value)
+            else:
+                return Result(limit="attributes")
         return Result(step.next)

@@ -1,6 +1,5 @@
 """`webhook`: a request to a partner's system."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -9,7 +8,7 @@ from typing_extensions import override
 from streams.engine import commands
 from streams.engine.actions import Action, Result
 from streams.engine.handling import Handling
-from streams.engine.liquid_text import LiquidText, TemplateError
+from streams.engine.liquid_text import TemplateError, TemplateLimitError, render_body
 from streams.engine.message_data import MessageData
 from streams.engine.script import Step
 from streams.engine.sending import step_id
@@ -34,7 +33,13 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
         campaign = handling.definition(journey)
         assert campaign is not None
         try:
-            body = _rendered(self.body, MessageData(handling, journey, campaign))
+            work = handling.allowance(journey.campaign).work
+            body = render_body(self.body, MessageData(handling, journey, campaign), work)
+        except TemplateLimitError:
+            handling.exceed(
+                journey.campaign, journey.version, step.path, "suppressed", "template", reason="template_error"
+            )
+            return Result(step.next)
         except TemplateError:
             handling.decide(journey.campaign, journey.version, step.path, "suppressed", "template_error")
             return Result(step.next)
@@ -51,14 +56,3 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
             )
         )
         return Result(step.next)
-
-
-def _rendered(value: Any, data: Mapping[str, Any]) -> Any:
-    """Every string in `value`, however deep, as a template over `data`. Raises `TemplateError`."""
-    if isinstance(value, str):
-        return LiquidText(value).render(data)
-    if isinstance(value, dict):
-        return {name: _rendered(item, data) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_rendered(item, data) for item in value]
-    return value

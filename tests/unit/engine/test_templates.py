@@ -5,14 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from streams.engine.liquid_text import (
-    LOOP_ITERATIONS_MAX,
-    LiquidText,
-    TemplateError,
-    plain_number,
-    render_strings,
-    strings_names,
-)
+from streams.engine.limits import TEMPLATE_LOOP_ROUNDS_MAX
+from streams.engine.liquid_text import LiquidText, TemplateError, plain_number, render_body, strings_names
+from streams.engine.liquid_work import Work
 from streams.engine.templates import Template
 
 DATA: dict[str, Any] = {
@@ -81,7 +76,7 @@ def test_rendered(source: str, expected: str) -> None:
         ("{{ 1 | divided_by: 0 }}", "divide by 0"),
         ("{{ 'x' | plus: 1 }}", "expected a number"),
         ("a\n{{ member.gone }}", "line 2"),
-        (f"{{% for i in (0..{LOOP_ITERATIONS_MAX}) %}}{{% endfor %}}", "loop iteration limit"),
+        (f"{{% for i in (0..{TEMPLATE_LOOP_ROUNDS_MAX}) %}}{{% endfor %}}", "loop iteration limit"),
         (
             f"{{% for i in (1..9999) %}}{'x' * 110}{{% endfor %}}",
             "limit",
@@ -125,7 +120,7 @@ def test_names_are_the_paths_asked_of_the_data() -> None:
 
 def test_strings_inside_a_value_are_rendered() -> None:
     body = {"name": "{{ member.first_name }}", "list": ["{{ member.half }}", 5, None]}
-    assert render_strings(body, DATA) == {"name": "Ann <b>", "list": ["12.5", 5, None]}
+    assert render_body(body, DATA, Work()) == {"name": "Ann <b>", "list": ["12.5", 5, None]}
     assert strings_names(body) == {"member.first_name", "member.half"}
 
 
