@@ -16,7 +16,7 @@ instead of an id that nobody can know beforehand: the last one that was sent to 
 the event's `channel` if it states one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -27,34 +27,32 @@ import msgspec
 from schemas.values import format_time
 from streams.compare_commands import compare
 from streams.cover_campaigns import Coverage
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
+from streams.engine.commands import Command, Decision, Dispatch
 from streams.engine.events import Event, LogRecord
 from streams.errors import InputError
 from streams.programme import Programme, load, read_directory
 from streams.programme.bundle import files_of
 from streams.programme.definitions import read_definitions
 from streams.programme.yaml_text import read_yaml
-from streams.read_cases import MESSAGE, TIMES, Case, Given, read_cases
+from streams.read_cases import KINDS, MESSAGE, TIMES, Case, Given, read_cases
 from streams.simulate import simulate
 
 SUFFIX = "_test.yaml"
-_KINDS: Mapping[str, type[Command]] = {
-    "dispatches": Dispatch,
-    "awards": Award,
-    "webhooks": Webhook,
-    "attributions": Attribution,
-    "decisions": Decision,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case; `complaints` and `diff` are empty when it passed."""
+    """What became of one case, and in which line of the file it stands; all else is empty when it passed.
+
+    `decided` has the decisions that may explain what differs: all but that a journey was completed.
+    """
 
     file: Path
     case: str
-    complaints: Sequence[str]
+    line: int
+    complaints: Sequence[str] = ()
     diff: Sequence[str] = ()
+    decided: Sequence[Decision] = ()
 
 
 class CampaignTests:
@@ -81,8 +79,8 @@ class CampaignTests:
             if campaign not in self._coverage:
                 raise InputError(f"{file}: expected a campaign beside it, `{campaign}` is none")
             for case in read_cases(file):
-                complaints, diff = check_case(self._programme(campaign, case.status), campaign, case)
-                yield Outcome(file=file, case=case.name, complaints=complaints, diff=diff)
+                found = check_case(self._programme(campaign, case.status), campaign, case)
+                yield Outcome(file, case.name, case.line, *found)
 
     def coverage(self) -> list[Coverage]:
         """What the cases that have run reached, of every campaign, by id."""
@@ -116,21 +114,28 @@ def _campaign_beside(file: Path) -> str:
     return str(definition["id"])
 
 
-def check_case(programme: Programme, campaign: str, case: Case) -> tuple[Sequence[str], Sequence[str]]:
-    """What this programme's campaign does otherwise than the case expects: in words, and as a diff.
+def check_case(
+    programme: Programme, campaign: str, case: Case
+) -> tuple[Sequence[str], Sequence[str], Sequence[Decision]]:
+    """What this programme's campaign does otherwise than the case expects: in words, as a diff, and what it decided.
 
-    Raises `InputError` for an event that is none.
+    All empty if it does what is expected. Raises `InputError` for an event that is none.
     """
     output = simulate(programme, _records(programme, campaign, case), until=case.until, start=case.start)
     commands = [item for item in output if not isinstance(item, Event) and item.campaign == campaign]
     complaints: list[str] = []
     diff: list[str] = []
     for name, expected in case.expected.items():
-        found = [_plain(command) for command in commands if isinstance(command, _KINDS[name])]
+        found = [_plain(command) for command in commands if isinstance(command, KINDS[name])]
         differing, lines = compare(name, expected, found)
         complaints += differing
         diff += lines
-    return complaints, diff
+    if not complaints:
+        return (), (), ()
+    if not commands:
+        complaints.append("the campaign did nothing by then: no event of the case starts a journey, or it still waits")
+    decided = [item for item in commands if isinstance(item, Decision) and item.reason != "completed"]
+    return complaints, diff, decided
 
 
 def _records(programme: Programme, campaign: str, case: Case) -> list[tuple[LogRecord, None]]:

@@ -3,7 +3,7 @@
 A mistake is an `InputError` that names file, line and field.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,21 @@ import msgspec
 
 from schemas.json_lines import read_events
 from schemas.values import format_time, parse_time
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
+from streams.engine.decision import OUTCOMES, REASONS
 from streams.engine.definition import did_you_mean
 from streams.engine.events import LogRecord
+from streams.engine.templates import PARTS
 from streams.errors import InputError
-from streams.programme.yaml_text import Document, read_yaml
+from streams.programme.yaml_text import Document, field_path, read_yaml
 
-KINDS = ("dispatches", "awards", "webhooks", "attributions", "decisions")
+KINDS: Mapping[str, type[Command]] = {
+    "dispatches": Dispatch,
+    "awards": Award,
+    "webhooks": Webhook,
+    "attributions": Attribution,
+    "decisions": Decision,
+}
 MESSAGE = "dispatch_of"
 TIMES = ("at", "not_after", "activates_at", "expires_at", "occurred_at", "touched_at")
 _FIELDS = ("name", "given", "until", "start", "status", *KINDS)
@@ -44,9 +53,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is given, from when and until when (ms), and what is expected, by kind of command."""
+    """What is given, from when and until when (ms), and what is expected, by kind of command; where it stands."""
 
     name: str
+    line: int
     given: Sequence[Given]
     until: int
     start: int | None
@@ -91,12 +101,31 @@ class _Reader:
             raise InputError(f"{self._place()}: expected one of {', '.join(KINDS)}: it would check nothing")
         return Case(
             name=str(data.get("name", f"case {self._index + 1}")),
+            line=self._line(),
             given=list(self._given()),
             until=_moment(data["until"], self._at("until")),
             start=_moment(data["start"], self._at("start")) if "start" in data else None,
             status=data.get("status", "live"),
-            expected={kind: [_with_times(entry) for entry in self._mappings(kind, "mappings")] for kind in kinds},
+            expected={kind: list(self._expected(kind)) for kind in kinds},
         )
+
+    def _expected(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The entries of a list; a word that no record of the kind could ever have is a mistake, not a difference."""
+        for number, entry in enumerate(self._mappings(kind, "mappings")):
+            for name in entry:
+                self._known((kind, number, name), name, KINDS[kind].__struct_fields__)
+            for name in entry["content"] if isinstance(entry.get("content"), dict) else ():
+                self._known((kind, number, "content", name), name, PARTS)
+            for name, words in (("outcome", OUTCOMES), ("reason", REASONS)):
+                if entry.get(name) is not None and name in KINDS[kind].__struct_fields__:
+                    self._known((kind, number, name), entry[name], words)
+            yield _with_times(entry)
+
+    def _known(self, path: tuple[str | int, ...], word: Any, words: Iterable[str]) -> None:
+        if word not in words:
+            field = field_path(path)
+            near = did_you_mean(word, words)
+            raise InputError(f"{self._place(*path)}: field `{field}`: expected one of {', '.join(words)}{near}")
 
     def _given(self) -> Iterator[Given]:
         for number, fields in enumerate(self._mappings("given", "events")):
@@ -113,8 +142,13 @@ class _Reader:
         return f"{self._place(field)}: field `{field}`"
 
     def _place(self, *path: str | int) -> str:
-        line, _ = self._document.places.get((self._index, *path), (1, 1))
-        return f"{self._document.file}:{line}"
+        return f"{self._document.file}:{self._line(*path)}"
+
+    def _line(self, *path: str | int) -> int:
+        """The line of what stands at the path, or of the nearest around it."""
+        while path and (self._index, *path) not in self._document.places:
+            path = path[:-1]
+        return self._document.places.get((self._index, *path), (1, 1))[0]
 
 
 def _moment(value: Any, place: str) -> int:

@@ -124,7 +124,7 @@ class Mutations:
 
 def _complains(programme: Programme, campaign: str, case: Case) -> bool:
     try:
-        complaints, _ = check_case(programme, campaign, case)
+        complaints, *_ = check_case(programme, campaign, case)
     except InputError:  # a status of a message that isn't sent any more
         return True
     return bool(complaints)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def command(campaigns: Path, min_coverage: float | None) -> None:
     """Run every *_test.yaml of the directory CAMPAIGNS through the simulation.
 
-    Prints one line per case, a diff for each that fails, and which actions and branches of each campaign no case
-    reached. A campaign runs in its own tests as if it were live, also a draft. Piped, the lines are JSON: `case` and
-    `coverage`. Exit status 1 if a case fails or too little is reached.
+    Prints one line per case; for each that fails what differs and what was decided; and which actions and branches of
+    each campaign no case reached. A campaign runs in its own tests as if it were live, also a draft. Piped, the lines
+    are JSON: `case` and `coverage`. Exit status 1 if a case fails, is none, or too little is reached.
     """
     from streams.check_campaigns import CampaignTests
     from streams.cover_campaigns import percent
@@ -53,13 +53,26 @@ def command(campaigns: Path, min_coverage: float | None) -> None:
 
 
 def _print_case(outcome: "Outcome", campaigns: Path) -> None:
+    from schemas.values import format_time
+
     line = {
         "kind": "case",
         "file": str(outcome.file.relative_to(campaigns)),
+        "line": outcome.line,
         "case": outcome.case,
         "passed": not outcome.complaints,
         "complaints": list(outcome.complaints),
         "diff": list(outcome.diff),
+        "decided": [
+            {
+                "at": format_time(each.at),
+                "member_id": each.member_id,
+                "action": each.action,
+                "outcome": each.outcome,
+                "reason": each.reason,
+            }
+            for each in outcome.decided
+        ],
     }
     click.echo(json.dumps(line, ensure_ascii=False))
 
@@ -81,13 +94,22 @@ def _print_coverage(coverage: "Coverage") -> None:
 
 
 def _tell_case(outcome: "Outcome", campaigns: Path) -> None:
+    from schemas.values import format_time
+    from streams.engine.decision import REASONS
+
     word = click.style("failed", fg="red") if outcome.complaints else click.style("ok    ", fg="green")
-    click.echo(f"{word} {outcome.file.relative_to(campaigns)}: {outcome.case}")
+    click.echo(f"{word} {outcome.file.relative_to(campaigns)}:{outcome.line}: {outcome.case}")
     for complaint in outcome.complaints:
         click.echo(f"       {complaint}")
     colours = {"-": "red", "+": "green"}
     for line in outcome.diff:
         click.echo("       " + click.style(line, fg=colours.get(line[0])))
+    if outcome.decided:
+        click.echo("       what was decided, and why:")
+    for decision in outcome.decided:
+        where = "entry" if decision.action is None and decision.outcome == "refused" else decision.action or "journey"
+        told = f"{format_time(decision.at)} {decision.member_id} {where} {decision.outcome} ({decision.reason})"
+        click.echo(f"       {told}: {REASONS[decision.reason]}")
 
 
 def _tell_coverage(coverages: "list[Coverage]") -> None:

@@ -25,6 +25,7 @@ from streams.engine.values import Duration
 from streams.programme.checks import names
 from streams.programme.json_schema import FILES, fields
 from streams.programme.worked import MEMBER, around, timeline
+from streams.read_cases import KINDS as RECORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "campaign-language.md"
 _HEAD = """\
@@ -45,7 +46,10 @@ ISO 8601 compares with dates and times; a date compared with a time stands for i
 _TESTS = """\
 `come-back_test.yaml` beside `come-back.yaml` is a list of cases that say what the campaign must do, as in
 [this one](../campaigns/retention/come-back_test.yaml). `rekindle test DIRECTORY` runs all of them and tells which
-actions and branches none of them reached; with `--min-coverage PERCENT` it fails below that share.
+actions and branches none of them reached; with `--min-coverage PERCENT` it fails below that share. Of a case that fails
+it shows what was expected and what came, and every decision of the campaign with its reason: why she didn't get it.
+Piped, it prints JSON lines: `{"kind": "case", "file", "line", "case", "passed", "complaints", "diff", "decided"}` and
+`{"kind": "coverage", "campaign", "percent", "not_reached", …}`.
 
 The whole programme of the directory is in force. The campaign beside the file runs as if it were live, also a draft;
 the others run by their own status.
@@ -58,7 +62,13 @@ the others run by their own status.
 - `start`: when the programme comes into force; without it, before everything.
 - `status`: the campaign's status in this case, if not `live`.
 - `dispatches`, `awards`, `webhooks`, `attributions`, `decisions`: what the campaign must put out, each in order and
-  complete; of each entry only the fields that matter. A list that isn't given isn't checked.
+  complete; of each entry only the fields that matter. A list that isn't given isn't checked. A field or reason that
+  there is none of is a mistake in the file, told with its line.
+
+What an entry may name:
+
+| list | fields |
+| --- | --- |
 """
 _DECISIONS = """\
 Every entry refused, message suppressed or deferred, journey cancelled, superseded or ended leaves a decision:
@@ -157,6 +167,8 @@ def _lines() -> Iterator[str]:
     yield from _reasons()
     yield from _bounds()
     yield from ("", "## Tests", "", *_TESTS.splitlines())
+    for name, record in RECORDS.items():
+        yield f"| `{name}` | {', '.join(f'`{field}`' for field in record.__struct_fields__)} |"
 
 
 def _kind(kind: type[Kind]) -> Iterator[str]:

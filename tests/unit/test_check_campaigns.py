@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.check_campaigns import CampaignTests, check_directory
-from streams.cli.test import command
+from streams.cli.test import _tell_case, command
 from streams.errors import InputError
 
 CAMPAIGN = """
@@ -23,6 +23,7 @@ GIVEN = (
     "{type: registration_completed, occurred_at: 2026-03-02T12:00:00Z, member_id: m1, "
     "first_name: Ada, phone: '+79161234567'}"
 )
+EMPTY = "- {name: a, given: [], until: 2026-03-03T00:00:00Z, "
 OPENED = "{type: message_opened, dispatch_of: 'actions[0]',"
 
 
@@ -54,13 +55,31 @@ def test_expectation_that_holds_passes(directory: Path) -> None:
         ("[{content: {text: Hello Bob}}]", 'dispatches[0].content.text: expected "Hello Bob", got "Hello Ada"'),
         ("[]", "dispatches: expected 0, got 1"),
         ("[{channel: sms}, {channel: email}]", "dispatches: expected 2, got 1"),
-        ("[{nonsense: 1}]", "dispatches[0].nonsense: expected 1, got null"),
+        ("[{network: vk}]", 'dispatches[0].network: expected "vk", got null'),
     ],
 )
 def test_expectation_that_fails_is_told(directory: Path, dispatches: str, complaint: str) -> None:
     _write(directory, f"- {{name: a, given: [{GIVEN}], until: 2026-03-03T00:00:00Z, dispatches: {dispatches}}}")
     (outcome,) = check_directory(directory)
     assert outcome.complaints[0] == complaint
+
+
+def test_why_is_told_of_a_case_that_fails(directory: Path) -> None:
+    nobody = GIVEN.replace(", phone: '+79161234567'", "")
+    _write(directory, CASE.format(given=nobody, rest="dispatches: [{channel: sms}]"))
+    (outcome,) = check_directory(directory)
+    assert [(each.action, each.reason) for each in outcome.decided] == [("actions[0]", "no_address")]
+    _write(directory, CASE.format(given=nobody, rest="dispatches: []"))
+    (outcome,) = check_directory(directory)
+    assert (list(outcome.complaints), list(outcome.decided)) == ([], [])
+
+
+def test_a_campaign_that_does_nothing_is_told(directory: Path) -> None:
+    _write(
+        directory, CASE.format(given=GIVEN.replace("registration_completed", "profile_updated"), rest="awards: [{}]")
+    )
+    (outcome,) = check_directory(directory)
+    assert outcome.complaints[-1].startswith("the campaign did nothing by then")
 
 
 def test_until_ends_the_case(directory: Path) -> None:
@@ -97,6 +116,10 @@ def test_until_ends_the_case(directory: Path) -> None:
             "(occurred_at|unknown event type)",
         ),
         ("- [", ":2:1: isn't valid YAML"),
+        (EMPTY + "dispatches: [{chanel: sms}]}", r"field `dispatches\[0\]\.chanel`: .*did you mean `channel`"),
+        (EMPTY + "dispatches: [{content: {txt: a}}]}", r"field `dispatches\[0\]\.content\.txt`: .*did you mean `text`"),
+        (EMPTY + "decisions: [{reason: no_adress}]}", r"field `decisions\[0\]\.reason`: .*did you mean `no_address`"),
+        (EMPTY + "decisions: [{outcome: skipped}]}", r"field `decisions\[0\]\.outcome`: expected one of refused"),
     ],
 )
 def test_wrong_test_file_is_named(directory: Path, cases: str, message: str) -> None:
@@ -216,6 +239,35 @@ def test_command_tells_each_case_as_a_line_and_fails_with_them(directory: Path) 
     assert case["diff"][:2] == ["--- dispatches: expected", "+++ dispatches: got"]
     assert coverage["campaign"] == "hello"
     assert "1 cases, 1 failed; 100 % of actions and branches reached" in told
+
+
+def test_command_tells_where_the_case_stands_and_what_was_decided(directory: Path) -> None:
+    nobody = GIVEN.replace(", phone: '+79161234567'", "")
+    _write(directory, "\n\n" + CASE.format(given=nobody, rest="dispatches: [{channel: sms}]"))
+    _, (case, _), _ = _run(directory)
+    assert case["line"] == 3
+    assert case["decided"] == [
+        {
+            "at": "2026-03-02T12:00:00Z",
+            "member_id": "m1",
+            "action": "actions[0]",
+            "outcome": "suppressed",
+            "reason": "no_address",
+        }
+    ]
+
+
+def test_person_is_told_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = GIVEN.replace(", phone: '+79161234567'", "")
+    _write(directory, CASE.format(given=nobody, rest="dispatches: [{channel: sms}]"))
+    (outcome,) = check_directory(directory)
+    _tell_case(outcome, directory)
+    told = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "hello_test.yaml:1: a" in told[0]
+    assert told[-2:] == [
+        "what was decided, and why:",
+        "2026-03-02T12:00:00Z m1 actions[0] suppressed (no_address): The member has no address in this channel.",
+    ]
 
 
 def test_command_fails_below_the_least_coverage(directory: Path) -> None:
