@@ -1,7 +1,8 @@
 """Record a history anew, with the reason: `python -m tests.replay.record NAME --reason "..."`.
 
-Tells what differs, keeps what comes out now, takes a snapshot of the states for this version of the state (those of
-earlier versions stay as they are), and adds an entry to `CHANGES.md`. Nothing is written when nothing has changed.
+Tells what differs, keeps what comes out now, and adds an entry to `CHANGES.md`. Takes a snapshot of the states if there
+is none of this version of the state, or if something else would follow from it; those of earlier versions stay as they
+are. Nothing is written when nothing has changed.
 """
 
 import re
@@ -59,22 +60,31 @@ def entries(changes: Path) -> Iterator[tuple[str, str]]:
 
 
 def _record(history: History) -> list[str]:
-    """Replay, with a snapshot of today's version in the middle; what follows from each snapshot is reckoned anew."""
+    """Replay, and look again at what follows from each snapshot.
+
+    That of today's version is taken where there is none, and anew if something else would follow from it.
+    """
     programmes, log = history.programmes(), history.log()
     snapshots = history.snapshots()
-    after = snapshots.get(VERSION, {"after": len(log) // 2})["after"]
+    known = snapshots.get(VERSION, {"after": len(log) // 2})
     replay = Replay(programmes)
-    came = [replay.take_all(log[:after])]
-    snapshots[VERSION] = {"after": after, "partitions": history.write_states(VERSION, replay)}
-    came.append(replay.take_all(log[after:]))
+    came = replay.take_all(log[: known["after"]])
+    middle = replay.copy()
+    rest = replay.take_all(log[known["after"] :])
     for version, snapshot in snapshots.items():
-        rest = history.restored(version, programmes, snapshot["partitions"]).take_all(log[snapshot["after"] :])
+        continued = history.restored(version, programmes, snapshot["partitions"]).take_all(log[snapshot["after"] :])
         before = Replay(programmes).take_all(log[: snapshot["after"]])
-        snapshot |= {"records_before": len(before), "hash_of_rest": hash_lines(rest)}
+        snapshot |= {"records_before": len(before), "hash_of_rest": hash_lines(continued)}
+    if known.get("hash_of_rest") != hash_lines(rest):
+        snapshots[VERSION] = {
+            "after": known["after"],
+            "partitions": history.write_states(VERSION, middle),
+            "records_before": len(came),
+            "hash_of_rest": hash_lines(rest),
+        }
     history.write_snapshots(snapshots)
-    found = [line for part in came for line in part]
-    history.write_expected(found)
-    return found
+    history.write_expected([*came, *rest])
+    return [*came, *rest]
 
 
 def _names() -> Iterator[str]:

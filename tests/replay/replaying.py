@@ -75,6 +75,13 @@ class Replay:
         known = {key: at for key, at in due.items() if at is not None}
         self.partitions[number] = Partition(programme, tick_at, dict(stored), known)
 
+    def copy(self) -> "Replay":
+        """One that can go on by itself from here."""
+        other = Replay(self._programmes)
+        for number, each in self.partitions.items():
+            other.partitions[number] = Partition(each.number, each.tick_at, dict(each.stored), dict(each.due))
+        return other
+
     def next_due(self) -> int | None:
         """When the earliest timer of all members is due."""
         return min((due for partition in self.partitions.values() for due in partition.due.values()), default=None)
