@@ -179,7 +179,7 @@ def _send(
     until = [at for at in (expires_at, quiet_from) if at is not None]
     dispatch = Dispatch(
         at=now,
-        dispatch_id=step_id(journey, pending.path, pending.step),
+        dispatch_id=step_id(handling, journey, pending.path, pending.step),
         member_id=state.key,
         campaign=journey.campaign,
         version=journey.version,
@@ -202,10 +202,10 @@ def _send(
     return None
 
 
-def step_id(journey: Journey, path: str, cascade_step: int = 0) -> str:
+def step_id(handling: Handling, journey: Journey, path: str, cascade_step: int = 0) -> str:
     """The id of what the action at `path` makes (contract §4.9): neither a rerun nor deferral changes it."""
     return derived_id(
-        journey.member_id,
+        journey.member_id or handling.state.key,
         journey.campaign,
         journey.version if journey.entered_version is None else journey.entered_version,
         journey.entry_source,

@@ -54,8 +54,8 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
 
     `number` orders journeys by entry. `at` is the path of the wait that it stands at, None once only pending messages
     keep it running; `began` is when that wait began and `base` the moment from which the next wait counts, in ms.
-    `member_id` is the member at entry, from whom ids are derived. `entry_body` is packed by `pack`. `amount` is what
-    its last award gave.
+    `member_id` is the member at entry, from whom ids are derived: empty while it is the one whose state this is.
+    `entry_type` isn't filled any more. `entry_body` is packed by `pack`. `amount` is what its last award gave.
     `entered_version` is the version entered with, if the journey has been moved to another since.
     """
 

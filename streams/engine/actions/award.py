@@ -70,7 +70,7 @@ award: {amount: 300, currency: points, lifetime: P30D, description: Birthday, li
         handling.output.append(
             commands.Award(
                 at=now,
-                award_id=step_id(journey, step.path),
+                award_id=step_id(handling, journey, step.path),
                 member_id=state.key,
                 campaign=journey.campaign,
                 version=journey.version,

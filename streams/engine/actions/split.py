@@ -55,8 +55,8 @@ split:
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        del handling
-        where = share(f"{journey.campaign}/{step.path}/{journey.member_id}")
+        member_id = journey.member_id or handling.state.key
+        where = share(f"{journey.campaign}/{step.path}/{member_id}")
         upto = Decimal(0)
         for index, branch in enumerate(self.branches):
             upto += branch.percent

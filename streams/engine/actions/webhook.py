@@ -46,7 +46,7 @@ webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id 
         handling.output.append(
             commands.Webhook(
                 at=handling.now,
-                webhook_id=step_id(journey, step.path),
+                webhook_id=step_id(handling, journey, step.path),
                 member_id=handling.state.key,
                 campaign=journey.campaign,
                 version=journey.version,
