@@ -3,16 +3,21 @@
 Three column families: `default` holds the members (`streams.members.record`), `due` one entry per member with a timer,
 `meta` what the stage keeps for itself. One WriteBatch changes all three, and the changelog offset that it brings the
 store to, so that after a crash they agree. Nothing here is needed to survive: the changelog rebuilds it.
+
+A damaged file shows when it is opened, or not before a block of it is read. In the latter case the process ends, and
+leaves a mark by which the next start begins with an empty store; an iteration that damage cuts short is no shorter one.
 """
 
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import rocksdict
 
+from streams.errors import RekindleError
 from streams.members.record import RESERVED, due_of, index_bound, index_key, split_index_key
 
 CACHE_BYTES = 32 * 1024 * 1024
@@ -22,6 +27,8 @@ BLOOM_BITS = 10
 OPEN_FILES_MAX = 256
 INFO_LOGS_MAX = 2
 INFO_LOG_BYTES_MAX = 1024 * 1024
+DAMAGED = "damaged"
+"""A file of this name beside the database's own says that one of them is damaged."""
 _OFFSET = b"changelog-offset"
 _NEVER = 2**63
 
@@ -36,10 +43,13 @@ class PartitionStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if (path / DAMAGED).exists():
+            logger.warning("local state in %s is damaged: rebuilding it from the changelog", path)
+            shutil.rmtree(path)
         try:
             self._open()
         except Exception as error:
-            if "lock" in str(error).lower():
+            if _is_locked(str(error)):
                 raise
             logger.warning("local state in %s cannot be read (%s): rebuilding it from the changelog", path, error)
             shutil.rmtree(path)
@@ -62,19 +72,33 @@ class PartitionStore:
         self._open()
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the records of members, in order."""
-        found: list[bytes | None] = self._db.get(list(keys)) if keys else []  # type: ignore[assignment]
+        """Return the records of members, in order. Raises `RekindleError` when the database is damaged."""
+        with self._noticing_damage():
+            found: list[bytes | None] = self._db.get(list(keys)) if keys else []  # type: ignore[assignment]
         return found
 
+    @contextmanager
+    def _noticing_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not str(error).startswith("Corruption"):
+                raise
+            (self.path / DAMAGED).touch()
+            raise RekindleError(
+                f"local state in {self.path} is damaged ({error}): the next start rebuilds it from the changelog"
+            ) from error
+
     def meta(self, key: bytes) -> bytes | None:
-        """Return one of the stage's own records."""
-        value: bytes | None = self._meta.get(key)
+        """Return one of the stage's own records. Raises `RekindleError` when the database is damaged."""
+        with self._noticing_damage():
+            value: bytes | None = self._meta.get(key)
         return value
 
     @property
     def changelog_offset(self) -> int | None:
         """The last changelog record that the store contains."""
-        value = self._meta.get(_OFFSET)
+        value = self.meta(_OFFSET)
         return None if value is None else int(value)
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None, int | None]], changelog_offset: int) -> None:
@@ -98,7 +122,8 @@ class PartitionStore:
                 self._scan_from = min(self._scan_from, due)
                 self._put_since = min(self._put_since, due)
         batch.put(_OFFSET, str(changelog_offset).encode(), self._meta_handle)
-        self._db.write(batch)
+        with self._noticing_damage():
+            self._db.write(batch)
 
     def _write_meta(self, batch: Any, key: bytes, value: bytes | None) -> None:
         if value is None:
@@ -125,6 +150,8 @@ class PartitionStore:
         while entries.valid():
             yield split_index_key(entries.key())
             entries.next()
+        with self._noticing_damage():
+            entries.status()
 
     def scanned(self, until: int) -> None:
         """Remember that nothing in the index is due by a time any more, but for what was put there since."""
@@ -135,6 +162,8 @@ class PartitionStore:
         """Return the earliest due time in the index."""
         entries = self._due.iter(rocksdict.ReadOptions())
         entries.seek(index_key(self._scan_from, b""))
+        with self._noticing_damage():
+            entries.status()
         return split_index_key(entries.key())[0] if entries.valid() else None
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -144,6 +173,8 @@ class PartitionStore:
         while entries.valid():
             yield entries.key(), entries.value()
             entries.next()
+        with self._noticing_damage():
+            entries.status()
 
     def size_bytes(self) -> int:
         """Return the estimated size of the members' records, on disk and in memory."""
@@ -157,6 +188,11 @@ class PartitionStore:
         del self._due, self._due_handle, self._meta, self._meta_handle
         self._db.close()
         del self._db
+
+
+def _is_locked(error: str) -> bool:
+    """Tell whether another process, or this one, has the database open."""
+    return error.startswith("IO error") and ("lock file" in error or "lock hold" in error)
 
 
 def _options() -> Any:

@@ -1,10 +1,12 @@
 """The store of a partition: records, due index and position change together, and agree after recovery."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from streams.errors import RekindleError
 from streams.members.record import PROGRAMME, due_of, pack, state_of
 from streams.members.store import PartitionStore
 from tests.pipeline.store import MemoryStore
@@ -79,6 +81,66 @@ def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     first.close()
     again = PartitionStore(tmp_path / "1")
     assert (again.changelog_offset, due(again, 3)) == (4, [(3, b"a")])
+    again.close()
+
+
+def damaged(path: Path) -> PartitionStore:
+    """A store that opens, but some of whose blocks cannot be read."""
+    written = PartitionStore(path)
+    written.write([(b"m%05d" % number, pack(number, os.urandom(200)), None) for number in range(5000)], 4)
+    written.close()
+    large = [file for file in path.glob("*.sst") if file.stat().st_size > 10_000]  # members, and the due index
+    assert len(large) == 2
+    for file in large:
+        data = bytearray(file.read_bytes())
+        data[: len(data) // 2] = bytes(byte ^ 0x55 for byte in data[: len(data) // 2])
+        file.write_bytes(data)
+    return PartitionStore(path)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.get([b"m%05d" % number for number in range(0, 5000, 100)]),
+        lambda store: list(store.members(b"")),
+        lambda store: list(store.due_members(10_000)),
+        lambda store: store.earliest_due(),
+    ],
+    ids=["get", "members", "due_members", "earliest_due"],
+)
+def test_damage_that_shows_late_ends_the_process_and_the_next_start_rebuilds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, read: Callable[[PartitionStore], object]
+) -> None:
+    store = damaged(tmp_path / "3")
+    with pytest.raises(RekindleError, match="the next start rebuilds it from the changelog"):
+        read(store)
+    store.close()
+    again = PartitionStore(tmp_path / "3")
+    assert "is damaged: rebuilding it from the changelog" in caplog.text
+    assert (again.changelog_offset, due(again, 10_000)) == (None, [])
+    again.close()
+    PartitionStore(tmp_path / "3").close()
+
+
+def test_a_store_that_is_open_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    first = PartitionStore(tmp_path / "4")
+    first.write([(b"a", pack(3, b"x"), None)], 4)
+    with pytest.raises(Exception, match="lock"):
+        PartitionStore(tmp_path / "4")
+    assert first.get([b"a"]) == [pack(3, b"x")]
+    first.close()
+
+
+def test_a_truncated_store_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "5"
+    first = PartitionStore(path)
+    first.write([(b"m%05d" % number, pack(number, b"x" * 50), None) for number in range(2000)], 4)
+    first.close()
+    for file in path.glob("*.sst"):
+        file.write_bytes(file.read_bytes()[:100])
+    again = PartitionStore(path)
+    assert again.changelog_offset is None
+    assert "rebuilding it from the changelog" in caplog.text
     again.close()
 
 
