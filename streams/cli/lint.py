@@ -31,11 +31,14 @@ def command(campaigns: Path, against: Path | None) -> None:
     import json
 
     from streams.cli._changes import as_records, as_text
-    from streams.programme import compare_bundles, read_files
+    from streams.programme import compare_bundles, lint, read_files
     from streams.programme.problems import errors, in_order
 
     bundle, unreadable = read_files(campaigns)
     earlier = [] if against is None else [read_files(against)[0]]
+    mistakes = len(errors(lint(earlier[0]))) if earlier else 0
+    if mistakes:
+        click.echo(f"{against}: mistakes: {mistakes}; what has them counts as not there before", err=True)
     problems, comparison = compare_bundles(earlier, bundle)
     problems = in_order([*unreadable, *problems])
     terminal = sys.stdout.isatty()

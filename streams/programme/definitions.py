@@ -43,7 +43,8 @@ class Reading:
     """What a bundle defines, with sources by kind and id, and what was wrong.
 
     `stated` has the ids that are stated somewhere, well or not: a reference to a broken definition isn't a second
-    mistake. `broken` campaigns lack the parts that have mistakes.
+    mistake. `broken` campaigns lack the parts that have mistakes. `reported`: the delivery statuses that their channels
+    report, once a check has asked.
     """
 
     campaigns: list[tuple[Campaign, Source]] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Reading:
     polls: dict[str, tuple[Poll, Source]] = field(default_factory=dict)
     stated: dict[str, dict[str, Source]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    reported: frozenset[str] | None = None
 
     def definitions(self) -> Definitions:
         """Those that are sound, for a programme."""

@@ -18,6 +18,7 @@ from streams.programme.problems import Problem, Severity
 
 VALUES_MAX = 2_000_000
 DEPTH_MAX = 60
+NESTING_MAX = 500
 _EXPONENT_MAX = 30
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -73,6 +74,11 @@ def read_yaml(text: str, file: str) -> Document:
     """Read one file. What is wrong with it as YAML stands in the document's problems."""
     document = Document(file)
     try:
+        too_deep = _nested_too_deeply(text)
+        if too_deep is not None:
+            line, column = too_deep.line + 1, too_deep.column + 1
+            document.problems.append(Problem(file, line, column, "", "isn't usable: nested too deeply"))
+            return document
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -89,6 +95,24 @@ def read_yaml(text: str, file: str) -> Document:
         else:
             document.data = _Reader(document).value(root, ())
     return document
+
+
+def _nested_too_deeply(text: str) -> Any:
+    """Where the text nests deeper than can be composed: that recurses in C, whose stack nobody guards.
+
+    Few texts have the signs to nest so deeply at all; only these are parsed for it. Raises `yaml.YAMLError`.
+    """
+    if sum(map(text.count, "[{-?:")) < NESTING_MAX:
+        return None
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > NESTING_MAX:
+                return event.start_mark
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 class _Reader:

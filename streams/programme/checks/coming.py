@@ -24,8 +24,14 @@ def why_never_comes(reading: Reading, match: EventMatch | EventTrigger) -> str |
     return None
 
 
-def reported(reading: Reading) -> set[str]:
-    """The statuses that the channels of all campaigns report."""
+def reported(reading: Reading) -> frozenset[str]:
+    """The statuses that the channels of all campaigns report, looked for once."""
+    if reading.reported is None:
+        reading.reported = frozenset(_reported(reading))
+    return reading.reported
+
+
+def _reported(reading: Reading) -> set[str]:
     messages = (
         action
         for campaign, _ in reading.campaigns

@@ -326,6 +326,13 @@ def test_with_mistakes_of_its_own_nothing_is_compared(tmp_path: Path) -> None:
     assert "unknown template `gone`" in result.stderr
 
 
+def test_mistakes_in_the_old_directory_are_counted(tmp_path: Path) -> None:
+    old = write(tmp_path / "old", bundle(c=CHAIN % (1, "gone"), d=CHAIN % (1, "a")))
+    new = write(tmp_path / "new", bundle(c=CHAIN % (1, "a"), d=CHAIN % (1, "a")))
+    result = CliRunner().invoke(command, [str(new), "--against", str(old)])
+    assert f"{old}: mistakes: 1; what has them counts as not there before" in result.stderr
+
+
 def test_for_people_it_is_told_in_words() -> None:
     same = CHAIN % (1, "a")
     before = bundle({"templates/x.yaml": "templates: [{id: x, text: 'X'}]"}, c=same, d=same, e=same, g=CHAIN % (1, "x"))

@@ -146,6 +146,30 @@ def test_what_is_wrong_before_and_after_is_compared_or_told() -> None:
                 )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "{a: " * 5_000,
+        "- " * 3_000 + "x",
+        "a: &a [*a]",
+        "id: &x [1, 2]\nb: [*x, *x]",
+        "\ufeffid: x",
+        "? [a]\n: b",
+        "--- a\n--- b",
+        "%YAML 9.9\n---\nid: x",
+        "id: 0x" + "f" * 5_000,
+        "id: " + "9" * 100_000,
+        "trigger: {event: x}\nid: x\nactions: [{if: " + "{not: " * 40 + "{total: 1}" + "}" * 40 + ", then: []}]",
+        "trigger: {event: x}\nid: x\nactions: " + "[{if: {}, then: " * 25 + "[]" + "}]" * 25,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_would_break_a_parser_is_told(text: str) -> None:
+    names = ("a.yaml", "templates/t.yaml", "policies.yaml", "counters.yaml", "segments/s.yaml", "polls/p.yaml")
+    assert errors(lint(dict.fromkeys(names, text)))
+
+
 @given(st.text(alphabet=st.sampled_from("abc:{}[]-,#&*!|>'\"%@`\n\t ?~0.1\x00é"), max_size=60))
 def test_any_text_is_read_or_told(text: str) -> None:
     document = read_yaml(text, "x.yaml")
