@@ -42,7 +42,6 @@ def _move(handling: Handling, journey: Journey, campaign: "Campaign") -> None:
     step = campaign.script[journey.at]
     if before is None or before.action != step.action:
         handling.drop_timers(WAIT_TIMER, journey.number)
-        journey.base = journey.began
         step.action.run(handling, journey, step)
 
 

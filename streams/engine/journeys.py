@@ -57,7 +57,7 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view:
         "",
         event.source,
         event.event_id,
-        event.occurred_at,
+        None if event.occurred_at == at else event.occurred_at,
         body,
         at,
     )

@@ -210,7 +210,7 @@ def step_id(handling: Handling, journey: Journey, path: str, cascade_step: int =
         journey.version if journey.entered_version is None else journey.entered_version,
         journey.entry_source,
         journey.entry_event_id,
-        journey.entry_at,
+        journey.entered_at if journey.entry_at is None else journey.entry_at,
         path,
         cascade_step,
     )

@@ -53,9 +53,10 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
     """One member's run of one campaign.
 
     `number` orders journeys by entry. `at` is the path of the wait that it stands at, None once only pending messages
-    keep it running; `began` is when that wait began and `base` the moment from which the next wait counts, in ms.
-    `member_id` is the member at entry, from whom ids are derived: empty while it is the one whose state this is.
-    `entry_type` isn't filled any more. `entry_body` is packed by `pack`. `amount` is what its last award gave.
+    keep it running; `base` is when that wait began, from which it counts, in ms. `member_id` is the member at entry,
+    from whom ids are derived: empty while it is the one whose state this is. `entry_at` is None where the entry event
+    was of the very moment of the entry. `entry_body` is packed by `pack`. `amount` is what its last award gave.
+    `entry_type` and `began` aren't filled any more.
     `entered_version` is the version entered with, if the journey has been moved to another since.
     """
 
@@ -67,7 +68,7 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
     entry_type: str
     entry_source: str
     entry_event_id: str
-    entry_at: int
+    entry_at: int | None
     entry_body: bytes
     base: int
     at: str | None = None

@@ -93,7 +93,6 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
 
     @override
     def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        journey.began = journey.base
         if self.duration is not None:
             handling.set_timer(self.duration.after(journey.base), WAIT_TIMER, journey.number)
         elif self.until is not None:
@@ -109,7 +108,7 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
     def is_answered(self, handling: Handling, journey: Journey, event: Event) -> bool:
         """Whether the event ends the wait: contract §4.3 and fine print "Wait for"."""
         match = self.for_
-        if match is None or match.event != event.type or (handling.late and journey.began > event.occurred_at):
+        if match is None or match.event != event.type or (handling.late and journey.base > event.occurred_at):
             return False
         if match.of is not None and event.body.get("dispatch_id") not in journey.named.get(match.of, ()):
             return False
