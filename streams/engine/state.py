@@ -278,23 +278,29 @@ FIELDS = (
 
 def pack(body: Mapping[str, Any]) -> bytes:
     """An event's body as bytes that keep decimals and dates apart from text; `unpack` reads it."""
-    return _encoder.encode({_NUMBERS.get(name, name): value for name, value in _mark_all(body).items()})
+    return _encoder.encode(_mark_all(body))
 
 
 def unpack(data: bytes) -> dict[str, Any]:
     """The body that `pack` took."""
-    body: dict[str | int, Any] = _body_decoder.decode(data)
-    return {FIELDS[name] if isinstance(name, int) else name: value for name, value in body.items()}
+    body: dict[str, Any] = _named(_body_decoder.decode(data))
+    return body
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {FIELDS[name] if isinstance(name, int) else name: _named(item) for name, item in value.items()}
+    return [_named(item) for item in value] if isinstance(value, list) else value
 
 
 _NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(FIELDS)}
 
 
-def _mark_all(record: Mapping[str, Any]) -> dict[str, Any]:
-    marked = {}
+def _mark_all(record: Mapping[str, Any]) -> dict[str | int, Any]:
+    marked: dict[str | int, Any] = {}
     for name, value in record.items():
         mark = _MARKS.get(type(value))
-        marked[name] = value if mark is None else mark(value)
+        marked[_NUMBERS.get(name, name)] = value if mark is None else mark(value)
     return marked
 
 
