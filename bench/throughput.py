@@ -17,23 +17,24 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from bench.support import latency as latency_module
 from bench.support.contestants import CONTESTANTS, ROOT, Contestant, rekindle_whole_path
 from bench.support.ground import PROGRAMME, Ground
+from bench.support.processor import seconds_of
 from bench.support.receipts import Receipts
 from streams.kafka import consumer_config, partition_counts
 from streams.programme import read_directory
-from streams.runtime.control import apply_programme
 from streams.topics import COPARTITIONED, MEMBER_EVENTS
 
 POLL_S = 0.1
 START_S = 90.0
 STOP_S = 15.0
 FASTEST = 110_000  # events a second: so many receipts are published per second of measuring
-FASTEST_WHOLE_PATH = 40_000
+FASTEST_WHOLE_PATH = 25_000
 
 
 class Progress:
@@ -57,11 +58,19 @@ class Progress:
         return sum(self._consumer.get_watermark_offsets(each, timeout=10.0)[1] for each in self._inputs)
 
 
-def measure(ground: Ground, contestant: Contestant, *, skip: int, warm_up_s: float, seconds: float) -> float:
-    """Events a second in a steady state. Raises `SystemExit` when there was none."""
+class Measured(NamedTuple):
+    """Events a second, and microseconds of processor time per event of the worker's processes."""
+
+    rate: float
+    cpu_us: float
+
+
+def measure(ground: Ground, contestant: Contestant, *, skip: int, warm_up_s: float, seconds: float) -> Measured:
+    """What it does in a steady state. Raises `SystemExit` when there was none."""
     progress = Progress(ground, contestant.group)
     with running(ground, contestant, {}) as (process, log):
-        return _rate(_samples(progress, process, log), progress, skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+        samples = _samples(progress, process, log)
+        return _rate(samples, process.pid, progress, skip=skip, warm_up_s=warm_up_s, seconds=seconds)
 
 
 @contextlib.contextmanager
@@ -85,17 +94,17 @@ def running(
 
 
 def _rate(
-    samples: Iterator[tuple[float, int]], progress: Progress, *, skip: int, warm_up_s: float, seconds: float
-) -> float:
+    samples: Iterator[tuple[float, int]], pid: int, progress: Progress, *, skip: int, warm_up_s: float, seconds: float
+) -> Measured:
     began, _ = next(samples)
     first = last = None
     for now, events in samples:
         if now - began < warm_up_s or events <= skip:
             continue
         if first is None:
-            first = (now, events)
+            first = (now, events, seconds_of(pid))
             continue
-        last = (now, events)
+        last = (now, events, seconds_of(pid))
         if now - first[0] >= seconds:
             break
         if events >= progress.end():
@@ -103,7 +112,8 @@ def _rate(
             break
     if first is None or last is None:
         raise SystemExit("the log was too short: nothing was left after the warm-up")
-    return (last[1] - first[1]) / (last[0] - first[0])
+    done = last[1] - first[1]
+    return Measured(done / (last[0] - first[0]), (last[2] - first[2]) / done * 1e6)
 
 
 def _samples(progress: Progress, process: "subprocess.Popen[bytes]", log: Path) -> Iterator[tuple[float, int]]:
@@ -121,11 +131,11 @@ def _samples(progress: Progress, process: "subprocess.Popen[bytes]", log: Path) 
         time.sleep(POLL_S)
 
 
-def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds: float) -> float:
+def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds: float) -> Measured:
     """Both stages of a worker, from the source topics on."""
     ground.renew([*COPARTITIONED, "programmes"])
     first = next(receipts.registrations()).at
-    apply_programme(ground.settings, read_directory(PROGRAMME), now=first, occurred_at=first)
+    ground.apply(read_directory(PROGRAMME), first)
     ground.publish("members.registrations", receipts.registrations())
     ground.publish("pos.receipts", receipts.receipts(round(FASTEST_WHOLE_PATH * (warm_up_s + seconds))))
     run = f"whole-{uuid.uuid4().hex[:8]}"
@@ -137,7 +147,7 @@ def latency(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> 
     """Both stages by the wall clock, at a part of what they can do. `rate` in events a second."""
     ground.renew([*COPARTITIONED, "programmes", latency_module.OUTPUT])
     now = time.time_ns() // 1_000_000
-    apply_programme(ground.settings, latency_module.PROGRAMME, now=now, occurred_at=now)
+    ground.apply(latency_module.PROGRAMME, now)
     ground.publish("members.registrations", receipts.registrations(now))
     contestant = rekindle_whole_path(ground, f"latency-{uuid.uuid4().hex[:8]}")
     progress = Progress(ground, contestant.group)
@@ -172,33 +182,41 @@ def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, dict[str, floa
     receipts: Receipts | None = None
     ground.create("bench.commands")
     kept = ground.directory / "skip"
-    if chosen.keep is None or not kept.exists():
+    if CONTESTANTS.keys() & set(chosen.only) and not kept.exists():
         receipts = Receipts(ground.codec)
         began = time.monotonic()
         count = round(FASTEST * span_s)
         kept.write_text(str(ground.publish_log(receipts, count)))
         print(f"  {count} receipts published in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    found: dict[str, float] = {}
+    found: dict[str, Measured] = {}
     for name in chosen.only:
         if name in CONTESTANTS:
             contestant = CONTESTANTS[name](ground, f"{name.replace('_', '-')}-{uuid.uuid4().hex[:8]}")
             skip = int(kept.read_text())
             found[name] = measure(ground, contestant, skip=skip, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
-            print(f"  {name}: {found[name]:.0f} events/s (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+            _tell(name, found[name])
     if "rekindle_whole_path" in chosen.only:
-        kept.unlink()
+        kept.unlink(missing_ok=True)
         receipts = receipts or Receipts(ground.codec)
-        rate = whole_path(ground, receipts, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
-        found["rekindle_whole_path"] = rate
-        print(f"  rekindle_whole_path: {rate:.0f} events/s", file=sys.stderr, flush=True)
-        delays = latency(ground, receipts, rate / 2, chosen.seconds / 2)
+        whole = whole_path(ground, receipts, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
+        found["rekindle_whole_path"] = whole
+        _tell("rekindle_whole_path", whole)
+        delays = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3)
         print(f"  at half of it: {delays}", file=sys.stderr, flush=True)
-        return {"throughput": _rounded(found), "event_to_command_ms": delays}
-    return {"throughput": _rounded(found)}
+        return {**_figures(found), "event_to_command_ms": delays}
+    return _figures(found)
 
 
-def _rounded(rates: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(rate) for name, rate in rates.items()}
+def _tell(name: str, found: Measured) -> None:
+    load = os.getloadavg()[0]
+    print(f"  {name}: {found.rate:.0f} events/s, {found.cpu_us:.1f} us (load {load:.1f})", file=sys.stderr, flush=True)
+
+
+def _figures(found: Mapping[str, Measured]) -> dict[str, dict[str, float]]:
+    return {
+        "throughput": {name: round(each.rate) for name, each in found.items()},
+        "throughput_cpu_us_per_event": {name: round(each.cpu_us, 1) for name, each in found.items()},
+    }
 
 
 if __name__ == "__main__":

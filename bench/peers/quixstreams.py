@@ -26,7 +26,7 @@ timers: list[tuple[int, int, str, work.State]] = []
 numbers = itertools.count()
 
 
-def handle(value: bytes, state: State) -> list[tuple[str, bytes]]:
+def handle(value: bytes, state: State) -> list[bytes]:
     """Count the record at hand, and put out what has come due meanwhile."""
     event = work.read(value)
     if event is None:
@@ -38,7 +38,7 @@ def handle(value: bytes, state: State) -> list[tuple[str, bytes]]:
             work.fire(known)
             if known["due"] is not None:
                 heapq.heappush(timers, (known["due"], next(numbers), late, known))
-            found.append((late, work.command(known, late, due)))
+            found.append(work.command(known, late, due))
     member = event["member_id"]
     own = state.get("member") or work.fresh()
     if event["type"] == "registration_completed":
@@ -62,5 +62,5 @@ if __name__ == "__main__":
     frame = app.dataframe(receipts)
     frame = frame.filter(lambda _value, key, _time, _headers: key is not None, metadata=True)
     frame = frame.apply(handle, stateful=True, expand=True)
-    frame = frame.to_topic(commands, key=lambda row: row[0])
+    frame = frame.to_topic(commands, key=work.member_of)
     app.run()

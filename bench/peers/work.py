@@ -88,3 +88,8 @@ def command(state: State, member: str, due: int) -> bytes:
             "text": f"We miss you, {state['name']}: {state['total']:.2f} in {state['count']} purchases",
         }
     ).encode()
+
+
+def member_of(command: bytes) -> str:
+    """Whose it is: its id, which comes first, begins with it."""
+    return command.split(b'"', 4)[3].partition(b"-")[0].decode()

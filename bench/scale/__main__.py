@@ -60,10 +60,10 @@ def by_workers(receipts: Receipts, seconds: float) -> dict[int, float]:
                 data = str(ground.directory / name)
                 other = {"REKINDLE_INSTANCE": name, "REKINDLE_DATA_DIR": data}
                 if workers == 1:
-                    found[1] = measure_rate(ground, first, skip=skip, warm_up_s=seconds / 3, seconds=seconds)
+                    found[1] = measure_rate(ground, first, skip=skip, warm_up_s=seconds / 3, seconds=seconds).rate
                     continue
                 with running(ground, first, other, name):
-                    found[2] = measure_rate(ground, first, skip=skip, warm_up_s=seconds / 3, seconds=seconds)
+                    found[2] = measure_rate(ground, first, skip=skip, warm_up_s=seconds / 3, seconds=seconds).rate
         finally:
             ground.close()
     return found

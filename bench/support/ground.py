@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from streams import settings as settings_module
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.kafka import Kafka, client_config, partition_counts, producer_config
 from streams.programme import read_directory
+from streams.runtime.control import apply_programme
 from streams.topics import MEMBER_EVENTS, PROGRAMMES
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ class Ground:
         producer.produce(PROGRAMMES, json.dumps(programme).encode(), b"1", partition=0)
         self._publish(producer, MEMBER_EVENTS, self._log(receipts, count), partitions)
         return receipts.members + partitions
+
+    def apply(self, files: Mapping[str, str], at: int) -> None:
+        """Put a programme into force, through `control` as a person would, from a moment (ms) on."""
+        apply_programme(self.settings, files, now=at, occurred_at=at, check=lambda _: None)
 
     def publish(self, topic: str, records: Iterable[Record]) -> None:
         """Fill a source topic."""
