@@ -147,6 +147,8 @@ class Member(Journeys):
             self.known = True
             self.set_schedule_timers()
         self.happen(event)
+        if event.historical:  # over, a late one counts for days since; that triggers nothing either
+            self.note_segments(silently=True)
         self.settle()
         self.fire_until(self.now)
         return True

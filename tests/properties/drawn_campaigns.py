@@ -18,6 +18,7 @@ STATED_ZONES = ["Europe/Berlin", "Australia/Lord_Howe", "member", "member"]
 
 TEMPLATES: Drawn = {
     "plain": {"text": "Hello", "subject": "Subject", "moderated": True},
+    "bare": {"text": "Hi", "subject": "Subject"},
     "named": {"text": "Hello {{ member.first_name }}", "subject": "Subject"},
     "priced": {"text": "{{ event.total }}, {{ counter.spend }}", "subject": "{{ counter.buys }}", "moderated": True},
     "pointed": {"text": "{{ amount }} {{ member.bonus.points }}", "subject": "{{ counter.orders }}", "moderated": True},
@@ -32,7 +33,7 @@ TEMPLATES: Drawn = {
 POLLED = {"asked": {"text": "{{ poll.questions[0].text }} {{ poll.id }}", "subject": "Poll", "moderated": True}}
 POLLS: Drawn = {"p": {"questions": [{"id": "q", "text": "How was it?", "options": ["good", "bad"]}]}}
 
-templates = st.sampled_from(["plain", "plain", "plain", *sorted(TEMPLATES)])
+templates = st.sampled_from(["plain", "plain", "plain", "bare", "bare", *sorted(TEMPLATES)])
 numbers = st.sampled_from([0, 1, 5, 10, 99.5, 100])
 local_times = st.sampled_from(TIMES)
 channels = st.sampled_from([*CHANNELS, *CHANNELS, *sorted(ALL_CHANNELS)])
@@ -76,13 +77,16 @@ momentary_conditions = st.one_of(
     st.builds(lambda c: {"not": c}, member_conditions),
     st.just({"lines": {"some": {"sku": "s1"}}}),
 )
-matches = st.one_of(
+event_triggers = st.one_of(
     st.builds(lambda kind: {"event": kind}, st.sampled_from([*TYPES, *TYPES, "friend_purchase_completed"])),
     st.builds(
         lambda kind, where: {"event": kind, "where": where},
         st.sampled_from(["purchase_completed", "order_placed"]),
         st.sampled_from([{"total": {"ge": 10}}, {"total": {"lt": 50}}, {"total": {"exists": True}}]),
     ),
+)
+matches = st.one_of(
+    event_triggers,
     st.just({"event": "order_cancelled", "where": {"order_id": {"ref": "entry.order_id"}}}),
     st.sampled_from([{"event": kind} for kind in ("message_failed", "purchase_returned", "cart_item_added")]),
 )
@@ -120,7 +124,7 @@ dates = st.builds(
     optional(offset=st.sampled_from(["-P3D", "P1D", "-P1M"])),
 )
 triggers = st.one_of(
-    *[matches] * 8,
+    *[event_triggers] * 10,
     dates,
     st.builds(lambda after: {"cart_abandoned": {"after": after}}, st.sampled_from(["PT1H", "PT6H", "P1D"])),
     st.builds(
@@ -168,12 +172,12 @@ def answered(draw: st.DrawFn) -> list[Drawn]:
 
 
 awards = st.builds(
-    lambda n, more: {"award": {"amount": n, "currency": "points", **more}},
+    lambda n, limit, more: {"award": {"amount": n, "currency": "points", **limit, **more}},
     st.sampled_from([1, 12.5]),
+    st.sampled_from([{}, *({"limit": {"count": n, "per": per}} for n, per in ((1, "P3D"), (1, "P1M"), (2, "P1M")))]),
     optional(
         lifetime=st.sampled_from(["P30D", "P1M"]),
         activates_in=st.just("P1D"),
-        limit=st.sampled_from([{"count": 1, "per": "P3D"}, {"count": 2, "per": "P1M"}]),
         legal_entity=st.just("shop"),
         description=st.just("Thanks"),
     ),
@@ -193,6 +197,8 @@ def actions(depth: int = 2) -> st.SearchStrategy[list[Drawn]]:
         st.builds(lambda at: {"wait": {"until": at}}, local_times),
         sends(),
         sends(),
+        sends(),
+        awards,
         awards,
         webhooks,
         st.builds(lambda name: {"select": {"segment": name}}, st.sampled_from(SEGMENTS)),
@@ -227,7 +233,9 @@ def actions(depth: int = 2) -> st.SearchStrategy[list[Drawn]]:
     one_each = st.lists(st.one_of(kinds), min_size=1, max_size=3)
     if not depth:
         return one_each
-    return st.one_of(one_each, one_each, st.builds(lambda first, rest: first + rest, answered(), one_each))
+    pause = st.sampled_from(["PT6H", "P1D", "P3D"]).map(lambda d: [{"wait": d}])
+    later = st.builds(lambda first, rest: first + rest, st.one_of(pause, pause, answered()), one_each)
+    return st.one_of(one_each, later)
 
 
 # Campaigns -----------------------------------------------------------------------------------------------------------
@@ -237,7 +245,7 @@ goals = st.builds(
     lambda match, within, ends: {**match, "within": within, **ends},
     matches,
     st.sampled_from(["P1D", "P7D"]),
-    optional(ends=st.just(True)),
+    st.sampled_from([{}, {"ends": True}, {"ends": True}]),
 )
 
 
@@ -245,7 +253,7 @@ goals = st.builds(
 def campaigns(draw: st.DrawFn, name: str) -> Drawn:
     entry = rarely(
         draw,
-        3,
+        2,
         again=st.sampled_from(["always", "never", "P1D", "P1M"]),
         while_running=st.sampled_from(["ignore", "restart", "restart", "parallel", "parallel"]),
     )
@@ -260,14 +268,8 @@ def campaigns(draw: st.DrawFn, name: str) -> Drawn:
         "id": name,
         "trigger": draw(st.lists(triggers, min_size=1, max_size=2)),
         "actions": draw(actions()),
-        **rarely(
-            draw,
-            3,
-            entry=st.just(entry),
-            priority=st.integers(0, 2),
-            cancel_on=st.lists(matches, min_size=1, max_size=2),
-        ),
-        **rarely(draw, 3, goal=goals),
+        **rarely(draw, 2, entry=st.just(entry), cancel_on=st.lists(matches, min_size=1, max_size=2), goal=goals),
+        **rarely(draw, 3, priority=st.integers(0, 2)),
         **rarely(draw, 6, audience=momentary_conditions, holdout=st.sampled_from([10, 50])),
         **rarely(draw, 15, status=st.sampled_from(["draft", "paused", "stopped"]), active=active),
     }
