@@ -262,6 +262,8 @@ def _sentence(cls: type[Definition], loc: Sequence[str | int], detail: Mapping[s
         return f"must be {word} {limits[key]}, not {described(value)}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, not {described(value)}"
+    if kind == "string_too_long":
+        return f"must be at most {limits['max_length']} characters long"
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"
     return str(detail["msg"]).removeprefix("Value error, ")

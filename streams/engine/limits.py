@@ -13,6 +13,10 @@ ENTRIES_AT_ONCE_MAX = 100
 """Journeys of one campaign that a member enters at one moment: a campaign that triggers itself ends here."""
 SEGMENT_ROUNDS_MAX = 10
 """How often what a change of segments triggers may change segments again, in one go."""
+SEGMENT_DEPTH_MAX = 50
+"""How far segments may ask for segments that ask for segments."""
+SEGMENT_TESTS_MAX = 10_000
+"""Tests in a segment's condition, with those of all segments that it asks for."""
 JOURNEYS_PER_MEMBER_MAX = 200
 PENDING_PER_MEMBER_MAX = 500
 """Messages that are deferred or wait for a status."""
@@ -52,6 +56,8 @@ NAME_CHARS_MAX = 100
 ASSIGNED_MAX = 1_000
 MAILED_KEPT_MAX = 1_000
 TEMPLATE_SOURCE_CHARS_MAX = 250_000
+TEMPLATE_TAGS_MAX = 2_000
+"""Outputs and tags of a template, opened: parsing takes the square of those that are never closed."""
 TEMPLATE_EXPRESSION_PARTS_MAX = 200
 TEMPLATE_TEXT_BYTES_MAX = 262_144
 """Of one part of a message, as rendered; also of what `assign` and `capture` keep."""

@@ -33,6 +33,7 @@ from streams.engine.limits import (
     TEMPLATE_EXPRESSION_PARTS_MAX,
     TEMPLATE_LOOP_ROUNDS_MAX,
     TEMPLATE_SOURCE_CHARS_MAX,
+    TEMPLATE_TAGS_MAX,
     TEMPLATE_TEXT_BYTES_MAX,
 )
 from streams.engine.liquid_work import QUICK_CHARS_PER_UNIT, Work, check_number, metered, size_of
@@ -56,6 +57,8 @@ class LiquidText:
     def __init__(self, source: str, *, html: bool = False) -> None:
         if len(source) > TEMPLATE_SOURCE_CHARS_MAX:
             raise TemplateError(f"is longer than {TEMPLATE_SOURCE_CHARS_MAX} characters")
+        if source.count("{{") + source.count("{%") > TEMPLATE_TAGS_MAX:
+            raise TemplateError(f"has more than {TEMPLATE_TAGS_MAX} outputs and tags")
         self.source = source
         try:
             self._template = _parse(source, html)

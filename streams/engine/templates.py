@@ -10,7 +10,7 @@ from streams.engine.channels import CHANNELS
 from streams.engine.definition import Definition, Loc, invalid
 from streams.engine.liquid_text import LiquidText, TemplateError, within_bounds
 from streams.engine.liquid_work import Work
-from streams.engine.values import Text
+from streams.engine.values import Source, Text
 
 PARTS = ("subject", "title", "text", "html", "image", "url", "button")
 _CHARS_SMALL = 4_000
@@ -21,9 +21,9 @@ _Render = Callable[[Mapping[str, Any], Work], Any]
 class Button(Definition):
     """A button: what stands on it, and where it leads."""
 
-    text: Text
+    text: Source
     """What stands on it."""
-    url: Text
+    url: Source
     """Where it leads."""
 
 
@@ -39,17 +39,17 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
 
     id: Text
     """What `template` names."""
-    text: Text | None = None
+    text: Source | None = None
     """The text; of an e-mail, its plain part."""
-    subject: Text | None = None
+    subject: Source | None = None
     """The subject of an e-mail."""
-    html: Text | None = None
+    html: Source | None = None
     """The HTML part of an e-mail; values are escaped."""
-    image: Text | None = None
+    image: Source | None = None
     """The address of an image."""
-    title: Text | None = None
+    title: Source | None = None
     """The title of a push or in-app message."""
-    url: Text | None = None
+    url: Source | None = None
     """Where a touch on it leads."""
     button: Button | None = None
     """A button below the text."""

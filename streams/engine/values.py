@@ -198,7 +198,10 @@ def _percent(value: Any) -> Decimal:
 
 Percent = Annotated[Decimal, PlainValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Count = Annotated[StrictInt, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+TEXT_CHARS_MAX = 10_000
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS_MAX)]
+Source = Annotated[str, Field(min_length=1)]
+"""The text of a template: how long it may be is Liquid's affair."""
 
 
 def _zone(value: Any) -> str:

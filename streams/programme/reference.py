@@ -84,8 +84,9 @@ journey does at most {limits.STEPS_PER_RUN_MAX} actions from one wait to the nex
 {limits.NAMED_MAX} messages with `as`. At one moment a campaign does at most {limits.ACTIONS_AT_ONCE_MAX} actions for a
 member and is entered at most {limits.ENTRIES_AT_ONCE_MAX} times, both counted after the first
 {limits.ACTIONS_UNCOUNTED} actions. What a change of segments triggers changes segments at most
-{limits.SEGMENT_ROUNDS_MAX} times in a row. A template has at most {limits.TEMPLATE_SOURCE_CHARS_MAX} characters, a part
-of a message {limits.TEMPLATE_TEXT_BYTES_MAX // 1024} KiB and all its parts {limits.CONTENT_BYTES_MAX // 1024} KiB;
+{limits.SEGMENT_ROUNDS_MAX} times in a row. A template has at most {limits.TEMPLATE_SOURCE_CHARS_MAX} characters and
+{limits.TEMPLATE_TAGS_MAX} outputs and tags, a part of a message {limits.TEMPLATE_TEXT_BYTES_MAX // 1024} KiB and all
+its parts {limits.CONTENT_BYTES_MAX // 1024} KiB;
 nested loops make at most {limits.TEMPLATE_LOOP_ROUNDS_MAX} rounds, numbers have at most {limits.NUMBER_DIGITS_MAX}
 digits, and the work of a campaign's templates at one time is bounded as a whole.
 """

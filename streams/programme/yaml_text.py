@@ -16,7 +16,7 @@ import yaml
 from streams.engine.definition import Loc
 from streams.programme.problems import Problem, Severity
 
-VALUES_MAX = 2_000_000
+VALUES_MAX = 500_000
 DEPTH_MAX = 60
 NESTING_MAX = 500
 _EXPONENT_MAX = 30
@@ -167,7 +167,7 @@ def scalar(text: str) -> Any:
         return text
     if _INT.fullmatch(text) and len(text) <= _EXPONENT_MAX:
         return int(text)
-    if _OTHER_INT.fullmatch(text):
+    if _OTHER_INT.fullmatch(text) and len(text) <= _EXPONENT_MAX:
         return int(text, 0)
     if _FLOAT.fullmatch(text) and len(text) <= _EXPONENT_MAX:
         number = Decimal(text)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from schemas.catalogue import EVENT_TYPES
 from streams.engine.channels import CHANNELS
+from streams.engine.conditions.nodes import InSegment
 from streams.engine.definition import did_you_mean
+from streams.engine.limits import SEGMENT_DEPTH_MAX, SEGMENT_TESTS_MAX
 from streams.programme.checks import names
 from streams.programme.checks.conditions import Context, check_condition
 from streams.programme.definitions import Reading
@@ -52,6 +54,7 @@ def check_counters(reading: Reading) -> Iterator[Problem]:
 
 def check_segments(reading: Reading) -> Iterator[Problem]:
     """That segments ask for what a member has, and not for themselves in a circle."""
+    tests = _tests(reading)
     for segment, source in reading.segments.values():
         if segment.where is None:
             continue
@@ -60,6 +63,29 @@ def check_segments(reading: Reading) -> Iterator[Problem]:
         circle = _circle(reading, segment.id)
         if circle:
             yield source.problem(("where",), f"asks for itself in a circle: {' → '.join(circle)}")
+        elif segment.id not in tests:
+            yield source.problem(("where",), f"asks for segments more than {SEGMENT_DEPTH_MAX} deep")
+        elif tests[segment.id] > SEGMENT_TESTS_MAX:
+            message = f"takes more than {SEGMENT_TESTS_MAX} tests, with those of the segments that it asks for"
+            yield source.problem(("where",), message)
+
+
+def _tests(reading: Reading) -> dict[str, int]:
+    """How many tests each segment takes, with those that it asks for; without those that ask too deep."""
+    tests: dict[str, int] = {}
+    for _ in range(SEGMENT_DEPTH_MAX):
+        ready = [
+            segment
+            for segment, _ in reading.segments.values()
+            if segment.id not in tests
+            and all(other in tests or other not in reading.segments for other in needs(segment))
+        ]
+        for segment in ready:
+            nodes = () if segment.where is None else segment.where.walk()
+            tests[segment.id] = sum(
+                1 + (tests.get(node.segment, 0) if isinstance(node, InSegment) else 0) for node in nodes
+            )
+    return tests
 
 
 def _circle(reading: Reading, start: str) -> list[str]:
