@@ -16,6 +16,14 @@ from streams.settings import Settings
 
 REACH_SECONDS = 5.0
 
+SENDS_OFFSETS = {"connections.max.idle.ms": 5_000}
+"""For a producer that sends offsets to its transactions.
+
+After a reset of its connections librdkafka can wait for the group's coordinator for ever, whatever time-out it was
+given (its issues 5456 and 5511): it looks again only when the state of a broker changes. Idle connections that are
+closed after five seconds are such a change: measured, the wait ends then.
+"""
+
 
 def client_config(settings: Settings) -> dict[str, Any]:
     """Addresses and credentials for a client of librdkafka (consumer, producer or admin)."""

@@ -162,6 +162,11 @@ class Command:
                 self.kill()
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that this one started and that still run (Linux)."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
 class Guard:
     """A process that ends what was registered once we are gone, however we end: it notices by the end of its input."""
 

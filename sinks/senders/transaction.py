@@ -15,7 +15,7 @@ from sinks.senders.statuses import TOPIC as STATUSES_TOPIC
 from sinks.senders.statuses import status
 from streams import metrics
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, producer_config
+from streams.kafka import REACH_SECONDS, SENDS_OFFSETS, producer_config
 from streams.settings import Settings
 
 TIMEOUT_MS = 20_000
@@ -54,6 +54,7 @@ class Transactions:
             | {
                 "transactional.id": f"{group}-{settings.instance or uuid.uuid4().hex}",
                 "transaction.timeout.ms": TIMEOUT_MS,
+                **SENDS_OFFSETS,
                 "linger.ms": 0,
             },
             logger=logging.getLogger("kafka"),

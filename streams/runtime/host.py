@@ -229,7 +229,10 @@ class Host:
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await self._app.stop()
         start.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._stage.close)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._stage.close)
+        except Exception as error:  # noqa: BLE001 - a full disk: what came first says more, and nothing is lost
+            self._failure = self._failure or error
         self._thread.shutdown()
         self._offsets.close()
         last.cancel()

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams import metrics
 from streams.errors import RekindleError
-from streams.kafka import Kafka
+from streams.kafka import SENDS_OFFSETS, Kafka
 from streams.runtime.fault_points import pass_point
 
 TIMEOUT_SECONDS = 30.0
@@ -54,6 +54,7 @@ class TransactionalProducer:
             {
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                **SENDS_OFFSETS,
                 "queue.buffering.max.messages": 1_000_000,
                 "batch.num.messages": 20_000,
                 "batch.size": 1_000_000,

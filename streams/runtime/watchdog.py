@@ -2,7 +2,8 @@
 
 A thread of its own looks at the broker through a connection of its own, so that neither a stuck batch, nor a stuck
 event loop, nor a client that has stopped fetching can hide the lag. While the broker doesn't answer nothing is judged:
-a restart wouldn't help. After a pause of the whole process (SIGSTOP, a machine that slept) the time begins anew.
+a restart wouldn't help. A commit is progress, too: a tick that finds a million due timers is one record and many
+commits. After a pause of the whole process (SIGSTOP, a machine that slept) the time begins anew.
 """
 
 import logging
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from prometheus_client import REGISTRY
 
 from streams import metrics
 from streams.kafka import consumer_config
@@ -32,15 +34,16 @@ class Progress:
 
     def __init__(self, now: float) -> None:
         self._since = self._looked_at = now
-        self._positions: Positions = {}
+        self._reached: tuple[Positions, float] = ({}, 0)
 
-    def look(self, now: float, positions: Positions, ends: Positions | None) -> float:
+    def look(self, now: float, positions: Positions, ends: Positions | None, commits: float = 0) -> float:
         """Return the seconds without progress; `ends` is None when the broker didn't answer."""
+        reached = (positions, commits)
         paused = now - self._looked_at > PAUSE_SECONDS
         behind = ends is not None and any(positions[place] < end for place, end in ends.items() if place in positions)
-        if paused or not behind or positions != self._positions:
+        if paused or not behind or reached != self._reached:
             self._since = now
-        self._looked_at, self._positions = now, positions
+        self._looked_at, self._reached = now, reached
         return now - self._since
 
 
@@ -77,12 +80,16 @@ class Watchdog:
         while not self._ended.wait(LOOK_EVERY_SECONDS):
             positions = self._positions()
             ends = _ends(consumer, positions)
-            self.stalled_seconds = progress.look(time.monotonic(), positions, ends)
+            self.stalled_seconds = progress.look(time.monotonic(), positions, ends, self._commits())
             metrics.stalled_seconds.labels(self._stage).set(self.stalled_seconds)
             if self.stalled_seconds > self._limit_seconds:
                 logger.error("%s; the process ends, its partitions go to another", self.complaint())
                 os._exit(1)  # what is stuck could not be asked to end
         consumer.close()
+
+    def _commits(self) -> float:
+        labels = {"stage": self._stage, "outcome": "committed"}
+        return REGISTRY.get_sample_value("rekindle_transactions_total", labels) or 0
 
 
 def _ends(consumer: Consumer, positions: Positions) -> Positions | None:

@@ -25,6 +25,17 @@ def test_progress_on_any_input_begins_anew() -> None:
     ) == [0.0, 2.0, 0.0, 2.0]
 
 
+def test_a_commit_is_progress() -> None:
+    progress = Progress(0.0)
+    look = ({INPUT: 10}, {INPUT: 12})
+    assert [progress.look(2.0 * number, *look, commits) for number, commits in ((1, 5), (2, 5), (3, 6), (4, 6))] == [
+        0.0,
+        2.0,
+        0.0,
+        2.0,
+    ]
+
+
 def test_no_lag_is_no_stall() -> None:
     look = ({INPUT: 12}, {INPUT: 12})
     assert stalled(look, look, look) == [0.0, 0.0, 0.0]

@@ -1,0 +1,94 @@
+"""The network between worker and broker is reset, slowed, cut and frozen: nothing is lost or doubled.
+
+A worker that gives up in the middle ends, and is started again as an orchestrator would.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from infra.local import ports
+from tests.own_broker import Proxy, own_broker
+from tests.replays import Replay
+from tests.support import Command, Guard, renew_topics, until
+
+pytestmark = pytest.mark.services
+SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "20"}
+SESSION_SECONDS = 12.0  # longer than the group waits for a member
+
+
+@pytest.mark.timeout(400)
+def test_whatever_the_network_does_the_outputs_are_those_of_a_calm_run(
+    environment: dict[str, str], tmp_path: Path, guard: Guard
+) -> None:
+    port = ports.choose(1)[0]
+    with own_broker(tmp_path / "broker", guard, port) as place, Proxy(port).running(place.ports["host"]) as proxy:
+        direct = {**environment, "REKINDLE_KAFKA_BOOTSTRAP_SERVERS": f"{ports.HOST}:{place.ports['broker']}"}
+        through = {**SMALL, "REKINDLE_KAFKA_BOOTSTRAP_SERVERS": f"{ports.HOST}:{port}"}
+        replay = Replay(direct, tmp_path, guard)
+        renew_topics(replay.settings)
+        replay.publish(8000, 150, seed=6)
+        with ExitStack() as stack:
+            supervised = Supervised(lambda: stack.enter_context(replay.worker("far", env=through)))
+
+            def it_goes_on() -> bool:
+                supervised.look_after()
+                return replay.committed() > before
+
+            for disturb in (proxy.reset, _slow(proxy), _refuse(proxy), _freeze(proxy, SESSION_SECONDS), proxy.reset):
+                before = replay.committed()
+                until(it_goes_on, 90, "progress")
+                assert replay.waiting() > 0, "the replay was over before the disturbances"
+                disturb()
+            proxy.delay_seconds = 0
+            until(lambda: supervised.look_after() or replay.waiting() == 0, 120, "the end of the input")
+            replay.finish(60)
+            assert supervised.worker.terminate(10) == 0, supervised.worker.output
+        assert replay.differences(120) == []
+
+
+class Supervised:
+    """A worker that is started again whenever it ends."""
+
+    def __init__(self, start: Callable[[], Command]) -> None:
+        self._start = start
+        self.worker = start()
+
+    def look_after(self) -> None:
+        if self.worker.returncode is not None:
+            self.worker = self._start()
+
+
+def _slow(proxy: Proxy) -> Callable[[], None]:
+    def disturb() -> None:
+        proxy.delay_seconds = 0.1
+
+    return disturb
+
+
+def _refuse(proxy: Proxy) -> Callable[[], None]:
+    def disturb() -> None:
+        proxy.delay_seconds = 0
+        proxy.refuse(on=True)
+        _pass(3)
+        proxy.refuse(on=False)
+
+    return disturb
+
+
+def _freeze(proxy: Proxy, seconds: float) -> Callable[[], None]:
+    def disturb() -> None:
+        proxy.freeze(on=True)
+        _pass(seconds)
+        proxy.freeze(on=False)
+
+    return disturb
+
+
+def _pass(seconds: float) -> None:
+    """Let the disturbance last: here time itself is what is waited for."""
+    ending = time.monotonic() + seconds
+    until(lambda: time.monotonic() > ending, seconds + 1)
