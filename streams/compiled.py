@@ -32,6 +32,7 @@ MODULES = (
     "step",
     "timers",
     "view",
+    "weight",
     "windows",
 )
 """Modules of `streams.engine` that are functions and classes of our own; definitions and states are others' classes."""
