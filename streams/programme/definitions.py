@@ -224,16 +224,21 @@ def _read_campaign(reading: Reading, document: Document) -> None:
             reading.broken.append((rest, source))
 
 
+UNREAD = "?"
+"""Stands for an id or an event type that couldn't be read: what is wrong with it has been said."""
+
+
 def _without_mistakes(reading: Reading, source: Source, data: dict[str, Any]) -> Campaign | None:
     """The campaign without its wrong keys and with a wait in place of its wrong actions, for further checks only."""
-    sound = {"id": "?", "trigger": {"event": "?"}, "actions": [], **data}
+    blank = {"id": UNREAD, "trigger": {"event": UNREAD}, "actions": []}
+    sound = {**blank, **data}
     for path in _wrong_paths(reading, data):
         match path:
             case ("actions", int(index), *_) if isinstance(sound["actions"], list):
                 sound["actions"] = [*sound["actions"][:index], {"wait": "P0D"}, *sound["actions"][index + 1 :]]
             case (str(key), *_):
                 sound.pop(key, None)
-    found, _ = _attempt(reading, Campaign, source, {"id": "?", "trigger": {"event": "?"}, "actions": [], **sound})
+    found, _ = _attempt(reading, Campaign, source, {**blank, **sound})
     return found
 
 

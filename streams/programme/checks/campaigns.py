@@ -25,7 +25,7 @@ from streams.programme.checks.coming import statuses_of, why_never_comes
 from streams.programme.checks.conditions import Context, check_condition, check_segment
 from streams.programme.checks.messages import Supply, check_body, check_message
 from streams.programme.checks.reach import check_ends, check_entry, check_reach, goes_before
-from streams.programme.definitions import Reading, Source
+from streams.programme.definitions import UNREAD, Reading, Source
 from streams.programme.problems import Problem
 from streams.programme.yaml_text import field_path
 
@@ -95,6 +95,8 @@ def blocks(path: Loc, actions: tuple[Action, ...]) -> Iterator[Block]:
 
 def check_match(checked: _Checked, match: EventMatch | EventTrigger, path: Loc) -> Iterator[Problem]:
     """That the type of event exists and can come, and what is asked of it."""
+    if match.event == UNREAD:
+        return
     if match.event not in EVENT_TYPES:
         message = f"unknown event type `{match.event}`{did_you_mean(match.event, EVENT_TYPES)}"
         yield checked.source.problem((*path, "event"), message)

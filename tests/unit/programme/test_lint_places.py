@@ -411,3 +411,8 @@ def test_the_command_gives_all_parts_of_a_problem(tmp_path: Path) -> None:
         "severity": "error",
         "suggestion": "send",
     }
+
+
+def test_a_trigger_that_cannot_be_read_is_told_once() -> None:
+    [problem] = told(f'id: thanks\ntrigger: {{schedule: {{cron: "@daily"}}}}\n{ACTIONS}')
+    assert "trigger.schedule.cron: expected a cron expression" in problem
