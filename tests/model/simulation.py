@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from streams.engine.commands import LimitExceeded
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from tests.model.member import Member
 
@@ -118,6 +119,7 @@ def in_model_terms(output: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
     """The engine's output by member."""
     found: dict[str, list[dict[str, Any]]] = {}
     for item in output:
-        line = {"kind": type(item).__name__.lower(), **msgspec.structs.asdict(item)}
+        record = item.plain() if isinstance(item, LimitExceeded) else item
+        line = {"kind": type(record).__name__.lower(), **msgspec.structs.asdict(record)}
         found.setdefault(item.member_id, []).append(line)
     return found
