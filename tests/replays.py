@@ -8,8 +8,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,13 @@ from schemas.codec import Codec
 from schemas.registry import Registry
 from streams import settings as settings_module
 from streams.engine.events import Event
+from streams.errors import RekindleError
 from streams.members.record import RESERVED
 from streams.runtime.lag import LagReader
 from streams.settings import Settings
 from streams.topics import members_changelog
 from tests.stream_support import Record, read_topic, records_waiting, write_events
-from tests.support import ROOT, Command, Guard, run_rekindle
+from tests.support import ROOT, Command, Guard, run_rekindle, until
 
 UNTIL = "2018-06-30T00:00:00Z"
 OUTPUTS = ("send.sms", "send.email", "bonus.awards", "decisions", "dead.letters")
@@ -69,11 +70,20 @@ class Replay:
         finally:
             reader.close()
 
+    def decided(self) -> int:
+        """How many decisions stand in their topic."""
+        return sum(map(len, read_topic(self.settings, "decisions").values()))
+
+    def is_handled(self, seconds: int = 20) -> bool:
+        """Whether workers that run have handled everything within so long."""
+        status = ("status", "--wait", str(seconds))
+        return run_rekindle(*status, env={**self._environment, **CLOCK}, seconds=seconds + 40).returncode == 0
+
     def finish(self, seconds: int = 600) -> None:
         """Wait until workers that run have handled everything, and what is due by the end of time."""
-        self.succeeds("status", "--wait", str(seconds), seconds=seconds + 20)
+        assert self.is_handled(seconds)
         self.succeeds("tick", "--until", UNTIL)
-        self.succeeds("status", "--wait", str(seconds), seconds=seconds + 20)
+        assert self.is_handled(seconds)
 
     def outputs(self) -> Outputs:
         """Return what stands in the topics that members write."""
@@ -128,6 +138,47 @@ class Replay:
         lines = self.succeeds("simulate", ROOT / "campaigns", log, "--until", UNTIL, "--in-order", seconds=seconds)
         found = [json.loads(line) for line in lines.splitlines()]
         return sorted(line["dispatch_id"] for line in found if line["kind"] == "dispatch")
+
+
+class Workers:
+    """Workers by name, started again whenever one has ended, as an orchestrator would."""
+
+    def __init__(self, replay: Replay, stack: ExitStack, env: Mapping[str, str]) -> None:
+        self._replay = replay
+        self._stack = stack
+        self._env = env
+        self._running: dict[str, Command] = {}
+
+    def run(self, *names: str) -> None:
+        """Have exactly these run; whoever is too many is told to end."""
+        for name in set(self._running) - set(names):
+            self._running.pop(name).terminate(20)
+        for name in set(names) - set(self._running):
+            self._start(name)
+
+    def until(self, predicate: Callable[[], object], seconds: float, what: str) -> None:
+        """As `tests.support.until`; who has ended is started again meanwhile, and a broker that is away waited for."""
+
+        def looked_after() -> object:
+            for name, command in list(self._running.items()):
+                if command.returncode is not None:
+                    self._start(name)
+            with suppress(RekindleError):
+                return predicate()
+            return None
+
+        until(looked_after, seconds, what)
+
+    def finish(self) -> None:
+        """Have them handle everything, the end of time included, and end."""
+        self.until(self._replay.is_handled, 150, "all input handled")
+        self._replay.succeeds("tick", "--until", UNTIL)
+        self.until(self._replay.is_handled, 90, "the last tick handled")
+        for worker in self._running.values():
+            assert worker.terminate(20) == 0, worker.output
+
+    def _start(self, name: str) -> None:
+        self._running[name] = self._stack.enter_context(self._replay.worker(name, env=self._env))
 
 
 def _states(settings: Settings) -> dict[bytes | None, bytes]:

@@ -12,8 +12,8 @@ import pytest
 
 from infra.local import ports
 from tests.own_broker import Proxy, own_broker
-from tests.replays import Replay
-from tests.support import Command, Guard, renew_topics, until
+from tests.replays import Replay, Workers
+from tests.support import Guard, renew_topics, until
 
 pytestmark = pytest.mark.services
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "20"}
@@ -32,34 +32,16 @@ def test_whatever_the_network_does_the_outputs_are_those_of_a_calm_run(
         renew_topics(replay.settings)
         replay.publish(8000, 150, seed=6)
         with ExitStack() as stack:
-            supervised = Supervised(lambda: stack.enter_context(replay.worker("far", env=through)))
-
-            def it_goes_on() -> bool:
-                supervised.look_after()
-                return replay.committed() > before
-
+            workers = Workers(replay, stack, through)
+            workers.run("far")
             for disturb in (proxy.reset, _slow(proxy), _refuse(proxy), _freeze(proxy, SESSION_SECONDS), proxy.reset):
                 before = replay.committed()
-                until(it_goes_on, 90, "progress")
+                workers.until(lambda before=before: replay.committed() > before, 90, "progress")
                 assert replay.waiting() > 0, "the replay was over before the disturbances"
                 disturb()
             proxy.delay_seconds = 0
-            until(lambda: supervised.look_after() or replay.waiting() == 0, 120, "the end of the input")
-            replay.finish(60)
-            assert supervised.worker.terminate(10) == 0, supervised.worker.output
+            workers.finish()
         assert replay.differences(120) == []
-
-
-class Supervised:
-    """A worker that is started again whenever it ends."""
-
-    def __init__(self, start: Callable[[], Command]) -> None:
-        self._start = start
-        self.worker = start()
-
-    def look_after(self) -> None:
-        if self.worker.returncode is not None:
-            self.worker = self._start()
 
 
 def _slow(proxy: Proxy) -> Callable[[], None]:
