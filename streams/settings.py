@@ -59,7 +59,7 @@ class Settings:
     group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
     batch_records_max: int = _setting(5000, "records of one partition handled in one transaction, at most")
     watchdog_seconds: int = _setting(
-        120, "a worker that has lag and makes no progress for so many seconds ends; 0: it never does"
+        120, "after that number of seconds with lag and without progress a worker ends; 0: never"
     )
     outbox: Path = _setting(Path("build/outbox"), "folder that the file gateway writes to")
     gateway_sms: str = _setting("file", "gateway of the sms channel")
