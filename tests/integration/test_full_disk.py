@@ -12,7 +12,7 @@ from tests.replays import Replay
 from tests.support import Guard, children_of, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
-FILE_BYTES_MAX = 32_768  # the worker's log is smaller, RocksDB's larger
+FILE_BYTES_MAX = 131_072  # more than the worker's log, less than what RocksDB writes over the replay
 
 
 @pytest.mark.timeout(300)
@@ -23,11 +23,12 @@ def test_a_worker_on_a_full_disk_ends_and_loses_nothing(
     replay.publish(6000, 150, seed=9)
     small = {"REKINDLE_BATCH_RECORDS_MAX": "10"}
     with replay.worker("full", env=small) as worker:
-        worker.until(lambda: len(replay.outputs()["decisions"][0]) > 0, 90, "decisions")
+        worker.until(lambda: len(children_of(worker.pid)) == 2, 30, "both stages")
         for pid in children_of(worker.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, FILE_BYTES_MAX))
         assert until(lambda: worker.returncode, 90, "the end of the worker") == 1
         assert "members ends: " in worker.output
+        assert replay.decided() > 0, "the disk was full from the beginning"
         assert replay.waiting() > 0, "the replay was over before the disk was full"
     with replay.worker("full") as worker:
         replay.finish(90)
