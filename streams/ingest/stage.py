@@ -102,7 +102,7 @@ class IngestStage:
         merge.add(batch.topic, batch.start, batch.end, entries, at_end=batch.at_end)
         self._append_ready(batch.partition, group)
 
-    def idle(self, group: bytes) -> None:
+    def idle(self, group: bytes) -> bool:
         """Append a tick where it is time, and what has waited for too long."""
         for partition, merge in self._merges.items():
             if merge.waiting:
@@ -115,6 +115,7 @@ class IngestStage:
         }
         if due:
             self._commit({partition: [] for partition in due}, due, group)
+        return False
 
     def held(self) -> Collection[Input]:
         """Hold back inputs of which enough waits to be merged."""

@@ -15,6 +15,8 @@ ADOPTING = b"\0adopting"
 """How far a new programme has come through the members: offset of its record, last key."""
 TICK = b"\0tick"
 """The last tick that the partition has handled, decimal milliseconds since the epoch."""
+OPEN = b"\0open"
+"""The ticks that are still worked off (`streams.members.ticks`)."""
 PROGRESS = b"\0progress"
 """Next offset of `member.events`, decimal: what the group's offsets say, too, unless they have expired."""
 
@@ -42,6 +44,11 @@ def state_of(value: bytes) -> bytes:
 def index_key(due: int, key: bytes) -> bytes:
     """Return a member's entry in the due index; entries sort by due time, then key."""
     return _DUE.pack(max(due, 0)) + key
+
+
+def after_entry(due: int, key: bytes) -> bytes:
+    """Return the first possible entry behind a member's."""
+    return index_key(due, key) + b"\0"
 
 
 def index_bound(due: int) -> bytes:

@@ -25,11 +25,11 @@ from streams.members.overlay import Overlay
 from streams.members.programmes import Programmes
 from streams.members.record import PROGRESS
 from streams.members.recover import StaleStoreError, recover_partition, write_fences
-from streams.members.step import Effects, MemberStep
+from streams.members.step import DUE_MAX, Effects, MemberStep
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
-from streams.runtime.group_offsets import Committed
+from streams.runtime.group_offsets import OPEN_TICKS_NOTE, Committed
 from streams.runtime.stage import Input
 from streams.runtime.transactions import TransactionalProducer
 from streams.settings import Settings
@@ -58,8 +58,10 @@ class MembersStage:
         directory: Path,
         clock: Clock = wall_clock,
         open_store: Callable[[Path], PartitionStore] = PartitionStore,
+        due_max: int = DUE_MAX,
     ) -> None:
         self._settings = settings
+        self._due_max = due_max
         self._kafka = kafka
         self._open_store = open_store
         self._codec = codec
@@ -74,6 +76,7 @@ class MembersStage:
         self._read_to: dict[int, int] = {}
         self._group = b""
         self._gauges_at = 0.0
+        self._worked_off = -1  # the partition whose open ticks had their turn last
 
     def start(self) -> None:
         """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
@@ -125,6 +128,7 @@ class MembersStage:
                 programmes=self._programmes,
                 flush=partial(self._flush, partition),
                 recent_max=RECENT_MEMBERS_MAX // len(committed),
+                due_max=self._due_max,
             )
         return starts
 
@@ -159,7 +163,8 @@ class MembersStage:
             transaction.produce_changelog(
                 self._changelog, [(key, value) for key, value, _ in changes], partition=partition
             )
-            offsets = [TopicPartition(MEMBER_EVENTS, partition, next_offset)]
+            note = OPEN_TICKS_NOTE if self._steps[partition].open_ticks else ""
+            offsets = [TopicPartition(MEMBER_EVENTS, partition, next_offset, note)]
             changelog_offset = transaction.commit(offsets, self._group)
         committed = time.perf_counter()
         self._stores[partition].write(changes, changelog_offset)
@@ -167,11 +172,20 @@ class MembersStage:
         metrics.step_seconds.labels(self.name, "commit").observe(committed - started)
         metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
 
-    def idle(self, group: bytes) -> None:  # noqa: ARG002 - the interface's
-        """Bring the gauges up to date now and then."""
-        if time.monotonic() - self._gauges_at < GAUGES_EVERY_SECONDS:
-            return
-        self._gauges_at = time.monotonic()
+    def idle(self, group: bytes) -> bool:
+        """Bring the gauges up to date now and then; fire a portion of what open ticks have due, if there are any."""
+        if time.monotonic() - self._gauges_at >= GAUGES_EVERY_SECONDS:
+            self._gauges_at = time.monotonic()
+            self._show_gauges()
+        behind = [partition for partition, step in self._steps.items() if step.open_ticks]
+        if not behind:
+            return False
+        self._group = group
+        self._worked_off = min(behind, key=lambda partition: (partition <= self._worked_off, partition))
+        self._steps[self._worked_off].work_off(self._read_to[self._worked_off])
+        return any(step.open_ticks for step in self._steps.values())
+
+    def _show_gauges(self) -> None:
         for partition, store in self._stores.items():
             metrics.state_bytes.labels(str(partition)).set(store.size_bytes())
             due = store.earliest_due()

@@ -1,9 +1,9 @@
 """Goes through a batch of the log, record by record, and lets the engine decide.
 
 An event concerns one member; a tick every member of the partition with a timer due by it, in order of due time, then
-key; a new programme every member there is. What is too much for one transaction is cut: `flush` commits what was done
-so far and leaves the input offset at the record in hand, so that a restart takes that record up again. That is safe:
-members whose timers fired are due no more, and a programme remembers the last key it has come to.
+key; a new programme every member there is. What is too much at once is cut. A tick with many due members stays open
+while others go on (`streams.members.ticks`). A programme remembers the last key that it has come to; `flush` commits
+what was done so far and leaves the input offset at the record in hand, so that a restart takes it up again.
 
 A record that the engine cannot handle is put aside with its reason; the member stays as it was, everyone else goes on.
 """
@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.codec import BadRecord, Codec
 from streams import metrics
@@ -21,18 +21,32 @@ from streams.engine.events import Event, ProgrammeApplied, Tick
 from streams.members.engine import Engine
 from streams.members.overlay import EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
-from streams.members.record import ADOPTING, PROGRAMME, TICK
+from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
+from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
+from streams.topics import MEMBER_EVENTS
 
 if TYPE_CHECKING:
     from streams.members.emit import Outgoing
 
 MEMBERS_MAX = 5000
 """Members in memory before what was done to them is committed."""
+DUE_MAX = 1000
+"""Members whose timers are fired by a tick before other members' events get their turn."""
 ADVANCES_MAX = 4
 """How often a tick is handled for a member who still has timers due by it."""
 
 logger = logging.getLogger(__name__)
+
+
+class TickRecord(NamedTuple):
+    """A tick as it stands in the log, for a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
 
 
 class Effects:
@@ -61,8 +75,10 @@ class MemberStep:
         programmes: Programmes,
         flush: Flush,
         recent_max: int = 0,
+        due_max: int = DUE_MAX,
     ) -> None:
         self._partition = partition
+        self._due_max = due_max
         self._store = store
         self._codec = codec
         self._engine = engine
@@ -76,6 +92,19 @@ class MemberStep:
         self._left_out = self._recordless  # the types of which the batch in hand lacks lists of records
         tick = store.meta(TICK)
         self._tick_at = None if tick is None else int(tick)
+        self._open = OpenTicks(store.meta(OPEN))
+        self._worked_off: bytes | None = None  # up to where the due index was worked off since the last commit
+
+    @property
+    def open_ticks(self) -> int:
+        """How many ticks are being worked off."""
+        return len(self._open)
+
+    def work_off(self, next_offset: int) -> None:
+        """Fire a portion of what open ticks have due, and commit; `next_offset` is the position in the log."""
+        if self._open:
+            self._fire_portion()
+            self._commit(next_offset)
 
     def handle(self, records: Sequence[Any], end: int) -> None:
         """Handle the records and commit; `end` is the position after the last one."""
@@ -90,6 +119,8 @@ class MemberStep:
         )
         deciding = time.perf_counter()
         self._flushing = 0.0
+        if self._open:
+            self._fire_portion()
         for record, item in zip(records, decoded, strict=True):
             if isinstance(item, Event):
                 self._handle_event(record, item)
@@ -106,8 +137,6 @@ class MemberStep:
         metrics.step_seconds.labels("members", "decode").observe(loading - started)
         metrics.step_seconds.labels("members", "load").observe(deciding - loading)
         metrics.step_seconds.labels("members", "engine").observe(decided - deciding - self._flushing)
-        if self._tick_at is not None:
-            self._store.scanned(self._tick_at)
 
     def _handle_event(self, record: Any, event: Event) -> None:
         programme, tick_at = self._programme, self._tick_at
@@ -119,49 +148,92 @@ class MemberStep:
             assert isinstance(whole, Event)
             event = whole
 
+        if self._open and member.due is not None:
+            self._catch_up(member)
+
         def step(state: Any) -> Sequence[Command | Event]:
             return self._engine.handle(programme, state, event, tick_at=tick_at)
 
-        if not self._try(member, step, record):
+        failure = self._try(member, step)
+        if failure is not None:
+            self._put_aside(record, failure, member.key)
             metrics.engine_errors.labels(event.type).inc()
+        elif tick_at is not None and member.due is not None and member.due <= tick_at:  # more than fire at once
+            self._fire(member, OpenTick(tick_at, wall=False, offset=record.offset))
 
     def _handle_tick(self, record: Any, tick: Tick) -> None:
-        programme = self._programme
-
-        def step(state: Any) -> Sequence[Command | Event]:
-            return self._engine.advance(programme, state, tick.occurred_at, wall=tick.wall)
-
-        candidates = self._overlay.due(tick.occurred_at)
-        fired = 0
-        while chunk := list(islice(candidates, MEMBERS_MAX)):
+        opened = OpenTick(tick.occurred_at, tick.wall, record.offset)
+        if len(self._open) >= OPEN_TICKS_MAX:
+            self._close_ticks(record.offset)
+        if self._open:
+            self._leave_open(opened)
+        else:
+            candidates = self._overlay.due(tick.occurred_at)
+            chunk = list(islice(candidates, self._due_max))
             self._overlay.load(key for _, key in chunk)
             for due, key in chunk:
                 member = self._overlay.member(key)
-                if member.due != due:  # it was changed since, or already fired
-                    continue
-                fired += 1
-                for _ in range(ADVANCES_MAX):  # the engine fires only so many timers at once
-                    if not self._try(member, step, record):
-                        self._overlay.park(member)
-                    if member.due is None or member.due > tick.occurred_at:
-                        break
-                else:
-                    self._put_aside(record, "a timer that is due was not fired", key)
-                    self._overlay.park(member)
+                if member.due == due:  # else it was changed since, or already fired
+                    self._fire(member, opened)
             metrics.timers_due.inc(len(chunk))
-            if len(self._overlay) > MEMBERS_MAX:
-                self._commit(record.offset)
-        metrics.timers_fired.inc(fired)
+            if next(candidates, None) is not None:
+                self._leave_open(opened)
         if self._tick_at is None or tick.occurred_at > self._tick_at:
             self._tick_at = tick.occurred_at
             self._effects.meta[TICK] = b"%d" % tick.occurred_at
 
+    def _leave_open(self, tick: OpenTick) -> None:
+        self._open.append(tick)
+        self._effects.meta[OPEN] = self._open.encode()
+
+    def _fire_portion(self) -> None:
+        """Let the next due members catch up with the open ticks; everything is committed, and memory shows it."""
+        chunk = list(islice(self._store.due_members(self._open.until), self._due_max))
+        self._overlay.load(key for _, key in chunk)
+        for _, key in chunk:
+            self._catch_up(self._overlay.member(key))
+        metrics.timers_due.inc(len(chunk))
+        if chunk:
+            self._worked_off = after_entry(*chunk[-1])
+        self._open.passed(chunk[-1][0] if len(chunk) == self._due_max else None)
+        self._effects.meta[OPEN] = self._open.encode()
+
+    def _close_ticks(self, next_offset: int) -> None:
+        """Work off the open ticks to their end, while the log waits."""
+        while self._open:
+            self._commit(next_offset)
+            self._fire_portion()
+
+    def _catch_up(self, member: Loaded) -> None:
+        """Let a member go through the open ticks that fire timers of theirs."""
+        while member.due is not None and member.due <= self._open.until:
+            self._fire(member, self._open.first_for(member.due))
+
+    def _fire(self, member: Loaded, tick: OpenTick) -> None:
+        """Fire what a tick makes due; afterwards the member has no timer due by it."""
+        programme = self._programme
+
+        def step(state: Any) -> Sequence[Command | Event]:
+            return self._engine.advance(programme, state, tick.at, wall=tick.wall)
+
+        for _ in range(ADVANCES_MAX):  # the engine fires only so many timers at once
+            failure = self._try(member, step)
+            if failure is not None or member.due is None or member.due > tick.at:
+                break
+        else:
+            failure = "a timer that is due was not fired"
+        metrics.timers_fired.inc()
+        if failure is not None:
+            value = self._codec.encode(Tick(occurred_at=tick.at, wall=tick.wall))
+            self._put_aside(TickRecord(MEMBER_EVENTS, self._partition, tick.offset, None, value), failure, member.key)
+            self._overlay.park(member)
+
     def _handle_programme(self, record: Any, applied: ProgrammeApplied) -> None:
+        self._close_ticks(record.offset)  # what was due before is the earlier programme's
         self._commit(record.offset)  # from here on every member is in the store
         before, programme, tick_at = self._programme, self._programmes.get(applied.programme), self._tick_at
 
         def step(state: Any) -> Sequence[Command | Event]:
-            # What was due before is the earlier programme's.
             at = applied.occurred_at
             due = self._engine.advance(before, state, at, wall=False)
             return [*due, *self._engine.adopt(programme, state, at, tick_at=tick_at)]
@@ -170,7 +242,9 @@ class MemberStep:
         while chunk := list(islice(members, MEMBERS_MAX)):
             self._overlay.load(key for key, _ in chunk)
             for key, _ in chunk:
-                self._try(self._overlay.member(key), step, record)
+                failure = self._try(self._overlay.member(key), step)
+                if failure is not None:
+                    self._put_aside(record, failure, key)
             if len(chunk) == MEMBERS_MAX:
                 self._effects.meta[ADOPTING] = b"%d:" % record.offset + chunk[-1][0]
                 self._commit(record.offset)
@@ -186,15 +260,14 @@ class MemberStep:
         offset, _, key = (self._store.meta(ADOPTING) or b"").partition(b":")
         return key if offset == b"%d" % record.offset else b""
 
-    def _try(self, member: Loaded, step: Step, record: Any) -> bool:
-        """Apply a step; what fails is put aside."""
+    def _try(self, member: Loaded, step: Step) -> str | None:
+        """Apply a step; returns why it failed, if it did."""
         try:
             self._effects.records.extend(self._overlay.apply(member, step))
         except EngineError as error:
             logger.debug("the engine failed", exc_info=error)
-            self._put_aside(record, f"the engine failed: {error}", member.key)
-            return False
-        return True
+            return f"the engine failed: {error}"
+        return None
 
     def _put_aside(self, record: Any, reason: str, key: bytes | None = None) -> None:
         self._effects.dead.append((record, reason, key))
@@ -205,3 +278,9 @@ class MemberStep:
         self._flushing += time.perf_counter() - started
         self._overlay.committed()
         self._effects = Effects()
+        if self._open:
+            if self._worked_off is not None:
+                self._store.scanned(self._worked_off)
+        elif self._tick_at is not None:
+            self._store.scanned(index_bound(self._tick_at))
+        self._worked_off = None

@@ -30,7 +30,6 @@ INFO_LOG_BYTES_MAX = 1024 * 1024
 DAMAGED = "damaged"
 """A file of this name beside the database's own says that one of them is damaged."""
 _OFFSET = b"changelog-offset"
-_NEVER = 2**63
 
 logger = logging.getLogger(__name__)
 Change = tuple[bytes, bytes | None]
@@ -62,8 +61,8 @@ class PartitionStore:
         self._due_handle = self._db.get_column_family_handle("due")
         self._meta = self._db.get_column_family("meta")
         self._meta_handle = self._db.get_column_family_handle("meta")
-        self._scan_from = 0  # no entry of the index is due before this
-        self._put_since = _NEVER  # the earliest due time that was put into the index since `scanned`
+        self._scan_from = b""  # no entry of the index comes before this
+        self._put_since: bytes | None = None  # the first entry that was put into the index since `scanned`
 
     def empty(self) -> None:
         """Forget everything."""
@@ -118,9 +117,11 @@ class PartitionStore:
             if old_due is not None:
                 batch.delete(index_key(old_due, key), self._due_handle)
             if due is not None:
-                batch.put(index_key(due, key), b"", self._due_handle)
-                self._scan_from = min(self._scan_from, due)
-                self._put_since = min(self._put_since, due)
+                entry = index_key(due, key)
+                batch.put(entry, b"", self._due_handle)
+                self._scan_from = min(self._scan_from, entry)
+                if self._put_since is None or entry < self._put_since:
+                    self._put_since = entry
         batch.put(_OFFSET, str(changelog_offset).encode(), self._meta_handle)
         with self._noticing_damage():
             self._db.write(batch)
@@ -146,22 +147,23 @@ class PartitionStore:
         options = rocksdict.ReadOptions()
         options.set_iterate_upper_bound(index_bound(until))
         entries = self._due.iter(options)
-        entries.seek(index_key(self._scan_from, b""))
+        entries.seek(self._scan_from)
         while entries.valid():
             yield split_index_key(entries.key())
             entries.next()
         with self._noticing_damage():
             entries.status()
 
-    def scanned(self, until: int) -> None:
-        """Remember that nothing in the index is due by a time any more, but for what was put there since."""
-        self._scan_from = max(self._scan_from, min(until, self._put_since))
-        self._put_since = _NEVER
+    def scanned(self, bound: bytes) -> None:
+        """Remember that the index has no entry before `bound` any more, but for what was put there since the last."""
+        first = bound if self._put_since is None else min(bound, self._put_since)
+        self._scan_from = max(self._scan_from, first)
+        self._put_since = None
 
     def earliest_due(self) -> int | None:
         """Return the earliest due time in the index."""
         entries = self._due.iter(rocksdict.ReadOptions())
-        entries.seek(index_key(self._scan_from, b""))
+        entries.seek(self._scan_from)
         with self._noticing_damage():
             entries.status()
         return split_index_key(entries.key())[0] if entries.valid() else None

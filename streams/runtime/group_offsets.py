@@ -15,6 +15,8 @@ from streams.errors import RekindleError
 from streams.kafka import Kafka
 
 TIMEOUT_SECONDS = 60.0
+OPEN_TICKS_NOTE = "open ticks"
+"""Beside an offset of `member.events`: what ticks before it have due is still worked off."""
 
 
 @dataclass(frozen=True, slots=True)

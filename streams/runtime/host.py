@@ -65,6 +65,7 @@ class Host:
         self._failure: BaseException | None = None
         self._app: faust.App | None = None
         self._positions: Positions = {}
+        self._has_more = False  # the stage has work besides its input
         self._watchdog = Watchdog(settings, stage.name, lambda: self._positions if self.ready else {})
 
     @property
@@ -126,7 +127,8 @@ class Host:
 
     async def _idle(self) -> None:
         while not self._ended.is_set():
-            await asyncio.sleep(IDLE_SECONDS)
+            await asyncio.sleep(0 if self._has_more else IDLE_SECONDS)
+            self._has_more = False
             app = self._app
             assert app is not None
             if app.crashed or app.should_stop:
@@ -135,7 +137,7 @@ class Host:
                 await self._guarded(partial(self._idle_step, consumer_of(app).ends()), generation)
 
     def _idle_step(self, ends: Mapping[TP, int], group: bytes) -> None:
-        self._stage.idle(group)
+        self._has_more = self._stage.idle(group)
         for (topic, partition), offset in self._stage.next_offsets().items():
             end = ends.get(TP(topic, partition), offset)
             metrics.lag_records.labels(self._stage.name, topic, str(partition)).set(max(end - offset, 0))

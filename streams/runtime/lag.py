@@ -14,6 +14,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
 from streams.kafka import admin_client, consumer_config, partition_counts
+from streams.runtime.group_offsets import OPEN_TICKS_NOTE, Committed
 from streams.settings import Settings
 from streams.topics import INGEST_INPUTS, MEMBER_EVENTS, ingest_group, members_group
 
@@ -26,7 +27,10 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """One partition as one group sees it. `records` waits, at most (exact when it is 0)."""
+    """One partition as one group sees it. `records` waits, at most (exact when it is 0).
+
+    `has_open_ticks`: all is read, but ticks among it still have timers to fire.
+    """
 
     stage: str
     topic: str
@@ -34,6 +38,7 @@ class Lag:
     committed: int | None
     end: int
     records: int
+    has_open_ticks: bool = False
 
 
 class LagReader:
@@ -77,7 +82,9 @@ class LagReader:
         return [*stages, *((group.removeprefix(prefix), group) for group in others)]
 
     def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
-        committed = self._committed(group)
+        noted = self._committed(group)
+        committed = {place: each.offset for place, each in noted.items()}
+        opened = {place for place, each in noted.items() if each.note == OPEN_TICKS_NOTE}
         places = sorted(self._inputs(stage, group) | set(committed), key=lambda each: (_rank(each[0]), each))
         begins = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         ends = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -91,7 +98,8 @@ class LagReader:
                 *place,
                 committed.get(place),
                 ends[place],
-                0 if place in doubtful and place not in waiting else distances[place],
+                max(0 if place in doubtful and place not in waiting else distances[place], place in opened),
+                place in opened,
             )
             for place in places
         ]
@@ -108,7 +116,7 @@ class LagReader:
             for each in member.assignment.topic_partitions
         }
 
-    def _committed(self, group: str) -> Mapping[Place, int]:
+    def _committed(self, group: str) -> Mapping[Place, Committed]:
         request = [ConsumerGroupTopicPartitions(group)]
         try:
             (future,) = self._admin.list_consumer_group_offsets(request, request_timeout=TIMEOUT_SECONDS).values()
@@ -118,7 +126,7 @@ class LagReader:
                 return {}
             raise
         return {
-            (each.topic, each.partition): each.offset
+            (each.topic, each.partition): Committed(each.offset, each.metadata or "")
             for each in found.topic_partitions
             if each.offset >= 0 and each.topic in self._counts
         }
@@ -167,7 +175,8 @@ _WAITS = ("ingest", "members", "")
 def _is_handled(rows: Sequence[Lag], stage: str, ends: Mapping[Place, int]) -> bool:
     """Tell whether a stage has handled what stood in its topics up to `ends`."""
     return all(
-        row.records == 0 or (row.committed or 0) >= ends.get((row.topic, row.partition), row.end)
+        not row.has_open_ticks
+        and (row.records == 0 or (row.committed or 0) >= ends.get((row.topic, row.partition), row.end))
         for row in rows
         if (row.stage == stage if stage else row.stage not in _WAITS)
     )

@@ -36,8 +36,8 @@ class Stage(Protocol):
     def handle(self, batch: Batch, group: bytes) -> None:
         """Handle a batch and commit it as that member of the group."""
 
-    def idle(self, group: bytes) -> None:
-        """Do what time alone asks for; called a few times a second."""
+    def idle(self, group: bytes) -> bool:
+        """Do what time alone asks for; called a few times a second, and again at once if the answer is true."""
 
     def held(self) -> Collection[Input]:
         """Tell the inputs that must not be fetched for now."""

@@ -127,6 +127,7 @@ class Process:
         identity: str,
         batch_records: int,
         draw_loss: Callable[[str], "Loss | None"],
+        due_max: int,
     ) -> None:
         self.name = name
         self.stage_name = stage
@@ -143,6 +144,7 @@ class Process:
         self.idles = 0  # how often in a row there was nothing to do
         self.should_stop = False
         self._loss = draw_loss
+        self._due_max = due_max
         self._codec = codec
         self._engine = engine
         self._clock = clock
@@ -228,6 +230,7 @@ class Process:
                 directory=Path(),
                 clock=self._clock,
                 open_store=self._open_store,
+                due_max=self._due_max,
             )
         self.stage = stage
         stage.start()
@@ -259,6 +262,11 @@ class Loop:
 
     def run(self) -> None:
         """Run until told to stop."""
+
+        def idle(group: bytes) -> None:
+            nonlocal worked
+            worked = self._stage.idle(group)
+
         while not self._process.should_stop:
             self._take_part()
             worked = self._fetch()
@@ -269,7 +277,7 @@ class Loop:
             else:
                 generation = self._tenure.generation
                 if generation is not None:
-                    self._guarded(generation, self._stage.idle)
+                    self._guarded(generation, idle)
             self._process.idles = 0 if worked or self._tenure.generation is None else self._process.idles + 1
             self._network.wait(0.01 if worked else IDLE_SECONDS)
         self._stage.close()

@@ -87,7 +87,7 @@ class MemoryStore(PartitionStore):
         times = {key: due_of(value) for key, value in self.files.members.items()}
         return {index_key(due, key) for key, due in times.items() if due is not None}
 
-    def scanned(self, until: int) -> None:
+    def scanned(self, bound: bytes) -> None:
         """Do nothing: there are no seeks to save."""
 
     def earliest_due(self) -> int | None:

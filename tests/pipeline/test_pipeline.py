@@ -11,6 +11,7 @@ import os
 
 import pytest
 
+from streams.members.step import DUE_MAX
 from tests.pipeline.check import check
 from tests.pipeline.world import PLACES, World
 
@@ -25,8 +26,8 @@ KEPT = {
 }
 
 
-def run(seed: int) -> World:
-    world = World(seed)
+def run(seed: int, due_max: int | None = None) -> World:
+    world = World(seed, due_max=due_max)
     world.run()
     check(world)
     return world
@@ -49,7 +50,7 @@ def test_faults_leave_no_trace() -> None:
 
 @pytest.mark.parametrize("seed", KEPT)
 def test_what_a_seed_once_found_stays_fixed(seed: int) -> None:
-    assert run(seed).published
+    assert run(seed, DUE_MAX).published
 
 
 def test_a_seed_is_one_history() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from streams.ingest.merge import PartitionMerge
 from streams.members import stage as members_stage
-from streams.members.record import TICK
+from streams.members.record import OPEN, TICK
 from streams.members.step import MemberStep
+from streams.members.ticks import OpenTicks
 from streams.runtime.tenure import Tenure
 from tests.pipeline.check import check
 from tests.pipeline.groups import Group
@@ -77,6 +78,33 @@ def a_tick_that_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemberStep, "_commit", forget)
 
 
+def open_ticks_that_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    original = MemberStep._commit
+
+    def forget(self, next_offset):
+        self._effects.meta.pop(OPEN, None)
+        original(self, next_offset)
+
+    patch.setattr(MemberStep, "_commit", forget)
+
+
+def events_that_overtake_an_open_tick(patch: pytest.MonkeyPatch) -> None:
+    """A member's own event is handled before what the tick has made due."""
+    original = MemberStep._handle_event
+
+    def overtake(self, record, event):
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(self, "_catch_up", lambda member: None)
+            original(self, record, event)
+
+    patch.setattr(MemberStep, "_handle_event", overtake)
+
+
+def open_ticks_that_become_one(patch: pytest.MonkeyPatch) -> None:
+    """What an earlier tick has made due is fired by the last: late by the clock, it would happen then."""
+    patch.setattr(OpenTicks, "first_for", lambda self, due: self._ticks[-1])
+
+
 def a_state_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
     """Recovery believes the local store, whatever the changelog says."""
     patch.setattr(members_stage, "recover_partition", lambda *_arguments, **_options: 0)
@@ -90,6 +118,9 @@ SABOTAGES: tuple[Patch, ...] = (
     offsets_of_what_waits_to_be_merged,
     a_position_that_is_not_sought,
     a_tick_that_is_forgotten,
+    open_ticks_that_are_forgotten,
+    events_that_overtake_an_open_tick,
+    open_ticks_that_become_one,
     a_state_from_elsewhere,
 )
 

@@ -14,6 +14,8 @@ from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine.events import Tick
 from streams.members.engine import RealEngine
+from streams.members.step import DUE_MAX
+from streams.runtime.group_offsets import OPEN_TICKS_NOTE
 from streams.settings import Settings
 from streams.topics import (
     COPARTITIONED,
@@ -104,8 +106,12 @@ class CachingEngine(RealEngine):
 class World:
     """The run of one seed."""
 
-    def __init__(self, seed: int, *, records: int | None = None, only: Collection[str] = ()) -> None:
+    def __init__(
+        self, seed: int, *, records: int | None = None, only: Collection[str] = (), due_max: int | None = None
+    ) -> None:
         self.rng = rng = random.Random(seed)
+        # how many members a tick concerns at once: few, so that ticks stay open
+        self.due_max = due_max or random.Random(f"due {seed}").choice((1, 2, DUE_MAX))
         self.clock = Clock(START_MS)
         self.log = Log(self.clock)
         self.codec, self.engine = shared()
@@ -191,7 +197,9 @@ class World:
         topics = INGEST_INPUTS if stage == "ingest" else (MEMBER_EVENTS,)
         for topic in topics:
             for number, partition in enumerate(self.log.topics[topic]):
-                offset, _ = self.log.group(group).offsets.get((topic, number), (0, ""))
+                offset, note = self.log.group(group).offsets.get((topic, number), (0, ""))
+                if note == OPEN_TICKS_NOTE:
+                    return False
                 if partition.stable_end < partition.end or partition.read(offset, 1, committed=True)[0]:
                     return False
         return True
@@ -282,6 +290,7 @@ class World:
             identity=slot.identity,
             batch_records=self.batch_records,
             draw_loss=self._draw_loss,
+            due_max=self.due_max,
         )
 
     def _settings_of(self, slot: Slot) -> Settings:

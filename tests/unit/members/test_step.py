@@ -1,151 +1,17 @@
 """A batch step by step, on a real store and a small engine: order, ticks, programmes, and an engine that fails."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from schemas.avro_columns import PAYLOADS_MIN
-from schemas.codec import Codec
-from schemas.registry import CommittedSchemas
-from streams.engine.commands import Decision
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, ProgrammeApplied
 from streams.members import step as step_module
-from streams.members.overlay import Overlay
-from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, PROGRAMME, TICK, due_of
-from streams.members.step import Effects, MemberStep
-from streams.members.store import PartitionStore
-
-CODEC = Codec(CommittedSchemas())
-
-
-class State(msgspec.Struct):
-    key: str
-    seen: list[str] = []
-    timers: list[int] = []
-
-    def next_due(self) -> int | None:
-        return min(self.timers, default=None)
-
-
-class Engine:
-    """Notes what it is told; `url` says what to do: `timer:N` sets a timer, `fail` raises, `odd` cannot be encoded."""
-
-    def handle(self, programme: Any, state: State, event: Event, *, tick_at: int | None) -> list[Any]:
-        state.seen.append(f"{event.event_id}@{programme}/{tick_at}")
-        verb, _, number = event.body["url"].partition(":")
-        if verb == "fail":
-            raise ValueError("as told")
-        if verb == "odd":
-            return [decision(state.key, event.occurred_at, "no such outcome")]
-        if verb == "timer":
-            state.timers.append(int(number))
-        return [decision(state.key, event.occurred_at)]
-
-    def advance(self, programme: Any, state: State, at: int, *, wall: bool) -> list[Any]:
-        if "stuck" in state.key:
-            raise ValueError("stuck")
-        fired = [due for due in state.timers if due <= at]
-        state.timers = [due for due in state.timers if due > at]
-        state.seen += [f"fired {due}" for due in fired]
-        return [decision(state.key, due) for due in fired]
-
-    def adopt(self, programme: Any, state: State, at: int, *, tick_at: int | None) -> list[Any]:
-        state.seen.append(f"adopted {programme}")
-        return []
-
-    def new(self, key: str) -> State:
-        return State(key)
-
-    def encode(self, state: State) -> bytes:
-        return msgspec.msgpack.encode(state)
-
-    def decode(self, data: bytes) -> State:
-        return msgspec.msgpack.decode(data, type=State)
-
-    def recordless_types(self, programme: Any) -> frozenset[str]:
-        return frozenset()
-
-    def needs_records(self, state: State) -> bool:
-        return False
-
-    def load(self, bundles: Any, number: int) -> str:
-        return f"P{number}"
-
-
-def decision(member: str, at: int, outcome: str = "ended") -> Decision:
-    return Decision(at=at, member_id=member, campaign="c", version=1, action=None, outcome=outcome, reason="completed")
-
-
-@dataclass
-class Record:
-    offset: int
-    key: bytes | None
-    value: bytes
-
-
-class Numbered(Programmes):
-    """Programmes that need no topic."""
-
-    def __init__(self) -> None:
-        self._loaded = {number: f"P{number}" for number in range(9)}
-
-
-class Partition:
-    """A store with the step over it, and everything that was committed."""
-
-    def __init__(self, path: Path, recent_max: int) -> None:
-        self.store = PartitionStore(path)
-        self.recent_max = recent_max
-        self.commits: list[int] = []
-        self.outputs: list[tuple[str, int]] = []
-        self.dead: list[tuple[int, str, bytes | None]] = []
-        self.offset = 0
-        self.die_at: int | None = None
-        self.restart()
-
-    def restart(self) -> None:
-        self.use(Engine())
-
-    def use(self, engine: Engine) -> None:
-        self.step = MemberStep(
-            0,
-            self.store,
-            codec=CODEC,
-            engine=engine,
-            programmes=Numbered(),
-            flush=self._flush,
-            recent_max=self.recent_max,
-        )
-
-    def _flush(self, overlay: Overlay, effects: Effects, next_offset: int) -> None:
-        if self.die_at is not None and len(self.commits) == self.die_at:
-            raise KeyboardInterrupt
-        changes = [*overlay.changes(), *((key, value, None) for key, value in effects.meta.items())]
-        self.store.write(changes, len(self.commits))
-        self.commits.append(next_offset)
-        self.outputs += [(each.key.decode(), each.at) for each in effects.records]
-        self.dead += [(record.offset, reason, key) for record, reason, key in effects.dead]
-
-    def handle(self, *items: Event | Tick | ProgrammeApplied | bytes) -> None:
-        records = []
-        for item in items:
-            value = item if isinstance(item, bytes) else CODEC.encode(item)
-            key = item.key.encode() if isinstance(item, Event) else None
-            records.append(Record(self.offset, key, value))
-            self.offset += 1
-        self.records = records
-        self.step.handle(records, self.offset)
-
-    def state(self, key: str) -> State:
-        (value,) = self.store.get([key.encode()])
-        assert value is not None
-        return Engine().decode(value[8:])
+from tests.step_support import Engine, Partition, State, event, tick
 
 
 @pytest.fixture(params=[0, 2, 1000], ids="{} recent".format)
@@ -154,16 +20,6 @@ def partition(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Partit
     partition = Partition(tmp_path / "0", request.param)
     yield partition
     partition.store.close()
-
-
-def event(name: str, member: str, at: int, do: str = "") -> Event:
-    return Event(
-        event_id=name, type="site_visited", occurred_at=at, source="s", key=member, member_id=member, body={"url": do}
-    )
-
-
-def tick(at: int) -> Tick:
-    return Tick(occurred_at=at, wall=False)
 
 
 def test_events_are_handled_in_order_and_committed_once(partition: Partition) -> None:
@@ -223,30 +79,8 @@ def test_a_member_whose_timer_cannot_fire_is_parked_until_its_next_event(partiti
     assert partition.state("stuck").seen[-1] == "e3@P0/20"
     (record,) = partition.store.get([b"stuck"])
     assert record is not None
-    assert due_of(record) == 5
-
-
-def test_a_tick_with_many_due_is_committed_in_parts_and_taken_up_again(
-    partition: Partition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(step_module, "MEMBERS_MAX", 10)
-    members = [f"m{number:03d}" for number in range(55)]
-    for member in members:
-        partition.handle(event("e", member, 1, "timer:5"))
-    start, partition.outputs = partition.offset, []
-    done = len(partition.commits)
-
-    partition.die_at = done + 2
-    with pytest.raises(KeyboardInterrupt):
-        partition.handle(tick(7), event("last", "m000", 8))
-    assert set(partition.commits[done:]) == {start}, "the input stays at the tick until all have fired"
-    assert 0 < len(partition.outputs) < 55
-
-    partition.die_at = None
-    partition.restart()
-    partition.step.handle(partition.records, partition.offset)
-    assert partition.outputs == [*((member, 5) for member in members), ("m000", 8)]
-    assert partition.commits[-1] == partition.offset
+    assert due_of(record) is None
+    assert [key for _, _, key in partition.dead] == [b"stuck", b"stuck"], "tried again, with the event"
 
 
 def test_a_programme_reaches_every_member_once_even_when_it_is_interrupted(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import RekindleError
-from streams.members.record import PROGRAMME, due_of, pack, state_of
+from streams.members.record import PROGRAMME, due_of, index_bound, pack, state_of
 from streams.members.store import PartitionStore
 from tests.pipeline.store import MemoryStore
 
@@ -45,10 +45,10 @@ def test_a_scan_goes_on_where_the_last_ended_but_misses_nothing_that_was_put_bef
     store.write([(b"a", pack(10, b""), None)], 0)
     assert due(store, 20) == [(10, b"a")]
     store.write([(b"a", pack(50, b""), 10), (b"b", pack(15, b""), None)], 1)
-    store.scanned(20)
+    store.scanned(index_bound(20))
     assert due(store, 20) == [(15, b"b")], "put after the scan, due before its end"
     store.write([(b"b", pack(None, b""), 15)], 2)
-    store.scanned(20)
+    store.scanned(index_bound(20))
     store.write([(b"c", pack(5, b""), None)], 3)
     assert due(store, 20) == [(5, b"c")]
 

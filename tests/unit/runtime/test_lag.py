@@ -1,6 +1,7 @@
 """Waiting for all input: by the wall clock the log never stands still, so what counts is what stood in it before."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from streams.runtime.lag import Lag, LagReader, await_handled
 
@@ -38,6 +39,11 @@ def test_input_that_waits_is_told() -> None:
     assert not await_handled(_Readings(_rows(5, 1, 10, 10, 10)), 0.01, pause_seconds=0.01)[0]
     assert not await_handled(_Readings(_rows(5, 0, 10, 9, 10)), 0.01, pause_seconds=0.01)[0]
     assert not await_handled(_Readings(_rows(5, 0, 10, 10, 9)), 0.01, pause_seconds=0.01)[0]
+
+
+def test_ticks_that_are_still_worked_off_are_told() -> None:
+    rows = [replace(row, has_open_ticks=row.stage == "members") for row in _rows(5, 0, 10, 10, 10)]
+    assert not await_handled(_Readings(rows), 0.01, pause_seconds=0.01)[0]
 
 
 def test_statuses_that_come_back_begin_the_wait_anew() -> None:
