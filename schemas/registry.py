@@ -8,6 +8,7 @@ level is set per subject, before anything is registered under it where the regis
 
 import base64
 import json
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ from streams.settings import Settings
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 _NOT_FOUND = 404
+_NOT_ADMITTED = (401, 403)
 _CONFLICT = 409
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _UNKNOWN_MAX = 10_000
@@ -82,9 +84,16 @@ class Registry:
     """A client of one schema registry; safe to share among threads. Every call raises `RekindleError` if it is down."""
 
     def __init__(
-        self, url: str, *, username: str | None = None, password: str | None = None, timeout_s: float = 10
+        self,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        ca_location: str | None = None,
+        timeout_s: float = 10,
     ) -> None:
         self._url = url.rstrip("/")
+        self._tls = _tls(ca_location) if self._url.startswith("https:") else None
         self._timeout_s = timeout_s
         self._headers = {"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE}
         if username is not None:
@@ -102,6 +111,7 @@ class Registry:
             settings.schema_registry_url,
             username=settings.schema_registry_username,
             password=settings.schema_registry_password,
+            ca_location=settings.schema_registry_ssl_ca_location,
         )
 
     def register_all(self) -> dict[str, int]:
@@ -199,17 +209,27 @@ class Registry:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=self._headers, method=method)  # noqa: S310 - the address is a setting
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=self._timeout_s, context=self._tls) as answer:  # noqa: S310 - as above
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
                 message = f"schema registry {self._url} answers {path} with {error.code} {_message(error)}"
+                if error.code in _NOT_ADMITTED:
+                    message += " (REKINDLE_SCHEMA_REGISTRY_USERNAME and REKINDLE_SCHEMA_REGISTRY_PASSWORD)"
                 raise _RefusedError(message, error.code) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
-            raise RekindleError(
-                f"schema registry {self._url} doesn't answer: {reason} (REKINDLE_SCHEMA_REGISTRY_URL)"
-            ) from None
+            trust = isinstance(reason, ssl.SSLCertVerificationError)
+            setting = "REKINDLE_SCHEMA_REGISTRY_SSL_CA_LOCATION" if trust else "REKINDLE_SCHEMA_REGISTRY_URL"
+            raise RekindleError(f"schema registry {self._url} doesn't answer: {reason} ({setting})") from None
+
+
+def _tls(ca_location: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_location)
+    except OSError as error:
+        name = "REKINDLE_SCHEMA_REGISTRY_SSL_CA_LOCATION"
+        raise RekindleError(f"{name}={ca_location}: no certificates can be read there: {error}") from None
 
 
 def _body(schema: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import RekindleError
@@ -107,14 +107,48 @@ def admin_client(settings: Settings) -> AdminClient:
 
 def partition_counts(settings: Settings, timeout_seconds: float = REACH_SECONDS) -> dict[str, int]:
     """Every topic with its number of partitions. Raises `RekindleError` when no broker answers in time."""
-    try:
-        topics = admin_client(settings).list_topics(timeout=timeout_seconds).topics
-    except KafkaException as error:
-        raise RekindleError(
-            f"no Kafka broker answers at {settings.kafka_bootstrap_servers} ({error.args[0].str()}): "
-            "start it, or set REKINDLE_KAFKA_BOOTSTRAP_SERVERS (`rekindle local up` prints the line)"
-        ) from error
-    return {name: len(topic.partitions) for name, topic in topics.items()}
+    client, refusals = _heard_client(settings)
+    for share in (0.1, 0.2, 0.7):  # a refusal is told without waiting for the rest
+        try:
+            topics = client.list_topics(timeout=share * timeout_seconds).topics
+        except KafkaException as error:
+            failure = error
+            client.poll(0)
+            if refusals:
+                raise RekindleError(refusals[-1]) from error
+        else:
+            return {name: len(topic.partitions) for name, topic in topics.items()}
+    raise RekindleError(
+        f"no Kafka broker answers at {settings.kafka_bootstrap_servers} ({failure.args[0].str()}): "
+        "start it, or set REKINDLE_KAFKA_BOOTSTRAP_SERVERS (`rekindle local up` prints the line)"
+    ) from failure
+
+
+def _heard_client(settings: Settings) -> tuple[AdminClient, list[str]]:
+    """Open an admin client, and a list in which it says, when polled, why brokers refuse it.
+
+    What it answers to a call is in that case only that nobody answered in time.
+    """
+    refusals: list[str] = []
+    at = settings.kafka_bootstrap_servers
+
+    def hear(error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - its public name
+            names = "REKINDLE_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
+            refusals.append(f"the Kafka broker at {at} refuses the credentials ({names}): {_reason(error)}")
+        elif error.code() == KafkaError._SSL:  # noqa: SLF001 - as above
+            refusals.append(
+                f"no trusted connection to the Kafka broker at {at} (REKINDLE_KAFKA_SSL_CA_LOCATION says whom to "
+                f"trust, REKINDLE_KAFKA_SECURITY_PROTOCOL whether it speaks TLS): {_reason(error)}"
+            )
+
+    config: dict[str, Any] = {**client_config(settings), "error_cb": hear}
+    return AdminClient(config), refusals
+
+
+def _reason(error: KafkaError) -> str:
+    """Return librdkafka's own sentence, without its name for the connection and the code of its library."""
+    return " ".join(error.str().split(": ", 1)[-1].split())
 
 
 class Kafka:

@@ -4,6 +4,7 @@ Secrets come from the environment only and are never shown: `rekindle settings` 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ PREFIX = "REKINDLE_"
 
 
 def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"doc": doc, "secret": secret})
+    return field(default=default, metadata={"doc": doc, "secret": secret}, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +24,12 @@ class Settings:
     """All settings, each from the environment variable `REKINDLE_<NAME>`."""
 
     kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "host:port of the Kafka brokers, separated by commas")
-    kafka_security_protocol: str = _setting("PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
-    kafka_sasl_mechanism: str | None = _setting(None, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _setting(
+        None, "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
     kafka_sasl_username: str | None = _setting(None, "user name for SASL")
     kafka_sasl_password: str | None = _setting(None, "password for SASL", secret=True)
     kafka_ssl_ca_location: str | None = _setting(None, "file with the certificates of trusted authorities")
@@ -36,9 +41,12 @@ class Settings:
     )
     schema_registry_username: str | None = _setting(None, "user name for the schema registry")
     schema_registry_password: str | None = _setting(None, "password for the schema registry", secret=True)
+    schema_registry_ssl_ca_location: str | None = _setting(
+        None, "file with the authorities that the registry's certificate is checked by; else the system's"
+    )
     clickhouse_dsn: str = _setting(
         "http://127.0.0.1:8123/rekindle",
-        "address and database of ClickHouse, http(s)://[user[:password]@]host:port/db",
+        "address and database of ClickHouse, http(s)://[user[:password]@]host:port/db[?ca_cert=FILE]",
         secret=True,
     )
     data_dir: Path = _setting(Path("build/data"), "folder for the workers' local state")
@@ -109,12 +117,25 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             continue
         values[item.name] = _convert(item.name, str(item.type), raw)
         assert item.default is not MISSING
-    return Settings(**values)
+    settings = Settings(**values)
+    _check_sasl(settings)
+    return settings
+
+
+def _check_sasl(settings: Settings) -> None:
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return
+    names = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+    if missing := [variable(name) for name in names if getattr(settings, name) is None]:
+        raise RekindleError(
+            f"{variable('kafka_security_protocol')}={settings.kafka_security_protocol} needs {' and '.join(missing)}"
+        )
 
 
 def _convert(name: str, kind: str, raw: str) -> Any:
     if "Literal" in kind:
-        allowed = [part.strip(" '\"") for part in kind[kind.index("[") + 1 : kind.rindex("]")].split(",")]
+        inside = kind[kind.index("Literal[") + len("Literal[") : kind.index("]")]
+        allowed = [part.strip(" '\"") for part in inside.split(",")]
         if raw not in allowed:
             raise RekindleError(f"{variable(name)}={raw!r}: expected {' or '.join(allowed)}")
         return raw
@@ -137,5 +158,6 @@ def _convert(name: str, kind: str, raw: str) -> Any:
 def _without_credentials(value: str) -> str:
     if "://" not in value:
         return "***"
+    value = re.sub(r"([?&]password=)[^&]*", r"\1***", value)
     scheme, rest = value.split("://", 1)
     return f"{scheme}://***@{rest.rsplit('@', 1)[1]}" if "@" in rest else value

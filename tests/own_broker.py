@@ -5,8 +5,10 @@ the broker of `rekindle local up`, with one listener more.
 """
 
 import asyncio
+import base64
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -23,12 +25,19 @@ from streams.settings import load
 from tests.support import Guard, until
 
 CHUNK_BYTES = 65_536
+_UNAUTHORIZED = (
+    b"HTTP/1.1 401 Unauthorized\r\nX-ClickHouse-Exception-Code: 516\r\nContent-Length: 44\r\nConnection: close\r\n\r\n"
+    b"Code: 516. DB::Exception: who should that be"
+)
 RESET = struct.pack("ii", 1, 0)  # close at once, without waiting: the other side sees a reset
 
 
 @contextmanager
-def own_broker(directory: Path, guard: Guard, proxy_port: int) -> Iterator[Place]:
-    """Run a broker in this folder; `place.ports["host"]` is where the proxy finds it."""
+def own_broker(directory: Path, guard: Guard, proxy_port: int | None = None, security: str = "") -> Iterator[Place]:
+    """Run a broker in this folder; `place.ports["host"]` is where the proxy finds it, if there is one.
+
+    `security` is written into its properties: what the listener HOST asks of whoever comes.
+    """
     kafka = Kafka()
     pinned = kafka.artifacts(artifacts.read_list())
     files = artifacts.provide(pinned, load().cache_dir or artifacts.user_cache(), Silent())
@@ -39,7 +48,8 @@ def own_broker(directory: Path, guard: Guard, proxy_port: int) -> Iterator[Place
     with (directory / "server.properties").open("a", encoding="utf-8") as properties:
         listeners = {"PLAINTEXT": broker, "CONTROLLER": controller, "HOST": host}
         properties.write(f"listeners={_listeners(listeners)}\n")
-        properties.write(f"advertised.listeners={_listeners({'PLAINTEXT': broker, 'HOST': proxy_port})}\n")
+        properties.write(f"advertised.listeners={_listeners({'PLAINTEXT': broker, 'HOST': proxy_port or host})}\n")
+        properties.write(security)
     process = processes.start(program.command, program.environment, directory / "log")
     guard.watch_process(process.pid)
     try:
@@ -56,8 +66,11 @@ def _listeners(named: dict[str, int]) -> str:
 class Proxy:
     """Passes on what comes to `port`, as long as it is told nothing else."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, password: str | None = None) -> None:
+        """With `tls`, that is what is spoken on `port`; with `password`, HTTP must bring "name:password"."""
         self.port = port
+        self._tls = tls
+        self._expected = b"Basic " + base64.b64encode(password.encode()) if password else b""
         self.delay_seconds = 0.0
         self._target = 0
         self._refuses = False
@@ -98,7 +111,7 @@ class Proxy:
 
     async def _serve(self) -> asyncio.Server:
         self._flows.set()
-        return await asyncio.start_server(self._connected, ports.HOST, self.port)
+        return await asyncio.start_server(self._connected, ports.HOST, self.port, ssl=self._tls)
 
     async def _close(self, server: asyncio.Server) -> None:
         server.close()
@@ -127,8 +140,26 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers.add(far_writer)
-        await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
+        if await self._admits(reader, writer, far_writer):
+            await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
+        else:
+            far_writer.close()
         self._writers -= {writer, far_writer}
+
+    async def _admits(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far_writer: asyncio.StreamWriter
+    ) -> bool:
+        if not self._expected:
+            return True
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if self._expected in head:
+                far_writer.write(head)
+                return True
+            writer.write(_UNAUTHORIZED)
+            await writer.drain()
+        writer.close()
+        return False
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

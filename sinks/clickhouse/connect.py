@@ -19,6 +19,7 @@ _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Server errors that a repetition cannot heal: wrong SQL, missing tables or columns, wrong types, no rights.
 _LASTING_CODES = frozenset({6, 10, 16, 20, 27, 36, 43, 44, 46, 47, 50, 53, 60, 62, 70, 81, 115, 193, 194, 497, 516})
+_REFUSAL_CODES = frozenset({192, 193, 194, 497, 516})  # unknown user, wrong or missing password, no right to do it
 _CODE = re.compile(r"[Cc]ode:? ?(\d+)")
 
 
@@ -47,15 +48,23 @@ def database_of(dsn: str) -> str:
 
 def is_lasting(error: BaseException) -> bool:
     """Whether the same request would fail again however often it is repeated."""
-    if not isinstance(error, DatabaseError):
-        return False
-    code = _CODE.search(str(error))
-    return code is not None and int(code.group(1)) in _LASTING_CODES
+    return is_refusal(error) or _code(error) in _LASTING_CODES
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether it is about who may come in, or whom we trust."""
+    return _code(error) in _REFUSAL_CODES or "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _code(error: BaseException) -> int | None:
+    found = _CODE.search(str(error)) if isinstance(error, DatabaseError) else None
+    return None if found is None else int(found.group(1))
 
 
 def _client(dsn: str) -> Client:
     return clickhouse_connect.get_client(
         dsn=dsn,
+        interface=urlsplit(dsn).scheme,  # of an address alone the driver takes 8443 for TLS, and no other port
         compress="lz4",
         connect_timeout=CONNECT_TIMEOUT_S,
         send_receive_timeout=SEND_RECEIVE_TIMEOUT_S,
@@ -64,4 +73,13 @@ def _client(dsn: str) -> Client:
     )
 
 
-__all__ = ["ClickHouseError", "Client", "InterfaceError", "OperationalError", "connect", "database_of", "is_lasting"]
+__all__ = [
+    "ClickHouseError",
+    "Client",
+    "InterfaceError",
+    "OperationalError",
+    "connect",
+    "database_of",
+    "is_lasting",
+    "is_refusal",
+]

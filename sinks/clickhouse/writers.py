@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import stamina
 
 from sinks.clickhouse.batch import Backlog, Batch
-from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting
+from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting, is_refusal
 from sinks.clickhouse.decode import CannotDecodeNowError
 from sinks.clickhouse.write import Decode, write
 from streams import metrics
@@ -115,4 +115,7 @@ def as_message(error: Exception) -> RekindleError:
     """Make what to tell a person about an error that repetition cannot heal."""
     if isinstance(error, RekindleError):
         return error
-    return RekindleError(f"ClickHouse refuses what the sink writes: {str(error).splitlines()[0]}")
+    said = str(error).splitlines()[0]
+    if is_refusal(error):
+        return RekindleError(f"ClickHouse and the sink don't trust each other (REKINDLE_CLICKHOUSE_DSN): {said}")
+    return RekindleError(f"ClickHouse refuses what the sink writes: {said}")
