@@ -38,7 +38,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 test: setup ## all tests; starts and stops its own Kafka, schema registry and ClickHouse
-	.venv/bin/python -m pytest $(TESTS)
+	.venv/bin/python -m $(if $(strip $(TESTS)),pytest $(TESTS),tests)
 
 soak: setup ## a hundred kill -9 of workers over one replay, compared with a calm run; about a quarter of an hour
 	.venv/bin/python -m tests.soak.kill_workers
