@@ -1,13 +1,15 @@
 """`make bench-scale`: how the cost of an event grows with members and campaigns, and what a second worker adds.
 
-Members: a partition's store is filled with so many, then receipts of members at random go through the real step; up to
-ten million with `--members-max`. Campaigns: the benchmark's own and so many that listen to something else. Both count
-processor time alone, without Kafka. Workers: the members stage of one and of two workers on the same log, events a
+Members: the stores of four partitions are filled with so many, of three timers each, then receipts of members at random
+go through the real step (`bench.scale.members`); up to ten million with `--members-max`. Campaigns: the benchmark's own
+and so many that listen to something else. Both count processor time alone, without Kafka. Due: how long others wait
+while a tick works off a million members (`bench.scale.tick`). Workers: the members stage of one and of two workers on the same log, events a
 second; two cores for both and the broker are too few to double it. Draws build/scale.svg, writes build/scale.json.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -36,10 +38,20 @@ CAMPAIGNS = (1, 10, 100, 1000)
 CROWD_MEMBERS = 10_000
 
 
-def by_members(receipts: Receipts, most: int) -> dict[int, float]:
-    """Microseconds per event by the number of members."""
-    sizes = [size for size in (10**4, 10**5, 10**6, 10**7) if size <= most]
-    return {size: _cost(receipts, size, read_directory(PROGRAMME)) for size in sizes}
+def by_members(most: int) -> dict[int, dict[str, float]]:
+    """What an event costs, and the memory of the process, by the number of members; each in a process of its own."""
+    found = {}
+    for size in (size for size in (10**4, 10**5, 10**6, 10**7) if size <= most):
+        with tempfile.TemporaryDirectory() as folder:
+            found[size] = _run("bench.scale.members", folder, str(size))
+    return found
+
+
+def _run(module: str, *arguments: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, check=True)
+    print(f"  {done.stdout.decode().strip()}", file=sys.stderr, flush=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def by_campaigns(receipts: Receipts) -> dict[int, float]:
@@ -105,14 +117,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each number of workers (default 30)")
     chosen = parser.parse_args()
     receipts = Receipts(Codec(CommittedSchemas()))
-    found = {
-        "event_us_by_members": by_members(receipts, chosen.members_max),
+    members = by_members(chosen.members_max)
+    drawn = {
+        "event_us_by_members": {size: each["process_us"] for size, each in members.items()},
+        "memory_mib_by_members": {size: each["memory_mib"] for size, each in members.items()},
         "event_us_by_campaigns": by_campaigns(receipts),
         "events_per_s_by_workers": by_workers(receipts, chosen.seconds),
     }
+    found = {**drawn, "a_million_due": _run("bench.scale.tick", str(min(chosen.members_max, 10**6)))}
     BUILD.mkdir(exist_ok=True)
     (BUILD / "scale.json").write_text(json.dumps(found, indent=2) + "\n")
-    (BUILD / "scale.svg").write_text(draw(found))
+    (BUILD / "scale.svg").write_text(draw(drawn))
     print(json.dumps(found, indent=2))
 
 

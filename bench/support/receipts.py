@@ -95,10 +95,13 @@ class Receipts:
             head = self._prefix + _sized(b"n%d" % index) + _sized(_TYPE) + encode_long(at) + _sized(_SOURCE)
             yield Record(key, head + b"\x02" + _sized(key) + receipt.rest, at)
 
-    def of_members(self, members: int, seed: int) -> Iterator[Record]:
-        """Receipts of members at random, of so many, a second apart; their ids are `m` and seven digits."""
-        chosen, at = random.Random(seed), self._receipts[-1].at
-        for index in count():
+    def of_members(self, members: int, seed: int, start: int = 0) -> Iterator[Record]:
+        """Receipts of members at random, of so many, a second apart; their ids are `m` and seven digits.
+
+        `start` is the number of the first: other numbers are other receipts, later ones.
+        """
+        chosen, at = random.Random(seed + start), self._receipts[-1].at
+        for index in count(start):
             receipt = self._receipts[index % len(self._receipts)]
             key = b"m%07d" % chosen.randrange(members)
             middle = _sized(_TYPE) + encode_long(at + 1000 * index) + _sized(_SOURCE) + b"\x02"

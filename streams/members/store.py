@@ -19,14 +19,8 @@ import rocksdict
 
 from streams.errors import RekindleError
 from streams.members.record import RESERVED, due_of, index_bound, index_key, split_index_key
+from streams.members.tune import options
 
-CACHE_BYTES = 32 * 1024 * 1024
-WRITE_BUFFER_BYTES = 16 * 1024 * 1024
-WRITE_BUFFERS_MAX = 3
-BLOOM_BITS = 10
-OPEN_FILES_MAX = 256
-INFO_LOGS_MAX = 2
-INFO_LOG_BYTES_MAX = 1024 * 1024
 DAMAGED = "damaged"
 """A file of this name beside the database's own says that one of them is damaged."""
 _OFFSET = b"changelog-offset"
@@ -55,8 +49,8 @@ class PartitionStore:
             self._open()
 
     def _open(self) -> None:
-        families = {"due": _options(), "meta": _options()}
-        self._db = rocksdict.Rdict(str(self.path), _options(), column_families=families)
+        families = {"due": options(), "meta": options()}
+        self._db = rocksdict.Rdict(str(self.path), options(), column_families=families)
         self._due = self._db.get_column_family("due")
         self._due_handle = self._db.get_column_family_handle("due")
         self._meta = self._db.get_column_family("meta")
@@ -144,9 +138,9 @@ class PartitionStore:
 
         The scan begins where the last one ended: seeking over what was deleted since is what makes scans slow.
         """
-        options = rocksdict.ReadOptions()
-        options.set_iterate_upper_bound(index_bound(until))
-        entries = self._due.iter(options)
+        bounded = rocksdict.ReadOptions()
+        bounded.set_iterate_upper_bound(index_bound(until))
+        entries = self._due.iter(bounded)
         entries.seek(self._scan_from)
         while entries.valid():
             yield split_index_key(entries.key())
@@ -195,20 +189,3 @@ class PartitionStore:
 def _is_locked(error: str) -> bool:
     """Tell whether another process, or this one, has the database open."""
     return error.startswith("IO error") and ("lock file" in error or "lock hold" in error)
-
-
-def _options() -> Any:
-    options = rocksdict.Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES)
-    options.set_max_write_buffer_number(WRITE_BUFFERS_MAX)
-    options.set_max_open_files(OPEN_FILES_MAX)
-    options.set_keep_log_file_num(INFO_LOGS_MAX)
-    options.set_max_log_file_size(INFO_LOG_BYTES_MAX)
-    options.set_compression_type(rocksdict.DBCompressionType.lz4())
-    table = rocksdict.BlockBasedOptions()
-    table.set_bloom_filter(BLOOM_BITS, block_based=False)
-    table.set_block_cache(rocksdict.Cache(CACHE_BYTES))
-    options.set_block_based_table_factory(table)
-    return options

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import RekindleError
+from streams.members import tune
 from streams.members.record import PROGRAMME, due_of, index_bound, pack, state_of
 from streams.members.store import PartitionStore
 from tests.pipeline.store import MemoryStore
@@ -155,3 +156,18 @@ def test_a_damaged_store_is_made_anew_and_says_so(tmp_path: Path, caplog: pytest
     assert again.changelog_offset is None
     assert "rebuilding it from the changelog" in caplog.text
     again.close()
+
+
+def test_memory_is_one_budget_for_all_partitions(tmp_path: Path) -> None:
+    """What is written and not flushed yet is counted into the one cache, so it cannot grow with the partitions."""
+    blocks, buffers = tune.memory()
+    stores = [PartitionStore(tmp_path / str(number)) for number in range(6)]
+    value = pack(None, os.urandom(4096))
+    for number in range(30):
+        for store in stores:
+            store.write([(b"m%05d" % (number * 200 + each), value, None) for each in range(200)], number)
+    assert buffers.get_buffer_size() == tune.WRITE_BUFFERS_BYTES
+    assert 0 < buffers.get_usage() <= tune.WRITE_BUFFERS_BYTES + tune.WRITE_BUFFER_BYTES
+    assert blocks.get_usage() <= tune.CACHE_BYTES
+    for store in stores:
+        store.close()
