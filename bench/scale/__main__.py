@@ -3,8 +3,9 @@
 Members: the stores of four partitions are filled with so many, of three timers each, then receipts of members at random
 go through the real step (`bench.scale.members`); up to ten million with `--members-max`. Campaigns: the benchmark's own
 and so many that listen to something else. Both count processor time alone, without Kafka. Due: how long others wait
-while a tick works off a million members (`bench.scale.tick`). Workers: the members stage of one and of two workers on the same log, events a
-second; two cores for both and the broker are too few to double it. Draws build/scale.svg, writes build/scale.json.
+while a tick works off a million members (`bench.scale.tick`). Workers: the
+members stage of one and of two workers on the same log, events a second; two cores for both and the broker are too few
+to double it. Draws build/scale.svg, writes build/scale.json.
 """
 
 import argparse
