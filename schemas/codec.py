@@ -21,7 +21,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
 from schemas.keys import event_key
 from schemas.registry import SchemaSource, UnknownSchemaError
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 
 VALUE_BYTES_MAX = 1_048_576
@@ -37,6 +37,7 @@ _STRUCTS: Mapping[str, type[Command | DeadLetter | ProgrammeApplied]] = {
     "rekindle.commands.Decision": Decision,
     "rekindle.commands.Webhook": Webhook,
     "rekindle.commands.Attribution": Attribution,
+    "rekindle.commands.ProfileCheck": ProfileCheck,
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
 }

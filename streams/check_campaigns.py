@@ -27,7 +27,7 @@ import msgspec
 from schemas.values import format_time
 from streams.compare_commands import compare
 from streams.cover_campaigns import Coverage
-from streams.engine.commands import Command, Decision, Dispatch
+from streams.engine.commands import Command, Decision, Dispatch, ProfileCheck
 from streams.engine.events import Event, LogRecord
 from streams.errors import InputError
 from streams.programme import Programme, load, read_directory
@@ -122,7 +122,7 @@ def check_case(
     All empty if it does what is expected. Raises `InputError` for an event that is none.
     """
     output = simulate(programme, _records(programme, campaign, case), until=case.until, start=case.start)
-    commands = [item for item in output if not isinstance(item, Event) and item.campaign == campaign]
+    commands = [item for item in output if not isinstance(item, Event | ProfileCheck) and item.campaign == campaign]
     complaints: list[str] = []
     diff: list[str] = []
     for name, expected in case.expected.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch
+from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, ProfileCheck
 from streams.engine.liquid_text import plain_number
 from streams.engine.local_time import to_datetime
 
@@ -68,6 +68,17 @@ def format_command(command: Command) -> str:
             "amount": plain(command.amount),
             "touch": command.touch,
             "touched_at": iso(command.touched_at),
+        }
+    elif isinstance(command, ProfileCheck):
+        fields = {
+            "kind": "profile_check",
+            "at": iso(command.at),
+            "member_id": command.member_id,
+            "source": command.source,
+            "event": command.event,
+            "event_id": command.event_id,
+            "occurred_at": iso(command.occurred_at),
+            "findings": command.findings,
         }
     else:
         fields = {

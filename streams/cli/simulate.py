@@ -35,6 +35,7 @@ class Moment(click.ParamType):
 @click.option("--in-order", is_flag=True, help="Handle the events as they stand, as a log would.")
 @click.option("--decisions", is_flag=True, help="Also print why something was not done.")
 @click.option("--attributions", is_flag=True, help="Also print which dispatch each purchase is attributed to.")
+@click.option("--quality", is_flag=True, help="Also print how good the personal fields of registrations are.")
 def command(
     campaigns: Path,
     events: Path,
@@ -43,17 +44,19 @@ def command(
     in_order: bool,
     decisions: bool,
     attributions: bool,
+    quality: bool,
 ) -> None:
     """Run CAMPAIGNS over EVENTS (JSON lines) and print dispatches and awards as JSON lines."""
     from schemas.json_lines import read_file
-    from streams.engine.commands import Attribution, Decision
+    from streams.engine.commands import Attribution, Decision, ProfileCheck
     from streams.output_lines import format_command
     from streams.programme import load, read_directory
     from streams.simulate import simulate
 
     programme = load([read_directory(campaigns)])
     records = [(record, None if place is None else place.partition) for record, place in read_file(events)]
-    left_out = (*[Decision] * (not decisions), *[Attribution] * (not attributions))
+    wanted = {Decision: decisions, Attribution: attributions, ProfileCheck: quality}
+    left_out = tuple(kind for kind, shown in wanted.items() if not shown)
     for item in simulate(programme, records, until=until, start=start, in_order=in_order):
         if not isinstance(item, left_out):
             sys.stdout.write(format_command(item) + "\n")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the engine puts out: dispatches, awards, decisions, webhooks, attributions.
+"""What the engine puts out: dispatches, awards, decisions, webhooks, attributions, checks of profiles.
 
 Imperative, with derived ids, stamped with the member's clock. Times are milliseconds since the epoch in UTC.
 """
@@ -106,4 +106,20 @@ class Attribution(msgspec.Struct, kw_only=True):
     touched_at: int
 
 
-Command = Dispatch | Award | Decision | Webhook | Attribution
+class ProfileCheck(msgspec.Struct, kw_only=True, gc=False):
+    """How good the personal fields of an event were, by the rules of `streams.profile`; none of their values.
+
+    `event`, `event_id`, `source` and `occurred_at` are those of the event, which holds the original values. Each of
+    `findings` has the fields of `streams.profile.findings.Finding`.
+    """
+
+    at: int
+    member_id: str
+    source: str
+    event: str
+    event_id: str
+    occurred_at: int
+    findings: list[dict[str, Any]]
+
+
+Command = Dispatch | Award | Decision | Webhook | Attribution | ProfileCheck

@@ -2,11 +2,10 @@
 
 Contract, fine print "Profile" and "Consent", and §4.3: an absent or null field changes nothing; a value that its rule
 rejects clears the field; a late event fills only what is still empty. Each effect is one entry of `_EFFECTS`, so that
-an event type without one costs a look-up.
+an event type without one costs a look-up. What personal fields are worth is judged by `streams.profile`, and told.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,20 +14,22 @@ from streams.engine.events import Event
 from streams.engine.limits import ATTRIBUTES_MAX, NAME_CHARS_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
 from streams.engine.local_time import to_datetime, zone
 from streams.engine.state import MemberState, Profile, Statement
-from streams.profile.emails import normalise_email
-from streams.profile.phones import normalise_phone
-from streams.profile.zones import zone_of_city
+from streams.profile.findings import Finding
+from streams.profile.read import find_zone, read_personal
 
-_PLAIN = ("first_name", "middle_name", "last_name", "gender", "address", "referrer_id")
 _WHOLE_MAX = 2**63
-_OLDEST_BIRTH = date(1900, 1, 1)
+_NOTHING_FOUND: Sequence[Finding] = ()
 
 
-def apply_to_profile(state: MemberState, event: Event, *, late: bool, region: str) -> None:
-    """Change profile, consent and purchases as `event` says; `region` reads phones without a country code."""
+def apply_to_profile(state: MemberState, event: Event, *, late: bool, region: str) -> Sequence[Finding]:
+    """Change profile, consent and purchases as `event` says; return what the personal fields that it brings are worth.
+
+    `region` reads phones and addresses that don't name their country.
+    """
     effect = _EFFECTS.get(event.type)
     if effect is not None:
-        effect(state, event, late, region)
+        return effect(state, event, late, region) or _NOTHING_FOUND
+    return _NOTHING_FOUND
 
 
 def changes_profile(event_type: str) -> bool:
@@ -42,24 +43,11 @@ def _fill(profile: Profile, field: str, value: Any, late: bool) -> None:
     setattr(profile, field, value)
 
 
-def _registration(state: MemberState, event: Event, late: bool, region: str) -> None:
+def _registration(state: MemberState, event: Event, late: bool, region: str) -> Sequence[Finding]:
     profile = state.profile
     if event.type == "registration_completed" and profile.registered_at is None:
         profile.registered_at = event.occurred_at
-    body = event.body
-    for field in _PLAIN:
-        if field in body:
-            _fill(profile, field, cut(body[field]), late)
-    _contacts(state, event, late, region)
-    if "birth_date" in body:
-        _fill(profile, "birth_date", _born(body["birth_date"], event.occurred_at), late)
-    if "time_zone" in body:
-        name = str(body["time_zone"])
-        _fill(profile, "time_zone", name if zone(name) else None, late)
-    if "city" in body and not (late and profile.city is not None):
-        profile.city = cut(body["city"])
-        profile.city_zone = zone_of_city(profile.city, region)
-    attributes = body.get("attributes")
+    attributes = event.body.get("attributes")
     if attributes:
         for key, value in attributes.items():
             name = cut(key)
@@ -67,23 +55,30 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
                 continue
             if name in profile.attributes or len(profile.attributes) < ATTRIBUTES_MAX:
                 profile.attributes[name] = plain_attribute(value)
+    return _personal(state, event, late, region)
 
 
-def _contacts(state: MemberState, event: Event, late: bool, region: str) -> None:
-    body = event.body
-    if "phone" in body:
-        _fill(state.profile, "phone", normalise_phone(str(body["phone"]), region), late)
-    if "email" in body:
-        _fill(state.profile, "email", normalise_email(str(body["email"])), late)
+def _personal(state: MemberState, event: Event, late: bool, region: str) -> Sequence[Finding]:
+    """Take the personal fields as their rules leave them, and the zone that follows from them."""
+    profile = state.profile
+    values, findings = read_personal(
+        event.type,
+        event.body,
+        to_datetime(event.occurred_at).date(),
+        region,
+        known_zone=_is_zone,
+        attributes_max=ATTRIBUTES_MAX,
+    )
+    for field, value in values.items():
+        _fill(profile, field, cut(value) if isinstance(value, str) else value, late)
+    profile.city_zone, found_by = find_zone(profile.city, profile.attributes, profile.address, profile.phone, region)
+    if profile.time_zone is None and event.type == "registration_completed":
+        findings.append(Finding("zone", "missing" if found_by is None else "valid", found_by))
+    return findings
 
 
-def _born(value: Any, at: int) -> date | None:
-    if not isinstance(value, date):
-        try:
-            value = date.fromisoformat(str(value))
-        except ValueError:
-            return None
-    return value if _OLDEST_BIRTH <= value <= to_datetime(at).date() else None
+def _is_zone(name: str) -> bool:
+    return zone(name) is not None
 
 
 def plain_attribute(value: Any) -> str | bool | int | float:
@@ -191,11 +186,11 @@ def consents(state: MemberState, channel: str, messaging_type: str, consent: str
     return best.subscribed if best is not None else consent == "opt_out"
 
 
-_EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], None]] = {
+_EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], Sequence[Finding] | None]] = {
     "registration_completed": _registration,
     "profile_updated": _registration,
-    "phone_bound": _contacts,
-    "email_bound": _contacts,
+    "phone_bound": _personal,
+    "email_bound": _personal,
     "app_installed": _app_installed,
     "social_profile_linked": _social_linked,
     "status_changed": _status,

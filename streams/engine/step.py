@@ -15,6 +15,7 @@ from streams.engine.bonus import apply_to_bonus, set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers
 from streams.engine.carry_over import carry_over
 from streams.engine.cart import apply_to_cart, set_cart_timers
+from streams.engine.commands import ProfileCheck
 from streams.engine.counting import adopt_counters, count
 from streams.engine.events import Event
 from streams.engine.handling import Handling, Output, note_time
@@ -27,6 +28,7 @@ from streams.engine.segments import note_changes, note_silently, set_segment_tim
 from streams.engine.state import NOBODYS, MemberState, new
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
+from streams.profile.findings import as_record
 
 if TYPE_CHECKING:
     from streams.programme.programme import Programme
@@ -127,14 +129,27 @@ def _set_timers(handling: Handling) -> None:
 def _apply(handling: Handling, event: Event) -> None:
     state = handling.state
     programme = handling.programme
-    apply_to_profile(state, event, late=handling.late, region=programme.policies.default_region)
+    zone_before = state.profile.city_zone
+    findings = apply_to_profile(state, event, late=handling.late, region=programme.policies.default_region)
+    if findings:
+        handling.output.append(
+            ProfileCheck(
+                at=state.clock,
+                member_id=state.key,
+                source=event.source,
+                event=event.type,
+                event_id=event.event_id,
+                occurred_at=event.occurred_at,
+                findings=[as_record(finding) for finding in findings],
+            )
+        )
     if event.type in {"segment_assigned", "segment_removed"}:
         segment = event.body.get("segment")
         if segment is not None:
             handling.assign(cut(segment), inside=event.type == "segment_assigned")
     apply_to_cart(handling, event)
     apply_to_bonus(handling, event)
-    if changes_profile(event.type):
+    if changes_profile(event.type) or state.profile.city_zone != zone_before:
         set_bonus_timers(handling)
         set_date_timers(handling)
         set_schedule_timers(handling, moved=True)

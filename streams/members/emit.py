@@ -6,9 +6,18 @@ from typing import NamedTuple
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
 from streams import metrics
-from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, LimitExceeded, Webhook
+from streams.engine.commands import (
+    Attribution,
+    Award,
+    Command,
+    Decision,
+    Dispatch,
+    LimitExceeded,
+    ProfileCheck,
+    Webhook,
+)
 from streams.engine.events import Event
-from streams.topics import ATTRIBUTIONS, AWARDS, DECISIONS, WEBHOOKS, dispatch_topic
+from streams.topics import ATTRIBUTIONS, AWARDS, DECISIONS, PROFILE_CHECKS, WEBHOOKS, dispatch_topic
 
 RECORD_BYTES_MAX = 900_000
 """What the producer takes, less the room for key and headers. The engine's bounds stay well below it."""
@@ -52,4 +61,10 @@ def route(command: Command | Event) -> tuple[str, bytes, int]:
     return topic, command.member_id.encode(), command.at
 
 
-_TOPICS: Mapping[type, str] = {Decision: DECISIONS, Award: AWARDS, Attribution: ATTRIBUTIONS, Webhook: WEBHOOKS}
+_TOPICS: Mapping[type, str] = {
+    Decision: DECISIONS,
+    Award: AWARDS,
+    Attribution: ATTRIBUTIONS,
+    ProfileCheck: PROFILE_CHECKS,
+    Webhook: WEBHOOKS,
+}

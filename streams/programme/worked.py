@@ -11,7 +11,7 @@ from typing import Any
 from schemas.json_lines import read_events
 from schemas.values import parse_time
 from streams.engine.actions import Action
-from streams.engine.commands import Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.definition import Kind
 from streams.engine.events import Event
 from streams.engine.handling import Output
@@ -83,7 +83,7 @@ def timeline(kind: type[Kind]) -> Iterator[str]:
     placed = [(record, None) for record, _ in records]
     output = simulate(load([programme_files(kind)]), placed, until=parse_time(UNTIL), start=parse_time(START))
     shown = [(event.occurred_at, 0, _event(each)) for (event, _), each in zip(records[1:], given, strict=True)]
-    shown += [(item.at, 1, _output(item)) for item in output if not isinstance(item, Event)]
+    shown += [(item.at, 1, _output(item)) for item in output if not isinstance(item, Event | ProfileCheck)]
     for at, _, text in sorted(shown, key=lambda line: line[:2]):
         yield f"{iso(at)}  {text}"
 

@@ -47,6 +47,10 @@ def insert_one_of_each(client: Any) -> None:
         ),
         f"INSERT INTO purchases (occurred_at, type, key, total) VALUES ('{at}', 'purchase_completed', 'm1', 12.5)",
         f"INSERT INTO events (occurred_at, type, key) VALUES ('{at}', 'purchase_completed', 'm1')",
+        (
+            "INSERT INTO profile_checks (at, occurred_at, source, field, outcome) VALUES "
+            f"('{at}', '{at}', 'crm', 'phone', 'valid'), ('{at}', '{at}', 'crm', 'phone', 'rejected')"
+        ),
         f"INSERT INTO dead_letters (at, origin_topic, reason) VALUES ('{at}', 'pos.receipts', 'no schema')",
     ):
         client.command(statement)

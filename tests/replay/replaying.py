@@ -15,7 +15,7 @@ import msgspec
 from schemas.json_lines import LogPosition
 from schemas.values import format_time
 from streams.engine import state, step
-from streams.engine.commands import Decision
+from streams.engine.commands import Decision, ProfileCheck
 from streams.engine.events import Event, LogRecord, Tick
 from streams.engine.handling import Output
 from streams.engine.state import MemberState
@@ -92,7 +92,7 @@ class Replay:
 
     def _change(self, partition: Partition, key: str, action: Callable[[MemberState], list[Output]]) -> list[Output]:
         found = state.decode(partition.stored[key]) if key in partition.stored else state.new(key)
-        output = action(found)
+        output = [item for item in action(found) if not isinstance(item, ProfileCheck)]  # no decisions
         partition.stored[key] = state.encode(found)
         due = found.next_due()
         partition.due.pop(key, None)

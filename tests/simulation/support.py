@@ -15,7 +15,7 @@ from typing import Any
 from schemas.json_lines import read_events
 from schemas.values import parse_time
 from streams.engine import step
-from streams.engine.commands import Decision
+from streams.engine.commands import Decision, ProfileCheck
 from streams.engine.decision import OUTCOMES_OF
 from streams.engine.events import Event, LogRecord
 from streams.engine.handling import Output
@@ -149,7 +149,7 @@ class Live:
         state = decode(self.stored)
         output = action(state)
         self.stored = encode(state)
-        self.lines += [_read_back(item) for item in output if not isinstance(item, Event)]
+        self.lines += [_read_back(item) for item in output if not isinstance(item, Event | ProfileCheck)]
 
 
 def _read_back(item: Output) -> Line:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.catalogue import EVENT_TYPES, EventType, FieldType
 from schemas.values import MS_MAX, MS_MIN, datetime_from_ms, exact
-from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -121,4 +121,15 @@ attributions = st.builds(
     touch=st.sampled_from(["sent", "delivered", "clicked"]),
     touched_at=moments,
 )
-commands = st.one_of(dispatches, awards, decisions, webhooks, attributions)
+_findings = st.fixed_dictionaries({"field": texts, "outcome": texts}, optional={"rule": texts, "detail": texts})
+profile_checks = st.builds(
+    ProfileCheck,
+    at=moments,
+    member_id=texts,
+    source=texts,
+    event=texts,
+    event_id=texts,
+    occurred_at=moments,
+    findings=st.lists(_findings, max_size=3),
+)
+commands = st.one_of(dispatches, awards, decisions, webhooks, attributions, profile_checks)

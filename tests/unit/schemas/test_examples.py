@@ -13,7 +13,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.declarations import FOLDER
 from schemas.json_lines import format_record, read_events
 from schemas.registry import CommittedSchemas
-from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event
 
 EXAMPLES = FOLDER / "examples"
@@ -23,6 +23,7 @@ COMMANDS = {
     "decision": Decision,
     "webhook": Webhook,
     "attribution": Attribution,
+    "profile_check": ProfileCheck,
 }
 CODEC = Codec(CommittedSchemas())
 ON_THE_WIRE = [name for name, event_type in EVENT_TYPES.items() if event_type.topic]

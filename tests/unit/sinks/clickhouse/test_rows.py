@@ -10,7 +10,7 @@ from schemas.dead_letters import DeadLetter
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.rows import as_json, tables
 from sinks.clickhouse.write import make_blocks
-from streams.engine.commands import Attribution, Award, Decision, Dispatch, Webhook
+from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event, ProgrammeApplied, Tick
 
 COMMON = {"at": 5, "member_id": "m1", "campaign": "c", "version": 2, "action": "actions[0]"}
@@ -28,6 +28,17 @@ PURCHASE = Event(
         "discount": Decimal(0),
         "lines": [{"sku": "a", "price": Decimal("2.5"), "quantity": Decimal(1)}, {"sku": "b", "category": "tea"}],
     },
+)
+
+
+CHECK = ProfileCheck(
+    at=1,
+    member_id="m1",
+    source="crm",
+    event="registration_completed",
+    event_id="r1",
+    occurred_at=1,
+    findings=[{"field": "city", "outcome": "missing"}, {"field": "phone", "outcome": "valid", "detail": "mobile"}],
 )
 
 
@@ -63,6 +74,7 @@ def test_every_table_has_a_file_and_a_value_per_column():
             touch="sent",
             touched_at=1,
         ),
+        ProfileCheck: CHECK,
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
     for table in tables():
@@ -125,3 +137,9 @@ def test_a_dead_letter_keeps_its_bytes():
 )
 def test_bodies_are_plain_json(value, text):
     assert as_json(value) == text
+
+
+def test_a_check_of_a_profile_has_a_row_for_each_field():
+    rows = blocks_of(CHECK, topic="profile.checks")["profile_checks"]
+    found = [(row["source"], row["field"], row["outcome"], row["rule"], row["detail"]) for row in rows]
+    assert found == [("crm", "city", "missing", None, None), ("crm", "phone", "valid", None, "mobile")]
