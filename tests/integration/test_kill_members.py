@@ -20,7 +20,7 @@ pytestmark = pytest.mark.services
 SIGKILLED = -9
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "100", "REKINDLE_CLOCK": "event"}
 POINTS = ("handled", "produced", "offsets_sent", "committed", "stored", "recovering", "committed", "produced")
-OUTPUTS = ("send.sms", "send.email", "bonus.awards", "attributions", "decisions", "dead.letters")
+OUTPUTS = ("send.sms", "send.email", "bonus.awards", "attributions", "decisions", "profile.checks", "dead.letters")
 
 
 @pytest.mark.usefixtures("fresh_topics")

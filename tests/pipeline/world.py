@@ -52,6 +52,7 @@ COMMAND_TOPICS = (
     "bonus.awards",
     "attributions",
     "decisions",
+    "profile.checks",
 )
 RATES = {
     "kill": 0.01,

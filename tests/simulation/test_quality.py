@@ -86,9 +86,7 @@ def test_a_phone_that_changes_the_zone_moves_the_dates():
 
 def test_simulate_tells_of_it_when_asked(tmp_path: Path):
     (tmp_path / "campaigns").mkdir()
-    (tmp_path / "campaigns/c.yaml").write_text(
-        "id: c\nstatus: draft\ntrigger: {event: site_visited}\nactions: [exit: x]\n"
-    )
+    (tmp_path / "campaigns/c.yaml").write_text("id: c\ntrigger: {event: site_visited}\nactions: [exit: x]\n")
     (tmp_path / "events.jsonl").write_text(json.dumps(registered("m", "2018-01-01T00:00:00Z", city="Омск")))
     arguments = [str(tmp_path / "campaigns"), str(tmp_path / "events.jsonl"), "--until", END]
     assert CliRunner().invoke(command, arguments).stdout == ""
