@@ -1,27 +1,23 @@
 """What of a campaign its tests have reached: every action by its path, and every way that an action can go on.
 
-The engine knows nothing of this: each step of the campaign under test is put in a wrapper that notes what runs through
-it. Ways (branches) are `then` and `else` of an `if` (also an `else` that isn't written), the branches of a `split` that
+The steps of the campaign under test are watched: each tells when it runs, which way it goes and how its wait ends.
+Ways (branches) are `then` and `else` of an `if` (also an `else` that isn't written), the branches of a `split` that
 do something and `none` where one can get past them, `answered` and `timed_out` of a wait for an event, `member` and
 `other` of a `select`, and the steps of a cascade.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, cast
 
-from streams.engine.actions import Action, Message, Result
+from streams.engine.actions import Action, Result
 from streams.engine.actions.branch import If
 from streams.engine.actions.select import Select
-from streams.engine.actions.send import CascadeStep, Send
+from streams.engine.actions.send import Send
 from streams.engine.actions.split import Split
 from streams.engine.actions.wait import Wait
 from streams.engine.campaign import Campaign
-from streams.engine.events import Event
-from streams.engine.handling import Handling
 from streams.engine.script import Step
-from streams.engine.state import Journey
 
 _ALL = 100
 
@@ -47,9 +43,10 @@ class Coverage:
 
     def watch(self, campaign: Campaign) -> None:
         """Note from now on what is reached in this copy of the campaign, which is for tests alone."""
-        for path, step in campaign.script.items():
-            watched = cast("Action", _Watched(step.action, path, self.reached))
-            campaign.script[path] = replace(step, action=watched)
+        for step in campaign.script.values():
+            step.watched = _note(step, self.reached)
+            if step.message is not None and len(step.message.steps) > 1:
+                step.message.tried = _note_tried(step.path, self.reached)
 
     @property
     def missed(self) -> list[str]:
@@ -107,57 +104,17 @@ def _way(action: Action, path: str, result: Result) -> str | None:
             return None
 
 
-class _Watched:
-    """An action in its wrapper; whatever else is asked of it, the action answers."""
+def _note(step: Step, reached: set[str]) -> Callable[[str | Result], None]:
+    """A note of each time that the step runs, and which way it goes."""
 
-    def __init__(self, action: Action, path: str, reached: set[str]) -> None:
-        self._action = action
-        self._path = path
-        self._reached = reached
+    def note(what: str | Result) -> None:
+        way = what if isinstance(what, str) else _way(step.action, step.path, what)
+        if way is not None and (way != "timed_out" or step.waiting is not None):
+            reached.add(f"{step.path}.{way}" if way else step.path)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._action, name)
-
-    @property
-    def steps(self) -> "Sequence[CascadeStep] | _WatchedSteps":
-        """The steps of a message, those of a cascade noted when they are tried."""
-        steps = cast("Message", self._action).steps
-        cascade = isinstance(self._action, Send) and self._action.cascade
-        return _WatchedSteps(steps, self._path, self._reached) if cascade else steps
-
-    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        """Run the action, as the wrapper: a message hands itself on to be decided."""
-        self._reached.add(self._path)
-        result = type(self._action).run(cast("Any", self), handling, journey, step)
-        way = _way(self._action, self._path, result)
-        if way is not None:
-            self._reached.add(f"{self._path}.{way}")
-        return result
-
-    def after_timer(self, step: Step) -> str | None:
-        """Note that the wait ended by its timer."""
-        self._reached.add(f"{self._path}.timed_out")
-        return self._action.after_timer(step)
-
-    def is_answered(self, handling: Handling, journey: Journey, event: Event) -> bool:
-        """Note that the wait ended by its event, if it did."""
-        answered = self._action.is_answered(handling, journey, event)
-        if answered:
-            self._reached.add(f"{self._path}.answered")
-        return answered
+    return note
 
 
-class _WatchedSteps:
-    """The steps of a cascade; looking one up is trying it."""
-
-    def __init__(self, steps: Sequence[CascadeStep], path: str, reached: set[str]) -> None:
-        self._steps = steps
-        self._path = path
-        self._reached = reached
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, index: int) -> CascadeStep:
-        self._reached.add(f"{self._path}.cascade[{index}]")
-        return self._steps[index]
+def _note_tried(path: str, reached: set[str]) -> Callable[[int], None]:
+    """A note of each step of a cascade that is tried."""
+    return lambda index: reached.add(f"{path}.cascade[{index}]")

@@ -16,7 +16,6 @@ long as a purchase may come late, and its purchases can't be returned any more.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 
 from streams.engine.commands import Attribution, Dispatch
 from streams.engine.events import Event
@@ -29,14 +28,16 @@ from streams.engine.limits import (
     RETURN_MS,
     SENT_KEPT_MAX,
 )
+from streams.engine.spans import Span, span_of
 from streams.engine.state import Attributed, Sent
 from streams.engine.values import Duration
 
 TOUCHES = ("sent", "delivered", "clicked")
-_period = lru_cache(1000)(Duration.parse)
+_PERIODS: dict[str, Span] = {}
+_PERIODS_KEPT_MAX = 1000
 
 
-def remember(handling: Handling, dispatch: Dispatch, period: Duration | None, *, capped: bool) -> None:
+def remember(handling: Handling, dispatch: Dispatch, period: Span | None, *, capped: bool) -> None:
     """Keep a dispatch for caps and attribution, and forget those that matter to neither any more."""
     _forget(handling)
     state = handling.state
@@ -50,7 +51,7 @@ def remember(handling: Handling, dispatch: Dispatch, period: Duration | None, *,
                 capped=capped,
                 version=dispatch.version,
                 action=dispatch.action,
-                period=None if period is None else str(period),
+                period=None if period is None else period.text,
             )
         )
         del state.sent[:-SENT_KEPT_MAX]
@@ -159,7 +160,7 @@ def _put_out(handling: Handling, event: Event, sent: Sent, purchase: Attributed,
 
 
 def _forget(handling: Handling) -> None:
-    state, now, caps_ms = handling.state, handling.now, handling.programme.caps_kept_ms
+    state, now, caps_ms = handling.state, handling.now, handling.plan.caps_kept_ms
     state.sent = [
         sent
         for sent in state.sent
@@ -175,6 +176,15 @@ def _in_memory(sent: Sent, now: int) -> bool:
         return False
     began = sent.delivered_at or sent.sent_at or sent.at
     return _period(sent.period).after(began) + LATE_PURCHASE_MS > now
+
+
+def _period(text: str) -> Span:
+    found = _PERIODS.get(text)
+    if found is None:
+        if len(_PERIODS) >= _PERIODS_KEPT_MAX:
+            _PERIODS.clear()
+        found = _PERIODS[text] = span_of(Duration.parse(text))
+    return found
 
 
 def _is_returnable(purchase: Attributed, now: int) -> bool:

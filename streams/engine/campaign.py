@@ -177,22 +177,6 @@ actions:
         return flatten(self.actions)
 
     @cached_property
-    def cancelled_by(self) -> Mapping[str, tuple[Condition | None, ...]]:
-        """The conditions of `cancel_on` by types of events; None: every event of the type."""
-        found: dict[str, list[Condition | None]] = {}
-        for match in self.cancel_on:
-            found.setdefault(match.event, []).append(match.where)
-        return {event: tuple(conditions) for event, conditions in found.items()}
-
-    def admits(self, at: int) -> bool:
-        """Whether journeys may be entered at that moment (ms): by status and `active`."""
-        if self.status != "live" or self.active is None:
-            return self.status == "live"
-        return (self.active.from_ is None or self.active.from_ <= at) and (
-            self.active.until is None or at < self.active.until
-        )
-
-    @cached_property
     def records_kept(self) -> frozenset[str] | None:
         """The lists of records of the entry event that are still named by something; None: all may be."""
         return None
@@ -200,13 +184,6 @@ actions:
     def keep_records(self, fields: frozenset[str] | None) -> None:
         """State which lists of records of the entry event are still named by something; None: all may be."""
         self.__dict__["records_kept"] = fields  # as the properties that are reckoned once keep theirs
-
-    def remembered(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What a journey keeps of its entry event: plain fields, and those lists of records that are still named."""
-        kept = self.records_kept
-        if kept is None:
-            return dict(body)
-        return {name: value for name, value in body.items() if not isinstance(value, list) or name in kept}
 
     def walk_actions(self) -> Iterator[tuple[str, Action]]:
         """Every action with its path (`actions[2].then[0]`), in order."""

@@ -8,9 +8,10 @@ where it stands there is no such action now (a definition that was changed under
 from typing import TYPE_CHECKING
 
 from streams.engine.handling import Handling
-from streams.engine.journeys import WAIT_TIMER, leave
-from streams.engine.sending import message_at
+from streams.engine.journeys import leave
+from streams.engine.pending import message_at
 from streams.engine.state import Journey
+from streams.engine.waiting import WAIT_TIMER
 
 if TYPE_CHECKING:
     from streams.engine.campaign import Campaign
@@ -42,7 +43,8 @@ def _move(handling: Handling, journey: Journey, campaign: "Campaign") -> None:
     step = campaign.script[journey.at]
     if before is None or before.action != step.action:
         handling.drop_timers(WAIT_TIMER, journey.number)
-        step.action.run(handling, journey, step)
+        assert step.waiting is not None, "it can go on"
+        step.waiting.begin(handling, journey)
 
 
 def _can_go_on(handling: Handling, journey: Journey) -> bool:
@@ -51,7 +53,7 @@ def _can_go_on(handling: Handling, journey: Journey) -> bool:
         return False
     if journey.at is not None:
         step = campaign.script.get(journey.at)
-        if step is None or step.action.kind != "wait":
+        if step is None or step.waiting is None:
             return False
     return all(_can_be_decided(handling, journey, pending) for pending in journey.pending)
 

@@ -12,7 +12,7 @@ from streams.engine.local_time import zone
 from streams.engine.state import Journey, MemberState, Timer
 
 if TYPE_CHECKING:
-    from streams.engine.campaign import Campaign
+    from streams.engine.plans import CampaignPlan, ProgrammePlan
     from streams.programme.programme import Programme
 
 Output = Command | Event
@@ -21,15 +21,17 @@ Output = Command | Event
 class Handling:
     """A member's state while something is handled. `now` is the member's clock (contract §4.2)."""
 
-    __slots__ = ("_allowances", "acted", "grew", "late", "output", "programme", "state")
+    __slots__ = ("_allowances", "acted", "grew", "late", "output", "plan", "programme", "state")
 
     programme: "Programme"
+    plan: "ProgrammePlan"
     state: MemberState
     output: list[Output]
     late: bool
 
     def __init__(self, programme: "Programme", state: MemberState) -> None:
         self.programme = programme
+        self.plan = programme.plan
         self.state = state
         self.output = []
         self.late = False
@@ -48,7 +50,7 @@ class Handling:
         profile = self.state.profile
         name = profile.time_zone or profile.city_zone
         # Names are checked when they come; one that newer zone data have dropped counts as none.
-        return (zone(name) if name else None) or self.programme.zone
+        return (zone(name) if name else None) or self.plan.zone
 
     def allowance(self, campaign_id: str) -> "Allowance":
         """What the campaign may still do for the member at this moment, and with its templates in this handling."""
@@ -123,9 +125,9 @@ class Handling:
         state = self.state
         self.output.append(LimitExceeded(state.clock, state.key, campaign, version, action, outcome, reason, limit))
 
-    def definition(self, journey: Journey) -> "Campaign | None":
+    def definition(self, journey: Journey) -> "CampaignPlan | None":
         """The version of the campaign that a journey runs; None if no programme knows it any more."""
-        return self.programme.definition(journey.campaign, journey.version)
+        return self.plan.definition(journey.campaign, journey.version)
 
 
 class Allowance:

@@ -18,7 +18,39 @@ def derived_id(*parts: str | int) -> str:
 
 def share(text: str) -> Decimal:
     """Where `text` falls from 0 up to, not including, 100: SHA-256's first 8 bytes as a big-endian number over 2⁶⁴."""
-    return Decimal(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")) / _SPAN * 100
+    return _share(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+
+
+def _share(number: int) -> Decimal:
+    return Decimal(number) / _SPAN * 100
+
+
+class Share:
+    """Whose share falls below a percentage: that of texts with one beginning, without reckoning in decimals."""
+
+    __slots__ = ("_begun", "_below")
+
+    def __init__(self, beginning: str, percent: Decimal) -> None:
+        self._begun = hashlib.sha256(f"{beginning}/".encode())
+        first, above = 0, 2**64  # the first number whose share isn't below: shares rise with their numbers
+        while first < above:
+            middle = (first + above) // 2
+            if _share(middle) < percent:
+                first = middle + 1
+            else:
+                above = middle
+        self._below: bytes = first.to_bytes(9, "big")
+
+    def holds(self, member: str) -> bool:
+        """Whether the share of the beginning, a slash and `member` is below the percentage."""
+        digest = self._begun.copy()
+        digest.update(member.encode())
+        return b"\0" + digest.digest()[:8] < self._below
+
+
+def share_below(beginning: str, percent: Decimal) -> Share | None:
+    """Who falls below the percentage; None: nobody."""
+    return Share(beginning, percent) if percent else None
 
 
 def seen_key(source: str, event_id: str) -> int:

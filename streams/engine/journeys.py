@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING
 
 from streams.engine.events import Event
 from streams.engine.handling import Handling
-from streams.engine.ids import share
 from streams.engine.limits import (
     ENTRY_BYTES_MAX,
     ENTRY_BYTES_SMALL,
     JOURNEYS_PER_MEMBER_MAX,
     STEPS_PER_RUN_MAX,
 )
+from streams.engine.plans import IGNORE, PARALLEL, RESTART, CampaignPlan
 from streams.engine.script import FIRST, Script
+from streams.engine.sending import start
 from streams.engine.state import Journey, pack
-from streams.engine.values import Duration
 from streams.engine.view import View
 
 if TYPE_CHECKING:
     from streams.engine.actions import Result
-    from streams.engine.campaign import Campaign
-
-WAIT_TIMER, MESSAGE_TIMER = "wait", "message"
 
 
-def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view: View | None = None) -> None:
+def enter(handling: Handling, campaign: CampaignPlan, event: Event, at: int, view: View | None = None) -> None:
     """Check the entry rules in the contract's order (§4.6); if they allow it, start a journey entered at `at` (ms).
 
     `view` is one of the event's body, if there is one already.
@@ -39,7 +36,7 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view:
             _note_entry(handling, campaign.id, at)
         handling.decide(campaign.id, campaign.version, None, "refused", reason)
         return
-    if campaign.entry.while_running == "restart":
+    if campaign.while_running == RESTART:
         for journey in _running(handling, campaign.id):
             leave(handling, journey, "superseded", "superseded")
     body = pack(campaign.remembered(event.body))
@@ -62,26 +59,27 @@ def enter(handling: Handling, campaign: "Campaign", event: Event, at: int, view:
         at,
     )
     state.journeys.append(journey)
-    proceed(handling, journey, FIRST if campaign.actions else None)
+    proceed(handling, journey, FIRST if campaign.starts else None)
 
 
-def _refusal(handling: Handling, campaign: "Campaign", event: Event, at: int, view: View | None) -> str | None:
+def _refusal(handling: Handling, campaign: CampaignPlan, event: Event, at: int, view: View | None) -> str | None:
     if not campaign.admits(at):
         return "inactive"
     audience = campaign.audience
-    if audience is not None and not audience.holds(view or View(handling, event.body)):
+    if audience is not None and not audience(view or View(handling, event.body)):
         return "not_in_audience"
-    entry = campaign.entry
-    again = entry.again
-    if again != "always":
+    if campaign.once or campaign.again is not None:
         last = handling.state.entries.get(campaign.id)
-        if last is not None and (not isinstance(again, Duration) or again.after(last) > at):
+        if last is not None and (campaign.again is None or campaign.again.after(last) > at):
             return "entered_before"
-    if entry.while_running != "parallel":
+    if campaign.while_running != PARALLEL:
         for journey in handling.state.journeys:
-            if journey.campaign == campaign.id and (entry.while_running == "ignore" or journey.entered_at > at):
+            if journey.campaign == campaign.id and (campaign.while_running == IGNORE or journey.entered_at > at):
                 return "already_running"
-    if _held_out(handling, campaign):
+    everywhere, here = handling.plan.held_out, campaign.held_out
+    if (everywhere is not None and everywhere.holds(handling.state.key)) or (
+        here is not None and here.holds(handling.state.key)
+    ):
         return "holdout"
     return None
 
@@ -96,16 +94,6 @@ def _limit_in_the_way(handling: Handling, campaign_id: str, body: bytes) -> str 
         if remembered + len(body) > ENTRY_BYTES_MAX:
             return "entry_bytes"
     return None if handling.may_enter(campaign_id) else "entries"
-
-
-def _held_out(handling: Handling, campaign: "Campaign") -> bool:
-    everywhere, here = handling.programme.policies.global_holdout, campaign.holdout
-    if not everywhere and not here:
-        return False
-    member = handling.state.key
-    return bool(
-        (everywhere and share(f"global/{member}") < everywhere) or (here and share(f"{campaign.id}/{member}") < here)
-    )
 
 
 def _note_entry(handling: Handling, campaign_id: str, at: int) -> None:
@@ -136,10 +124,19 @@ def proceed(handling: Handling, journey: Journey, path: str | None) -> None:
             return
         step = script[path]
         journey.at = None
-        result: Result = step.action.run(handling, journey, step)
-        if result.waits:
+        if step.watched is not None:
+            step.watched("")
+        if step.waiting is not None:
+            step.waiting.begin(handling, journey)
             journey.at = path
             return
+        if step.message is not None:
+            start(handling, journey, step)
+            path = step.next
+            continue
+        result: Result = step.action.run(handling, journey, step)
+        if step.watched is not None:
+            step.watched(result)
         if result.limit is not None:
             leave(handling, journey, "ended", "limit_exceeded", result.limit)
             return
@@ -179,4 +176,7 @@ def leave(handling: Handling, journey: Journey, outcome: str, reason: str, limit
 
 def is_running(handling: Handling, journey: Journey) -> bool:
     """Whether the journey hasn't been taken out meanwhile."""
-    return journey in handling.state.journeys  # numbers differ, so equal is the same
+    for other in handling.state.journeys:  # noqa: SIM110 - not a generator: it is asked for every journey
+        if other is journey:
+            return True
+    return False

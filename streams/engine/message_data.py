@@ -11,7 +11,7 @@ from streams.engine.state import Journey
 from streams.engine.view import View, counter_value, member_value
 
 if TYPE_CHECKING:
-    from streams.engine.campaign import Campaign
+    from streams.engine.plans import CampaignPlan
 
 _BRANCHES = frozenset({"attributes", "bonus", "purchases", "social"})
 
@@ -21,7 +21,9 @@ class MessageData(Mapping[str, Any]):
 
     __slots__ = ("_campaign", "_handling", "_journey", "_poll", "_view")
 
-    def __init__(self, handling: Handling, journey: Journey, campaign: "Campaign", poll_id: str | None = None) -> None:
+    def __init__(
+        self, handling: Handling, journey: Journey, campaign: "CampaignPlan", poll_id: str | None = None
+    ) -> None:
         self._handling = handling
         self._journey = journey
         self._campaign = campaign

@@ -3,43 +3,41 @@
 Contract §4.5; and §4.3 for what a late event can still do.
 """
 
-from typing import TYPE_CHECKING
-
 from streams.engine.events import Event
 from streams.engine.handling import Handling
-from streams.engine.journeys import WAIT_TIMER, enter, is_running, leave, proceed
+from streams.engine.journeys import enter, is_running, leave, proceed
 from streams.engine.limits import MAILED_KEPT_MAX
-from streams.engine.sending import answer
+from streams.engine.pending import answer
+from streams.engine.plans import CampaignPlan
 from streams.engine.state import Journey
 from streams.engine.view import View
-
-if TYPE_CHECKING:
-    from streams.engine.campaign import Campaign
+from streams.engine.waiting import WAIT_TIMER
 
 
 def react(handling: Handling, event: Event) -> None:
     """Let the event cancel, answer, reach goals and trigger."""
     if handling.state.journeys:
-        running = [
-            (journey, campaign)
-            for journey in handling.state.journeys
-            if (campaign := handling.definition(journey)) is not None
-        ]
+        running: _Running = []
+        for journey in handling.state.journeys:
+            running_now = handling.definition(journey)
+            if running_now is not None:
+                running.append((journey, running_now))
         _cancel(handling, running, event)
         _answer(handling, running, event)
         _reach_goals(handling, running, event)
-    triggered = handling.programme.by_trigger_event.get(event.type)
-    if triggered is None:
+    listeners = handling.plan.listeners.get(event.type)
+    if listeners is None:
         return
-    started = None
+    started: CampaignPlan | None = None
     view = View(handling, event.body)
-    for campaign, matches in triggered:
-        if campaign is not started and (matches is None or matches(view)):
+    for listener in listeners:
+        campaign = listener.campaign
+        if campaign is not started and (listener.test is None or listener.test(view)):
             started = campaign
             enter(handling, campaign, event, event.occurred_at, view)
 
 
-_Running = list[tuple[Journey, "Campaign"]]
+_Running = list[tuple[Journey, CampaignPlan]]
 
 
 def _in_time(handling: Handling, journey: Journey, event: Event) -> bool:
@@ -48,11 +46,11 @@ def _in_time(handling: Handling, journey: Journey, event: Event) -> bool:
 
 def _cancel(handling: Handling, running: _Running, event: Event) -> None:
     for journey, campaign in running:
-        matches = campaign.cancelled_by.get(event.type)
-        if matches is None or not _in_time(handling, journey, event):
+        tests = campaign.cancelled_by.get(event.type)
+        if tests is None or not _in_time(handling, journey, event):
             continue
-        for where in matches:
-            if where is None or where.holds(View(handling, event.body, journey)):
+        for where in tests:
+            if where is None or where(View(handling, event.body, journey)):
                 leave(handling, journey, "cancelled", "cancelled")
                 break
 
@@ -64,8 +62,10 @@ def _answer(handling: Handling, running: _Running, event: Event) -> None:
         if journey.at is None or not is_running(handling, journey):
             continue
         step = campaign.script.get(journey.at)
-        if step is None or not step.action.is_answered(handling, journey, event):
+        if step is None or step.waiting is None or not step.waiting.is_answered(handling, journey, event):
             continue
+        if step.watched is not None:
+            step.watched("answered")
         handling.drop_timers(WAIT_TIMER, journey.number)
         journey.base = event.occurred_at
         proceed(handling, journey, step.next)
@@ -78,14 +78,14 @@ def _reach_goals(handling: Handling, running: _Running, event: Event) -> None:
             continue
         if not is_running(handling, journey):
             continue
-        if goal.where is None or goal.where.holds(View(handling, event.body, journey)):
+        if goal.test is None or goal.test(View(handling, event.body, journey)):
             leave(handling, journey, "ended", "goal")
 
 
 def mail(handling: Handling) -> None:
     """Make the mailings that go out at once, to a member who is known as their programme comes into force."""
     state = handling.state
-    for campaign in handling.programme.mailings_now:
+    for campaign in handling.plan.mailings_now:
         mark = f"{campaign.id}/{campaign.version}/now"
         if mark in state.mailed:
             continue

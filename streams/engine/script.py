@@ -4,23 +4,33 @@ Contract §5: `action` is the path of the step, `actions[2].then[0]`. Each step 
 after any wait with one look-up, in whatever branch it stands.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from streams.engine.actions import Action
+    from streams.engine.actions import Action, Result
+    from streams.engine.message_plans import MessagePlan
+    from streams.engine.waiting import Waiting
 
-FIRST = "actions[0]"
+FIRST: Final = "actions[0]"
 
 
-@dataclass(frozen=True, slots=True)
 class Step:
-    """One action at its place; `next` is the path that follows it, None at the end."""
+    """One action at its place; `next` is the path that follows it, None at the end.
 
-    path: str
-    action: "Action"
-    next: str | None
+    What most steps do is at hand without asking the action: `waiting` where it waits, `message` where it sends.
+    `watched` is for who measures coverage: told that it runs (""), what it comes to, or how its wait ends.
+    """
+
+    __slots__ = ("action", "message", "next", "path", "waiting", "watched")
+
+    def __init__(self, path: str, action: "Action", next_: str | None) -> None:
+        self.path = path
+        self.action = action
+        self.next = next_
+        self.waiting: Waiting | None = action.waiting
+        self.message: MessagePlan | None = action.message
+        self.watched: Callable[[str | Result], None] | None = None
 
 
 Script = dict[str, Step]

@@ -35,8 +35,9 @@ def note_changes(handling: Handling, react: Callable[[Handling, Event], None]) -
         count(handling, event)
         note_time(handling.state, event)
         view = View(handling, event.body)
-        for campaign, trigger in handling.programme.by_trigger_event.get(event.type, ()):
-            if trigger is None or trigger(view):
+        for listener in handling.plan.listeners.get(event.type, ()):
+            if listener.test is None or listener.test(view):
+                campaign = listener.campaign
                 handling.exceed(campaign.id, campaign.version, None, "refused", "segment_rounds")
 
 
@@ -132,7 +133,7 @@ def _next_birthday(handling: Handling, values: tuple[int, ...] | None) -> int | 
 
 def _changes(handling: Handling) -> list[Event]:
     state, changes = handling.state, []
-    for segment_id in handling.programme.watched_segments:
+    for segment_id in handling.plan.watched:
         inside = in_segment(handling, segment_id)
         if inside == (segment_id in state.inside):
             continue

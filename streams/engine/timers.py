@@ -18,13 +18,15 @@ from streams.engine.calendar_timers import (
 )
 from streams.engine.cart import CART_TIMER, cart_body
 from streams.engine.handling import Handling
-from streams.engine.journeys import MESSAGE_TIMER, WAIT_TIMER, enter, leave, proceed, script_of
+from streams.engine.journeys import enter, leave, proceed, script_of
 from streams.engine.limits import MAILED_KEPT_MAX, OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
 from streams.engine.local_time import to_datetime
+from streams.engine.pending import message_at, resume
 from streams.engine.reacting import made_by_timer, react
 from streams.engine.segments import SEGMENT_TIMER, note_changes, set_segment_timer
-from streams.engine.sending import message_at, resume
+from streams.engine.sending import MESSAGE_TIMER
 from streams.engine.state import Journey, Timer
+from streams.engine.waiting import WAIT_TIMER
 
 
 def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> None:
@@ -72,8 +74,8 @@ def _is_paused(handling: Handling, timer: Timer) -> bool:
     if timer.kind not in {WAIT_TIMER, MESSAGE_TIMER}:
         return False
     journey = _journey(handling, timer)
-    campaign = None if journey is None else handling.programme.current(journey.campaign)
-    return campaign is not None and campaign.status == "paused"
+    campaign = None if journey is None else handling.plan.current(journey.campaign)
+    return campaign is not None and campaign.paused
 
 
 def _journey(handling: Handling, timer: Timer) -> Journey | None:
@@ -89,7 +91,11 @@ def _go_on(handling: Handling, timer: Timer, at: int) -> None:
         leave(handling, journey, "ended", "campaign_stopped")
         return
     journey.base = at
-    proceed(handling, journey, step.action.after_timer(step))
+    waiting = step.waiting
+    if step.watched is not None:
+        step.watched("timed_out")
+    on_timeout = waiting is not None and waiting.on_timeout
+    proceed(handling, journey, f"{step.path}.on_timeout[0]" if on_timeout else step.next)
 
 
 def _decide_message(handling: Handling, timer: Timer, at: int) -> None:
@@ -145,7 +151,7 @@ def _make_mailing(handling: Handling, timer: Timer, at: int) -> None:
 
 
 def _enter(handling: Handling, timer: Timer, at: int, kind: str, body: dict[str, object] | None = None) -> None:
-    campaign = handling.programme.current(str(timer.owner))
+    campaign = handling.plan.current(str(timer.owner))
     if campaign is not None:
         enter(handling, campaign, made_by_timer(handling, kind, timer.due, body, timer.detail), at)
 

@@ -18,6 +18,7 @@ from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
 from streams.engine.conditions.writing import Test
 from streams.engine.liquid_text import strings_names
+from streams.engine.plans import ProgrammePlan
 from streams.engine.templates import Template
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.bonus import BonusTrigger
@@ -90,6 +91,11 @@ class Programme:
     zone: ZoneInfo
     _versions: Mapping[tuple[str, int], Campaign]
     _in_force: Mapping[str, Campaign]
+    plan: ProgrammePlan = field(init=False, repr=False, compare=False)
+    """What the engine runs of it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan", ProgrammePlan(self))
 
     def definition(self, campaign_id: str, version: int) -> Campaign | None:
         """A campaign's version, also of an earlier bundle; None if no bundle has it."""

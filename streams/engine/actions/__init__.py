@@ -9,25 +9,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.engine.actions.send import CascadeStep
-    from streams.engine.events import Event
     from streams.engine.handling import Handling
+    from streams.engine.message_plans import MessagePlan
     from streams.engine.script import Step
     from streams.engine.state import Journey
+    from streams.engine.waiting import Waiting
 
 
 class Result(NamedTuple):
-    """What becomes of the journey after an action: it waits, ends for a reason, or goes on at `path` (None: done).
+    """What becomes of the journey after an action: it ends for a reason, or goes on at `path` (None: done).
 
     `limit` names the bound that the action met, and that ends the journey.
     """
 
     path: str | None = None
-    waits: bool = False
     ends: str | None = None
     limit: str | None = None
 
 
-WAITS = Result(waits=True)
 EXITS = Result(ends="exited")
 
 
@@ -57,15 +56,19 @@ class Action(Kind):
         """The lists of actions inside it, each with its path below the action's own (`.then`, `.split[1].actions`)."""
         yield from ()
 
-    def after_timer(self, step: "Step") -> str | None:
-        """Where a journey that waits here goes on when the wait's timer has come due."""
-        return step.next
+    @property
+    def waiting(self) -> "Waiting | None":
+        """The wait that it is; None for what goes on at once."""
+        return None
 
-    def is_answered(self, handling: "Handling", journey: "Journey", event: "Event") -> bool:
-        """Whether the event ends a wait here."""
-        del handling, journey, event
-        return False
+    @property
+    def message(self) -> "MessagePlan | None":
+        """The message that it sends; None for what sends none."""
+        return None
 
     def run(self, handling: "Handling", journey: "Journey", step: "Step") -> Result:
-        """Do it for the member at hand. Raises nothing: what can't be done leaves a decision."""
+        """Do it for the member at hand. Raises nothing: what can't be done leaves a decision.
+
+        Not asked of waits and messages: the engine runs their plans.
+        """
         raise NotImplementedError

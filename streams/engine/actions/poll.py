@@ -4,14 +4,10 @@ from functools import cached_property
 from typing import ClassVar
 
 from pydantic import Field
-from typing_extensions import override
 
-from streams.engine.actions import Action, Result
+from streams.engine.actions import Action
 from streams.engine.actions.send import CascadeStep
-from streams.engine.handling import Handling
-from streams.engine.script import Step
-from streams.engine.sending import start
-from streams.engine.state import Journey
+from streams.engine.message_plans import MessagePlan
 from streams.engine.values import Duration, Text
 
 
@@ -41,12 +37,12 @@ class Poll(Action):
         """The one channel it is sent over."""
         return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)
 
+    @cached_property
+    def message(self) -> MessagePlan:
+        """What it sends, as the engine runs it."""
+        return MessagePlan(self)
+
     @property
     def poll_id(self) -> str | None:
         """The poll whose questions the template may name."""
         return self.poll
-
-    @override
-    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        start(handling, journey, self, step.path)
-        return Result(step.next)

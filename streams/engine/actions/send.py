@@ -4,14 +4,10 @@ from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from typing_extensions import override
 
-from streams.engine.actions import Action, Result
+from streams.engine.actions import Action
 from streams.engine.definition import Definition, invalid
-from streams.engine.handling import Handling
-from streams.engine.script import Step
-from streams.engine.sending import start
-from streams.engine.state import Journey
+from streams.engine.message_plans import MessagePlan
 from streams.engine.values import Duration, Text
 
 
@@ -94,12 +90,12 @@ send: {channel: email, template: come-back, as: mail, messaging_type: marketing,
         assert self.template is not None
         return (CascadeStep(channel=self.channel, template=self.template, network=self.network),)
 
+    @cached_property
+    def message(self) -> MessagePlan:
+        """What it sends, as the engine runs it."""
+        return MessagePlan(self)
+
     @property
     def poll_id(self) -> str | None:
         """None: a poll is sent by `poll`."""
         return None
-
-    @override
-    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        start(handling, journey, self, step.path)
-        return Result(step.next)

@@ -1,23 +1,18 @@
 """`wait`: let time pass, or wait for an event."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from typing_extensions import override
 
-from streams.engine.actions import WAITS, Action, Result
+from streams.engine.actions import Action
 from streams.engine.definition import Loc, invalid
-from streams.engine.events import Event
-from streams.engine.handling import Handling
-from streams.engine.journeys import WAIT_TIMER
-from streams.engine.local_time import next_local
 from streams.engine.matching import EventMatch
-from streams.engine.script import Step
-from streams.engine.state import Journey
 from streams.engine.values import Duration, LocalTime, Period, Text
-from streams.engine.view import View
+from streams.engine.waiting import Waiting
 
 
 class WaitFor(EventMatch):
@@ -91,25 +86,7 @@ wait: {for: {event: message_opened, of: mail}, timeout: P3D, on_timeout: [{exit:
         if self.on_timeout:
             yield ".on_timeout", self.on_timeout
 
-    @override
-    def run(self, handling: Handling, journey: Journey, step: Step) -> Result:
-        if self.duration is not None:
-            handling.set_timer(self.duration.after(journey.base), WAIT_TIMER, journey.number)
-        elif self.until is not None:
-            handling.set_timer(next_local(journey.base, self.until, handling.zone), WAIT_TIMER, journey.number)
-        elif self.timeout is not None:
-            handling.set_timer(self.timeout.after(journey.base), WAIT_TIMER, journey.number)
-        return WAITS
-
-    def after_timer(self, step: Step) -> str | None:
-        """Where the journey goes on when the wait's timer has come due."""
-        return f"{step.path}.on_timeout[0]" if self.on_timeout else step.next
-
-    def is_answered(self, handling: Handling, journey: Journey, event: Event) -> bool:
-        """Whether the event ends the wait: contract §4.3 and fine print "Wait for"."""
-        match = self.for_
-        if match is None or match.event != event.type or (handling.late and journey.base > event.occurred_at):
-            return False
-        if match.of is not None and event.body.get("dispatch_id") not in journey.named.get(match.of, ()):
-            return False
-        return match.where is None or match.where.holds(View(handling, event.body, journey))
+    @cached_property
+    def waiting(self) -> Waiting:
+        """The wait, as the engine runs it."""
+        return Waiting(self)

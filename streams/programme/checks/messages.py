@@ -13,7 +13,7 @@ from streams.engine.channels import CHANNELS
 from streams.engine.definition import Loc, did_you_mean, listed
 from streams.engine.liquid_text import TemplateError, strings_names, strings_needed
 from streams.engine.local_time import DAY_MS
-from streams.engine.sending import met_by
+from streams.engine.message_plans import met_by
 from streams.programme.checks import names
 from streams.programme.definitions import Reading, Source
 from streams.programme.problems import Problem

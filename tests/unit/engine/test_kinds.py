@@ -14,6 +14,7 @@ from streams.engine.actions.wait import Wait
 from streams.engine.campaign import Campaign, Counter, Policies, Poll, Segment, SlidingWindow
 from streams.engine.definition import Definition, Kind
 from streams.engine.matching import EventMatch
+from streams.engine.plans import CampaignPlan
 from streams.engine.templates import Template
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.date import DateTrigger
@@ -186,8 +187,8 @@ def test_active_bounds_entries_from_inside_until_outside() -> None:
     start, end = 1772312400000, 1774947600000
     assert bounded.active is not None
     assert (bounded.active.from_, bounded.active.until) == (start, end)
-    assert [bounded.admits(at) for at in (start - 1, start, end - 1, end)] == [False, True, True, False]
-    assert not campaign(status="paused").admits(0)
+    assert [CampaignPlan(bounded).admits(at) for at in (start - 1, start, end - 1, end)] == [False, True, True, False]
+    assert not CampaignPlan(campaign(status="paused")).admits(0)
 
 
 def test_entry_again_after_a_duration() -> None:
@@ -199,9 +200,9 @@ def test_entry_again_after_a_duration() -> None:
 def test_a_journey_keeps_plain_fields_and_the_lists_that_are_named() -> None:
     made = campaign()
     body = {"total": 5, "lines": [1], "tags": [2]}
-    assert made.remembered(body) == body
+    assert CampaignPlan(made).remembered(body) == body
     made.keep_records(frozenset({"lines"}))
-    assert made.remembered(body) == {"total": 5, "lines": [1]}
+    assert CampaignPlan(made).remembered(body) == {"total": 5, "lines": [1]}
 
 
 def test_policies_have_the_defaults_of_the_contract() -> None:

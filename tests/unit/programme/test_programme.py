@@ -93,8 +93,8 @@ def test_segments_come_after_those_they_ask_for() -> None:
 
 def test_lists_of_the_entry_event_are_kept_only_where_something_names_them() -> None:
     body = {"total": 5, "lines": [{"sku": "1"}]}
-    plain = load([campaign("a")]).campaigns[0]
-    asked = load([campaign("a", actions="[{if: {lines: {some: {sku: '1'}}}, then: []}]")]).campaigns[0]
+    plain = load([campaign("a")]).plan.current("a")
+    asked = load([campaign("a", actions="[{if: {lines: {some: {sku: '1'}}}, then: []}]")]).plan.current("a")
     shown = load(
         [
             {
@@ -102,7 +102,7 @@ def test_lists_of_the_entry_event_are_kept_only_where_something_names_them() -> 
                 "templates/t.yaml": "templates: [{id: t, text: '{{ event.lines[0].sku }}'}]",
             }
         ]
-    ).campaigns[0]
+    ).plan.current("a")
     looped = load(
         [
             {
@@ -110,7 +110,7 @@ def test_lists_of_the_entry_event_are_kept_only_where_something_names_them() -> 
                 "templates/t.yaml": "templates: [{id: t, text: '{% for l in event.lines %}{{ l.sku }}{% endfor %}'}]",
             }
         ]
-    ).campaigns[0]
+    ).plan.current("a")
     whole = load(
         [
             {
@@ -118,7 +118,12 @@ def test_lists_of_the_entry_event_are_kept_only_where_something_names_them() -> 
                 "templates/t.yaml": "templates: [{id: t, text: '{% for f in event %}{{ f[0] }}{% endfor %}'}]",
             }
         ]
-    ).campaigns[0]
+    ).plan.current("a")
+    assert plain is not None
+    assert asked is not None
+    assert shown is not None
+    assert looped is not None
+    assert whole is not None
     assert whole.remembered(body) == body
     assert plain.remembered(body) == {"total": 5}
     assert asked.remembered(body) == shown.remembered(body) == looped.remembered(body) == body
