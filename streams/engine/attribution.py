@@ -59,8 +59,13 @@ def remember(handling: Handling, dispatch: Dispatch, period: Span | None, *, cap
 
 def attribute(handling: Handling, event: Event) -> None:
     """Note what a status says of a dispatch; attribute a purchase; correct by a return or a cancelled order."""
+    if not handling.state.sent:
+        return
+    if event.type == "purchase_completed":  # by far the most, and it needs no look-up
+        _attribute(handling, event)
+        return
     effect = _EFFECTS.get(event.type)
-    if effect is not None and handling.state.sent:
+    if effect is not None:
         effect(handling, event)
 
 
@@ -160,14 +165,20 @@ def _put_out(handling: Handling, event: Event, sent: Sent, purchase: Attributed,
 
 
 def _forget(handling: Handling) -> None:
-    state, now, caps_ms = handling.state, handling.now, handling.plan.caps_kept_ms
-    state.sent = [
-        sent
-        for sent in state.sent
-        if (sent.capped and sent.at + caps_ms > now)
-        or _in_memory(sent, now)
-        or any(_is_returnable(purchase, now) for purchase in sent.purchases)
-    ]
+    state, now, caps_ms = handling.state, handling.state.clock, handling.plan.caps_kept_ms
+    for sent in state.sent:
+        if not _matters(sent, now, caps_ms):
+            state.sent = [other for other in state.sent if _matters(other, now, caps_ms)]
+            return
+
+
+def _matters(sent: Sent, now: int, caps_ms: int) -> bool:
+    if (sent.capped and sent.at + caps_ms > now) or _in_memory(sent, now):
+        return True
+    for purchase in sent.purchases:  # noqa: SIM110 - not a generator: it is asked for every message and purchase
+        if _is_returnable(purchase, now):
+            return True
+    return False
 
 
 def _in_memory(sent: Sent, now: int) -> bool:
@@ -197,7 +208,6 @@ _EFFECTS: Mapping[str, Callable[[Handling, Event], None]] = {
     "message_opened": _note_status,
     "message_clicked": _note_status,
     "message_failed": _note_status,
-    "purchase_completed": _attribute,
     "purchase_returned": _take_back,
     "order_cancelled": _take_back,
 }

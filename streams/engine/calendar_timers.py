@@ -109,7 +109,7 @@ def _moved(day: date, offset: "Duration | None") -> tuple[date, int] | None:
         return day, 0
     days = int(offset.ms / DAY_MS)
     try:
-        moved = day + relativedelta(months=offset.months) + timedelta(days=days)
+        moved = (day + relativedelta(months=offset.months) if offset.months else day) + timedelta(days=days)
     except (ValueError, OverflowError):
         return None
     return moved, offset.ms - days * DAY_MS

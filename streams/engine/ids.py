@@ -55,5 +55,15 @@ def share_below(beginning: str, percent: Decimal) -> Share | None:
 
 def seen_key(source: str, event_id: str) -> int:
     """What the deduplication remembers of an event: 63 bits of a hash, for a member's events of one week."""
-    digest = hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+    begun = _BEGUN.get(source)
+    if begun is None:
+        begun = hashlib.blake2b(f"{source}\0".encode(), digest_size=8)
+        if len(_BEGUN) < _SOURCES_KEPT_MAX:
+            _BEGUN[source] = begun
+    digest = begun.copy()
+    digest.update(event_id.encode())
+    return int.from_bytes(digest.digest(), "big") >> 1
+
+
+_BEGUN: "dict[str, hashlib.blake2b]" = {}
+_SOURCES_KEPT_MAX = 100

@@ -106,7 +106,7 @@ class CampaignPlan:
         kept = self.records_kept
         if kept is None:
             return body
-        return {name: value for name, value in body.items() if type(value) is not list or name in kept}
+        return {name: value for name, value in body.items() if not isinstance(value, list) or name in kept}
 
 
 class Listener:
@@ -117,6 +117,18 @@ class Listener:
     def __init__(self, campaign: CampaignPlan, test: "Test | None") -> None:
         self.campaign = campaign
         self.test = test
+
+
+class TurnPlan:
+    """A name that time alone changes, taken apart at its first dot, and the values at which it may turn."""
+
+    __slots__ = ("head", "rest", "values")
+
+    def __init__(self, name: str, values: tuple[int, ...] | None) -> None:
+        head, _, rest = name.partition(".")
+        self.head = head
+        self.rest = rest
+        self.values = values
 
 
 class ProgrammePlan:
@@ -133,6 +145,7 @@ class ProgrammePlan:
         "number",
         "quiet",
         "region",
+        "turns",
         "types",
         "watched",
         "zone",
@@ -158,6 +171,7 @@ class ProgrammePlan:
         self.caps_kept_ms: int = programme.caps_kept_ms
         self.quiet: QuietPlan | None = quiet_plan(policies)
         self.mailings_now: list[CampaignPlan] = [self._in_force[each.id] for each in programme.mailings_now]
+        self.turns: list[TurnPlan] = [TurnPlan(name, values) for name, values in programme.turning]
         self.watched: list[str] = list(programme.watched_segments)
 
     def _listeners(self, found: "Iterable[tuple[Campaign, Test | None]]") -> list[Listener]:

@@ -13,6 +13,7 @@ from streams.engine.events import Event
 from streams.engine.handling import Handling, note_time
 from streams.engine.limits import SEGMENT_ROUNDS_MAX
 from streams.engine.local_time import DAY_MS, local_moment, occurrence, to_datetime
+from streams.engine.plans import TurnPlan
 from streams.engine.state import Timer
 from streams.engine.view import View, in_segment
 
@@ -48,13 +49,13 @@ def note_silently(handling: Handling) -> None:
 
 def set_segment_timer(handling: Handling) -> None:
     """Have memberships looked at again when time alone may have changed them."""
-    names = handling.programme.turning
-    if not names:
+    turns = handling.plan.turns
+    if not turns:
         return
     state = handling.state
     due: int | None = None
-    for name, values in names:
-        at = _next_turn(handling, name, values)
+    for turn in turns:
+        at = _next_turn(handling, turn)
         if at is not None and (due is None or at < due):
             due = at
     for timer in state.timers:
@@ -67,10 +68,9 @@ def set_segment_timer(handling: Handling) -> None:
         state.timers = [*state.timers, Timer(due, 0, SEGMENT_TIMER, "")]
 
 
-def _next_turn(handling: Handling, name: str, values: tuple[int, ...] | None) -> int | None:
+def _next_turn(handling: Handling, turn: TurnPlan) -> int | None:
     """The first moment after now (ms) at which time alone makes the name one of the values; None if never."""
-    state = handling.state
-    head, _, rest = name.partition(".")
+    state, head, rest, values = handling.state, turn.head, turn.rest, turn.values
     if head == "counter":
         counter = handling.programme.counters.get(rest)
         tally = state.tallies.get(rest)
@@ -104,10 +104,11 @@ def _next_day(since: int, now: int, values: tuple[int, ...] | None) -> int | Non
 
 
 def _next_day_since(handling: Handling, event_type: str, values: tuple[int, ...] | None) -> int | None:
-    latest, earlier = handling.state.last_at.get(event_type, (None, None))
-    now = handling.now
-    if latest is None:
+    times = handling.state.last_at.get(event_type)
+    if times is None:
         return None
+    latest, earlier = times
+    now = handling.state.clock
     if latest < now:
         return _next_day(latest, now, values)
     # One of this very moment counts from the next on, when the value falls from that of the one before to 0.
@@ -132,7 +133,8 @@ def _next_birthday(handling: Handling, values: tuple[int, ...] | None) -> int | 
 
 
 def _changes(handling: Handling) -> list[Event]:
-    state, changes = handling.state, []
+    state = handling.state
+    changes: list[Event] = []
     for segment_id in handling.plan.watched:
         inside = in_segment(handling, segment_id)
         if inside == (segment_id in state.inside):

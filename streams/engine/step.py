@@ -53,7 +53,7 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     if event.type == "member_erased":
         _erase(handling)
         return handling.output
-    if state.programme != programme.number:
+    if state.programme != handling.plan.number:
         _enrol(handling)
     _apply(handling, event)
     if not event.historical:
@@ -116,7 +116,7 @@ def _note_changes(handling: Handling, event: Event) -> None:
 def _enrol(handling: Handling) -> None:
     """A member whom the programme in force hasn't met: known from now on, so that what was before is past for them."""
     _set_timers(handling)
-    handling.state.programme = handling.programme.number
+    handling.state.programme = handling.plan.number
 
 
 def _set_timers(handling: Handling) -> None:
@@ -128,9 +128,8 @@ def _set_timers(handling: Handling) -> None:
 
 def _apply(handling: Handling, event: Event) -> None:
     state = handling.state
-    programme = handling.programme
     zone_before = state.profile.city_zone
-    findings = apply_to_profile(state, event, late=handling.late, region=programme.policies.default_region)
+    findings = apply_to_profile(state, event, late=handling.late, region=handling.plan.region)
     if findings:
         handling.output.append(
             ProfileCheck(
@@ -161,8 +160,11 @@ def _remember(state: MemberState, key: int) -> None:
     seen = state.seen
     seen.pop(key, None)
     seen[key] = state.clock
-    while len(seen) > SEEN_MAX or state.clock - next(iter(seen.values())) > SEEN_FOR_MS:
-        del seen[next(iter(seen))]
+    while True:
+        oldest = next(iter(seen))
+        if len(seen) <= SEEN_MAX and state.clock - seen[oldest] <= SEEN_FOR_MS:
+            return
+        del seen[oldest]
 
 
 _GROWING = frozenset(

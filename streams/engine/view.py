@@ -1,6 +1,6 @@
 """What conditions, templates and dates ask about a member: every name of the campaign language, each with its answer.
 
-A name is taken apart once, into a function that answers it (`asked`); names are few, members many.
+A name is taken apart once, into what answers it (`_answer`); names are few, members many.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from streams.engine import rfm, windows
 from streams.engine.local_time import DAY_MS, occurrence, to_datetime
@@ -47,7 +49,10 @@ class View:
 
     def value(self, name: str) -> Any:
         """The value of a name of the campaign language, None if it is missing or null."""
-        return _asked(name)(self)
+        answer = _answers.get(name)
+        if answer is None:
+            answer = _answer(name)
+        return answer.of(self)
 
     def in_segment(self, segment_id: str) -> bool:
         """Whether the member is in the segment now."""
@@ -84,25 +89,95 @@ def member_value(handling: "Handling", name: str) -> Any:
     return _member(name)(handling)
 
 
-@lru_cache(maxsize=_NAMES_KEPT_MAX)
-def _asked(name: str) -> Callable[[View], Any]:
+class _Answer:
+    """What answers a name. Those that are asked most have a class each: a call of a closure costs more."""
+
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: Callable[[View], Any]) -> None:
+        self.ask = ask
+
+    def of(self, view: View) -> Any:
+        return self.ask(view)
+
+
+class _Counter(_Answer):
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_never)
+        self.name = name
+
+    @override
+    def of(self, view: View) -> Any:
+        return counter_value(view.handling, self.name)
+
+
+class _DaysSince(_Answer):
+    __slots__ = ("event",)
+
+    def __init__(self, event: str) -> None:
+        super().__init__(_never)
+        self.event = event
+
+    @override
+    def of(self, view: View) -> Any:
+        return _days_since(view.handling, self.event)
+
+
+class _Balance(_Answer):
+    __slots__ = ("currency",)
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(_never)
+        self.currency = currency
+
+    @override
+    def of(self, view: View) -> Any:
+        return balance(view.handling.state, self.currency, view.handling.state.clock)
+
+
+class _PurchasesCount(_Answer):
+    __slots__ = ()
+
+    @override
+    def of(self, view: View) -> Any:
+        return view.handling.state.purchases.count
+
+
+_answers: dict[str, _Answer] = {}
+
+
+def _answer(name: str) -> _Answer:
+    """What answers the name; taken apart once."""
+    if len(_answers) >= _NAMES_KEPT_MAX:
+        _answers.clear()
+    found = _answers[name] = _answer_anew(name)
+    return found
+
+
+def _answer_anew(name: str) -> _Answer:
     head, dot, rest = name.partition(".")
     if not dot:
-        return lambda view: view.body.get(name)
+        return _Answer(lambda view: view.body.get(name))
     match head:
+        case "member" if rest == "purchases.count":
+            return _PurchasesCount(_never)
+        case "member" if rest.startswith("bonus."):
+            return _Balance(rest.removeprefix("bonus."))
         case "member":
             answer = _member(rest)
-            return lambda view: answer(view.handling)
+            return _Answer(lambda view: answer(view.handling))
         case "counter":
-            return lambda view: counter_value(view.handling, rest)
+            return _Counter(rest)
         case "days_since":
-            return lambda view: _days_since(view.handling, rest)
+            return _DaysSince(rest)
         case "entry":
-            return lambda view: view.entry.get(rest)
+            return _Answer(lambda view: view.entry.get(rest))
         case "rfm":
-            return lambda view: view.handling.state.rfm.get(rest)
+            return _Answer(lambda view: view.handling.state.rfm.get(rest))
         case _:
-            return _never
+            return _Answer(_never)
 
 
 def _never(_: Any) -> None:
