@@ -6,6 +6,8 @@
 2. Records from behind the store's own position up to the fence are applied in batches, each in one WriteBatch together
    with the position: killed in between, recovery goes on where it was.
 
+A new store is rebuilt without its index of due times, which is made at the end; its position is written less often.
+
 A store whose position the changelog no longer reaches (it was wiped or truncated) is rebuilt from the beginning.
 """
 
@@ -26,6 +28,8 @@ BATCH_RECORDS = 20_000
 CONSUME_SECONDS = 0.05  # a batch that isn't full waits so long for more
 STALL_SECONDS_MAX = 120.0
 PROGRESS_LOG_SECONDS = 5.0
+DURABLE_RECORDS = 2_000_000
+"""So many records of a rebuilding at most are read again after a crash."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,9 @@ def _apply(
     consumer.assign([TopicPartition(source.topic, source.partition, low if have is None else have + 1)])
     position = low - 1 if have is None else have
     read = 0
+    rebuilds = store.is_rebuilding
+    if rebuilds:
+        store.begin_rebuild()
     last_news = last_log = time.monotonic()
     while position < fence:
         if abandoned():
@@ -90,12 +97,17 @@ def _apply(
             if now - last_news > STALL_SECONDS_MAX:
                 raise RekindleError(f"recovery of {name} got nothing for {STALL_SECONDS_MAX:.0f} s")
             continue
-        for message in messages:
-            if message.error() is not None:
-                raise KafkaException(message.error())
+        errors = [error for message in messages if (error := message.error()) is not None]
+        if errors:
+            raise KafkaException(errors[0])
         position = int(messages[-1].offset() or 0)
-        changes = [(bytes(m.key() or b""), m.value()) for m in messages if m.key() != FENCE]
-        store.apply_changelog(changes, position)
+        changes = {message.key(): message.value() for message in messages}  # the last of each key
+        changes.pop(FENCE, None)
+        if rebuilds:
+            durable = read % DURABLE_RECORDS + len(messages) >= DURABLE_RECORDS
+            store.rebuild(changes, position if durable else None)
+        else:
+            store.apply_changelog(changes, position)
         pass_point("members", "recovering")
         read += len(messages)
         metrics.recovered_records.inc(len(messages))
@@ -103,4 +115,6 @@ def _apply(
         if now - last_log > PROGRESS_LOG_SECONDS:
             last_log = now
             logger.info("recovering %s: %d records read, %d offsets to go", name, read, fence - position)
+    if rebuilds:
+        store.end_rebuild(position)
     return read

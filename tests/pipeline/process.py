@@ -18,6 +18,7 @@ from streams.errors import RekindleError
 from streams.ingest.stage import IngestStage
 from streams.members.engine import Engine
 from streams.members.stage import MembersStage
+from streams.members.store import Changes
 from streams.runtime.batch import Batch
 from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.stage import Input
@@ -102,6 +103,18 @@ class FaultyStore(MemoryStore):
         """Write all or, killed before, nothing."""
         self.process.give_way("before store")
         super().write(changes, changelog_offset)
+        self.process.give_way("after store")
+
+    def rebuild(self, changes: Changes, changelog_offset: int | None) -> None:
+        """Write all or, killed before, nothing."""
+        self.process.give_way("before store")
+        super().rebuild(changes, changelog_offset)
+        self.process.give_way("after store")
+
+    def end_rebuild(self, changelog_offset: int) -> None:
+        """Make the index or, killed before, not."""
+        self.process.give_way("before store")
+        super().end_rebuild(changelog_offset)
         self.process.give_way("after store")
 
     def empty(self) -> None:

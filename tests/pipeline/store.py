@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streams.members.record import DUE_BYTES, RESERVED, due_of, index_bound, index_key, split_index_key
-from streams.members.store import PartitionStore
+from streams.members.store import Changes, PartitionStore
 
 
 @dataclass
@@ -18,6 +18,7 @@ class Files:
     meta: dict[bytes, bytes] = field(default_factory=dict)
     due: set[bytes] = field(default_factory=set)
     changelog_offset: int | None = None
+    is_rebuilding: bool = False
 
 
 class Disk:
@@ -70,6 +71,34 @@ class MemoryStore(PartitionStore):
             if kept is self.files.members:
                 self._index(key, old_due, None if value is None else due_of(value))
         self.files.changelog_offset = changelog_offset
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether there is no index of due times."""
+        return self.files.is_rebuilding or self.files.changelog_offset is None
+
+    def begin_rebuild(self) -> None:
+        """Begin, or go on behind `changelog_offset`; without one, with nothing."""
+        if self.files.changelog_offset is None and self.files.is_rebuilding:
+            self.empty()
+        self.files.is_rebuilding = True
+
+    def rebuild(self, changes: Changes, changelog_offset: int | None) -> None:
+        """Take changes without the index of due times; what comes without an offset may outlive a crash or not."""
+        for key, value in changes.items():
+            kept = self.files.meta if key.startswith(RESERVED) else self.files.members
+            if value is None:
+                kept.pop(key, None)
+            else:
+                kept[key] = value
+        if changelog_offset is not None:
+            self.files.changelog_offset = changelog_offset
+
+    def end_rebuild(self, changelog_offset: int) -> None:
+        """Make the index of due times."""
+        self.rebuild({}, changelog_offset)
+        self.files.due = self.expected_due()
+        self.files.is_rebuilding = False
 
     def _index(self, key: bytes, old_due: int | None, due: int | None) -> None:
         if old_due is not None:

@@ -1,6 +1,8 @@
 """The store of a partition: records, due index and position change together, and agree after recovery."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,12 +57,52 @@ def test_a_scan_goes_on_where_the_last_ended_but_misses_nothing_that_was_put_bef
 
 
 def test_recovery_gives_the_same_members_and_index(tmp_path: Path, store: PartitionStore) -> None:
-    store.apply_changelog([(b"a", pack(1, b"old")), (b"b", pack(2, b"b")), (PROGRAMME, b"3")], 2)
-    store.apply_changelog([(b"a", pack(9, b"mid")), (b"a", pack(8, b"new")), (b"b", None)], 5)
+    store.apply_changelog({b"a": pack(1, b"old"), b"b": pack(2, b"b"), PROGRAMME: b"3"}, 2)
+    store.apply_changelog({b"a": pack(8, b"new"), b"b": None}, 5)
     assert due(store, 100) == [(8, b"a")]
     assert list(store.members(b"")) == [(b"a", pack(8, b"new"))]
     assert store.meta(PROGRAMME) == b"3"
     assert store.changelog_offset == 5
+
+
+def test_a_store_is_rebuilt_without_its_index_which_is_made_at_the_end(store: PartitionStore) -> None:
+    assert store.is_rebuilding, "a new one"
+    store.begin_rebuild()
+    store.rebuild({b"a": pack(1, b"old"), b"b": pack(2, b"b"), b"c": pack(None, b"c"), PROGRAMME: b"3"}, None)
+    assert store.changelog_offset is None, "nothing of it is known to be durable"
+    store.rebuild({b"a": pack(9, b"mid"), b"b": None}, 5)
+    assert (store.changelog_offset, store.is_rebuilding) == (5, True)
+    store.begin_rebuild()  # a crash in between: what is durable stays
+    store.rebuild({b"a": pack(8, b"new")}, None)
+    store.end_rebuild(7)
+    assert (due(store, 100), store.changelog_offset, store.is_rebuilding) == ([(8, b"a")], 7, False)
+    assert list(store.members(b"")) == [(b"a", pack(8, b"new")), (b"c", pack(None, b"c"))]
+    assert store.meta(PROGRAMME) == b"3"
+
+
+def test_a_rebuilding_that_had_nothing_durable_begins_with_nothing(store: PartitionStore) -> None:
+    store.begin_rebuild()
+    store.rebuild({b"a": pack(1, b"a")}, None)
+    store.begin_rebuild()
+    assert store.get([b"a"]) == [None], "it may have been deleted since"
+
+
+def test_what_a_crash_leaves_of_a_rebuilding_is_what_was_durable(tmp_path: Path) -> None:
+    crash = """
+import os, sys
+from pathlib import Path
+from streams.members.record import pack
+from streams.members.store import PartitionStore
+store = PartitionStore(Path(sys.argv[1]))
+store.begin_rebuild()
+store.rebuild({b"a": pack(1, b"a")}, 3)
+store.rebuild({b"b": pack(2, b"b")}, None)
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", crash, str(tmp_path / "6")], check=False).returncode == 9
+    store = PartitionStore(tmp_path / "6")
+    assert (store.changelog_offset, store.is_rebuilding, store.get([b"a"])) == (3, True, [pack(1, b"a")])
+    store.close()
 
 
 def test_members_come_by_key_from_behind_a_key(store: PartitionStore) -> None:
