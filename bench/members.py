@@ -26,7 +26,7 @@ from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.overlay import Overlay
 from streams.members.stage import RECENT_MEMBERS_MAX
-from streams.members.step import Effects, MemberStep
+from streams.members.step import MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.programme import read_directory
 
@@ -114,7 +114,8 @@ def measure(
     clocked, counts = Clocked(), {"commands": 0, "changes": 0, "bytes": 0}
     began = 0.0
 
-    def flush(overlay: Overlay, effects: Effects, next_offset: int) -> None:
+    def flush(parts: Sequence[Part]) -> None:
+        ((_, overlay, effects, next_offset),) = parts
         began = time.thread_time()
         changes = [*overlay.changes(), *((key, value, None) for key, value in effects.meta.items())]
         encoded = time.thread_time()
@@ -140,7 +141,9 @@ def measure(
             events, began = 0, time.thread_time()
             if profile:
                 profile.enable()
-        step.handle(batch, batch[-1].offset + 1)
+        step.decide(batch, batch[-1].offset + 1)
+        flush([step.part()])
+        step.committed()
         events += len(batch)
     whole = time.thread_time() - began
     if profile:

@@ -1,5 +1,6 @@
 """A partition's step on a real store, with a small engine that notes what it is told, and everything committed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,8 @@ from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine.commands import Decision
 from streams.engine.events import Event, ProgrammeApplied, Tick
-from streams.members.overlay import Overlay
 from streams.members.programmes import Programmes
-from streams.members.step import DUE_MAX, Effects, MemberStep
+from streams.members.step import DUE_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 
 CODEC = Codec(CommittedSchemas())
@@ -119,7 +119,8 @@ class Partition:
             due_max=self.due_max,
         )
 
-    def _flush(self, overlay: Overlay, effects: Effects, next_offset: int) -> None:
+    def _flush(self, parts: Sequence[Part]) -> None:
+        ((_, overlay, effects, next_offset),) = parts
         if self.die_at is not None and len(self.commits) == self.die_at:
             raise KeyboardInterrupt
         changes = [*overlay.changes(), *((key, value, None) for key, value in effects.meta.items())]
@@ -136,7 +137,13 @@ class Partition:
             records.append(Record(self.offset, key, value))
             self.offset += 1
         self.records = records
-        self.step.handle(records, self.offset)
+        self.again()
+
+    def again(self) -> None:
+        """Handle the last records, anew after a crash."""
+        self.step.decide(self.records, self.offset)
+        self._flush([self.step.part()])
+        self.step.committed()
 
     def state(self, key: str) -> State:
         (value,) = self.store.get([key.encode()])

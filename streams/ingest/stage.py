@@ -92,21 +92,19 @@ class IngestStage:
         self._merges = {partition: PartitionMerge(inputs) for partition, inputs in by_partition.items()}
         self._blocked_since = {}
 
-    def handle(self, batch: Batch, group: bytes) -> None:
-        """Sift a batch, merge it, and append what is next in line."""
-        merge = self._merges[batch.partition]
-        metrics.records_in.labels(self.name, batch.topic).inc(len(batch.records))
-        started = time.perf_counter()
-        entries = self._sift.entries(batch.topic, batch.records)
-        metrics.step_seconds.labels(self.name, "sift").observe(time.perf_counter() - started)
-        merge.add(batch.topic, batch.start, batch.end, entries, at_end=batch.at_end)
-        self._append_ready(batch.partition, group)
+    def handle(self, batches: Sequence[Batch], group: bytes) -> None:
+        """Sift batches, merge them, and append what is next in line in their partitions."""
+        for batch in batches:
+            metrics.records_in.labels(self.name, batch.topic).inc(len(batch.records))
+            started = time.perf_counter()
+            entries = self._sift.entries(batch.topic, batch.records)
+            metrics.step_seconds.labels(self.name, "sift").observe(time.perf_counter() - started)
+            self._merges[batch.partition].add(batch.topic, batch.start, batch.end, entries, at_end=batch.at_end)
+        self._append_ready(dict.fromkeys(batch.partition for batch in batches), group)
 
     def idle(self, group: bytes) -> bool:
         """Append a tick where it is time, and what has waited for too long."""
-        for partition, merge in self._merges.items():
-            if merge.waiting:
-                self._append_ready(partition, group)
+        self._append_ready([partition for partition, merge in self._merges.items() if merge.waiting], group)
         now = self._clock()
         due = {
             partition: tick
@@ -133,14 +131,22 @@ class IngestStage:
     def close(self) -> None:
         """Do nothing: there is no local state."""
 
-    def _append_ready(self, partition: int, group: bytes) -> None:
-        merge = self._merges[partition]
+    def _append_ready(self, partitions: Collection[int], group: bytes) -> None:
+        """Append what is known to come next, of all these partitions in one transaction, or in as many as it takes."""
         while True:
-            taken = merge.take(self._settings.batch_records_max, impatient=self._is_impatient(partition))
+            taken: dict[int, Sequence[Entry]] = {}
+            room = self._settings.batch_records_max
+            for partition in partitions:
+                entries = self._merges[partition].take(room, impatient=self._is_impatient(partition))
+                if entries:
+                    self._blocked_since.pop(partition, None)
+                    taken[partition] = entries
+                    room -= len(entries)
+                if room == 0:
+                    break
             if not taken:
                 return
-            self._blocked_since.pop(partition, None)
-            self._commit({partition: taken}, {}, group)
+            self._commit(taken, {}, group)
 
     def _is_impatient(self, partition: int) -> bool:
         """Tell whether, by the wall clock, an input has held the others back for long enough."""

@@ -14,6 +14,7 @@ A store whose position the changelog no longer reaches (it was wiped or truncate
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -101,7 +102,9 @@ def _apply(
         if errors:
             raise KafkaException(errors[0])
         position = int(messages[-1].offset() or 0)
-        changes = {message.key(): message.value() for message in messages}  # the last of each key
+        changes: dict[Any, bytes | None] = {
+            message.key(): message.value() for message in messages
+        }  # the last of each key
         changes.pop(FENCE, None)
         if rebuilds:
             durable = read % DURABLE_RECORDS + len(messages) >= DURABLE_RECORDS

@@ -1,15 +1,16 @@
 """The members stage: `member.events` in, commands out, every member's state kept.
 
-A commit, in order: commands and dead letters → changelog (to the partition of the same number) → input offsets → the
-transaction → the local store. The store lags behind the changelog after a crash between the last two; recovery closes
-the gap.
+What is in hand, of however many partitions, is one commit. In order: commands and dead letters → changelog (to the
+partition of the same number) → input offsets → the transaction → the local stores, one by one. A store lags behind the
+changelog after a crash between the last two; recovery closes the gap.
 """
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.cimpl import NewTopic
@@ -21,11 +22,10 @@ from streams.dead_letters import DeadLetters
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 from streams.members.engine import Engine
-from streams.members.overlay import Overlay
 from streams.members.programmes import Programmes
 from streams.members.record import PROGRESS
 from streams.members.recover import StaleStoreError, recover_partition, write_fences
-from streams.members.step import DUE_MAX, Effects, MemberStep
+from streams.members.step import DUE_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
@@ -126,7 +126,7 @@ class MembersStage:
                 codec=self._codec,
                 engine=self._engine,
                 programmes=self._programmes,
-                flush=partial(self._flush, partition),
+                flush=self._flush,
                 recent_max=RECENT_MEMBERS_MAX // len(committed),
                 due_max=self._due_max,
             )
@@ -136,41 +136,55 @@ class MembersStage:
         """Learn where each partition is read from."""
         self._read_to = {partition: position for (_, partition), position in positions.items()}
 
-    def handle(self, batch: Batch, group: bytes) -> None:
-        """Step through a batch and commit it."""
+    def handle(self, batches: Sequence[Batch], group: bytes) -> None:
+        """Step through batches, also of several partitions, and commit them together."""
+        self._group = group
+        touched: dict[int, MemberStep] = {}
+        for batch in batches:
+            records = self._following(batch)
+            if records:
+                metrics.records_in.labels(self.name, batch.topic).inc(len(records))
+                metrics.batch_records.labels(self.name).observe(len(records))
+                step = touched[batch.partition] = self._steps[batch.partition]
+                step.decide(records, batch.end)
+        if touched:
+            self._flush([step.part() for step in touched.values()])
+        for step in touched.values():
+            step.committed()
+
+    def _following(self, batch: Batch) -> Sequence[Any]:
+        """Return the records that are next in line; prove that none before them is missing."""
         expected = self._read_to[batch.partition]
         if batch.start > expected:
             missing = f"records {expected} to {batch.start - 1} of {batch.topic}/{batch.partition}"
             raise RekindleError(f"{missing} were never delivered")
-        records = [record for record in batch.records if record.offset >= expected]
         self._read_to[batch.partition] = max(batch.end, expected)
-        if not records:
-            return
-        metrics.records_in.labels(self.name, batch.topic).inc(len(records))
-        metrics.batch_records.labels(self.name).observe(len(records))
-        self._group = group
-        self._steps[batch.partition].handle(records, batch.end)
+        if batch.start == expected:
+            return batch.records
+        return [record for record in batch.records if record.offset >= expected]
 
-    def _flush(self, partition: int, overlay: Overlay, effects: Effects, next_offset: int) -> None:
+    def _flush(self, parts: Sequence[Part]) -> None:
         pass_point(self.name, "handled")
         started = time.perf_counter()
-        meta = {**effects.meta, PROGRESS: b"%d" % next_offset}
-        changes = [*overlay.changes(), *((key, value, None) for key, value in meta.items())]
+        changes = {part.partition: _changes(part) for part in parts}
         with self._producer.begin() as transaction:
-            transaction.produce_all(effects.records)
-            for record, reason, member in effects.dead:
-                self._dead_letters.produce(transaction, record, reason, key=member)
-            transaction.produce_changelog(
-                self._changelog, [(key, value) for key, value, _ in changes], partition=partition
-            )
-            note = OPEN_TICKS_NOTE if self._steps[partition].open_ticks else ""
-            offsets = [TopicPartition(MEMBER_EVENTS, partition, next_offset, note)]
-            changelog_offset = transaction.commit(offsets, self._group)
+            for part in parts:
+                transaction.produce_all(part.effects.records)
+                for record, reason, member in part.effects.dead:
+                    self._dead_letters.produce(transaction, record, reason, key=member)
+                records = [(key, value) for key, value, _ in changes[part.partition]]
+                transaction.produce_changelog(self._changelog, records, partition=part.partition)
+            changelog_offsets = transaction.commit([self._position(part) for part in parts], self._group)
         committed = time.perf_counter()
-        self._stores[partition].write(changes, changelog_offset)
-        pass_point(self.name, "stored")
+        for partition, changed in changes.items():
+            self._stores[partition].write(changed, changelog_offsets[partition])
+            pass_point(self.name, "stored")
         metrics.step_seconds.labels(self.name, "commit").observe(committed - started)
         metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
+
+    def _position(self, part: Part) -> TopicPartition:
+        note = OPEN_TICKS_NOTE if self._steps[part.partition].open_ticks else ""
+        return TopicPartition(MEMBER_EVENTS, part.partition, part.next_offset, note)
 
     def idle(self, group: bytes) -> bool:
         """Bring the gauges up to date now and then; fire a portion of what open ticks have due, if there are any."""
@@ -204,6 +218,12 @@ class MembersStage:
         for store in self._stores.values():
             store.close()
         self._stores.clear()
+
+
+def _changes(part: Part) -> list[tuple[bytes, bytes | None, int | None]]:
+    """List what the changelog and the store get: at least how far the partition has come."""
+    meta = {**part.effects.meta, PROGRESS: b"%d" % part.next_offset}
+    return [*part.overlay.changes(), *((key, value, None) for key, value in meta.items())]
 
 
 def _ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -> None:

@@ -1,5 +1,7 @@
 """Goes through a batch of the log, record by record, and lets the engine decide.
 
+What was done stays in memory until it is committed, together with that of other partitions (`part`, `committed`).
+
 An event concerns one member; a tick every member of the partition with a timer due by it, in order of due time, then
 key; a new programme every member there is. What is too much at once is cut. A tick with many due members stays open
 while others go on (`streams.members.ticks`). A programme remembers the last key that it has come to; `flush` commits
@@ -58,8 +60,17 @@ class Effects:
         self.meta: dict[bytes, bytes | None] = {}
 
 
-Flush = Callable[[Overlay, Effects, int], None]
-"""Commits members and effects, with the next input offset, and forgets them."""
+class Part(NamedTuple):
+    """What a transaction takes of one partition: its members, what was brought about, and the next input offset."""
+
+    partition: int
+    overlay: Overlay
+    effects: Effects
+    next_offset: int
+
+
+Flush = Callable[[Sequence[Part]], None]
+"""Commits parts."""
 
 
 class MemberStep:
@@ -94,6 +105,8 @@ class MemberStep:
         self._tick_at = None if tick is None else int(tick)
         self._open = OpenTicks(store.meta(OPEN))
         self._worked_off: bytes | None = None  # up to where the due index was worked off since the last commit
+        self._next_offset = -1  # the position after what was handled
+        self._is_pending = False  # something was handled that isn't committed
 
     @property
     def open_ticks(self) -> int:
@@ -106,8 +119,8 @@ class MemberStep:
             self._fire_portion()
             self._commit(next_offset)
 
-    def handle(self, records: Sequence[Any], end: int) -> None:
-        """Handle the records and commit; `end` is the position after the last one."""
+    def decide(self, records: Sequence[Any], end: int) -> None:
+        """Handle the records, `end` being the position after them; what is too much at once is committed meanwhile."""
         started = time.perf_counter()
         self._left_out = self._recordless
         decoded = self._codec.decode_log(
@@ -120,6 +133,8 @@ class MemberStep:
         deciding = time.perf_counter()
         self._flushing = 0.0
         if self._open:
+            if self._is_pending:
+                self._commit(self._next_offset)
             self._fire_portion()
         for record, item in zip(records, decoded, strict=True):
             if isinstance(item, Event):
@@ -132,11 +147,27 @@ class MemberStep:
                 self._put_aside(record, item.reason if isinstance(item, BadRecord) else "unknown record")
             if len(self._overlay) > 2 * MEMBERS_MAX:
                 self._commit(record.offset + 1)
-        self._commit(end)
+        self._next_offset, self._is_pending = end, True
         decided = time.perf_counter()
         metrics.step_seconds.labels("members", "decode").observe(loading - started)
         metrics.step_seconds.labels("members", "load").observe(deciding - loading)
         metrics.step_seconds.labels("members", "engine").observe(decided - deciding - self._flushing)
+
+    def part(self) -> Part:
+        """Return what is to be committed."""
+        return Part(self._partition, self._overlay, self._effects, self._next_offset)
+
+    def committed(self) -> None:
+        """Take note that the part is in the log and in the store."""
+        self._overlay.committed()
+        self._effects = Effects()
+        self._is_pending = False
+        if self._open:
+            if self._worked_off is not None:
+                self._store.scanned(self._worked_off)
+        elif self._tick_at is not None:
+            self._store.scanned(index_bound(self._tick_at))
+        self._worked_off = None
 
     def _handle_event(self, record: Any, event: Event) -> None:
         programme, tick_at = self._programme, self._tick_at
@@ -274,13 +305,7 @@ class MemberStep:
 
     def _commit(self, next_offset: int) -> None:
         started = time.perf_counter()
-        self._flush(self._overlay, self._effects, next_offset)
+        self._next_offset = next_offset
+        self._flush([self.part()])
         self._flushing += time.perf_counter() - started
-        self._overlay.committed()
-        self._effects = Effects()
-        if self._open:
-            if self._worked_off is not None:
-                self._store.scanned(self._worked_off)
-        elif self._tick_at is not None:
-            self._store.scanned(index_bound(self._tick_at))
-        self._worked_off = None
+        self.committed()

@@ -1,6 +1,9 @@
 """Runs one stage: Faust brings batches, a thread handles them one at a time, a failure ends the process.
 
-The engine's thread is one, and a lock is held around each use of it: a batch is handled to its end before partitions
+What waits when the thread is free goes to it together, whatever partitions it is of, to be one transaction: few
+records in many partitions cost one commit.
+
+The engine's thread is one, and a lock is held around each use of it: batches are handled to their end before partitions
 are given away. A batch that was fetched under an earlier deal of the partitions is dropped; its records come again to
 whoever owns them now. Whatever goes wrong otherwise ends the process with status 1 and one line, and the next start
 begins at the last commit: no error is lived with.
@@ -31,6 +34,7 @@ from streams.runtime.local_state import LocalState
 from streams.runtime.stage import Stage
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError
+from streams.runtime.waiting_batches import WaitingBatches
 from streams.runtime.watchdog import Positions, Watchdog
 from streams.settings import Settings
 
@@ -62,6 +66,7 @@ class Host:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
         self._lock = asyncio.Lock()
         self._ended = asyncio.Event()
+        self._waiting = WaitingBatches(settings.batch_records_max)
         self._failure: BaseException | None = None
         self._app: faust.App | None = None
         self._positions: Positions = {}
@@ -90,11 +95,13 @@ class Host:
         self._app = self._build()
         start = asyncio.ensure_future(self._app.start())
         start.add_done_callback(self._started)
+        handling = asyncio.ensure_future(self._handle_waiting())
         idle = asyncio.ensure_future(self._idle())
         self._watchdog.start()
         await self._ended.wait()
         idle.cancel()
         await self._stop(start)
+        handling.cancel()
         if self._failure is not None:
             logger.error("%s ends: %s", self._stage.name, _one_line(self._failure))
             return 1
@@ -122,8 +129,12 @@ class Host:
         async for event in stream.events():
             if self._ended.is_set():
                 return
-            generation = event.message.generation_id
-            await self._guarded(partial(self._stage.handle, event.value), generation)
+            await self._waiting.put(event.message.generation_id, event.value)
+
+    async def _handle_waiting(self) -> None:
+        while not self._ended.is_set():
+            generation, batches = await self._waiting.take()
+            await self._guarded(partial(self._stage.handle, batches), generation, len(batches))
 
     async def _idle(self) -> None:
         while not self._ended.is_set():
@@ -142,7 +153,7 @@ class Host:
             end = ends.get(TP(topic, partition), offset)
             metrics.lag_records.labels(self._stage.name, topic, str(partition)).set(max(end - offset, 0))
 
-    async def _guarded(self, action: Callable[[bytes], None], generation: int) -> None:
+    async def _guarded(self, action: Callable[[bytes], None], generation: int, batches: int = 0) -> None:
         """Run in the stage's thread unless the partitions were dealt out anew; end the process on any error."""
         try:
             async with self._lock:
@@ -150,7 +161,7 @@ class Host:
                     return
                 assert self._app is not None
                 if not self._tenure.takes(generation, self._app.consumer_generation_id):
-                    metrics.stale_batches.labels(self._stage.name).inc()
+                    metrics.stale_batches.labels(self._stage.name).inc(batches)
                     return
                 await self._in_thread(action, self._group_metadata(generation))
                 self._positions = dict(self._stage.next_offsets())

@@ -33,8 +33,8 @@ class Stage(Protocol):
     def read_from(self, positions: Mapping[Input, int]) -> None:
         """Learn the positions from which the inputs will be read."""
 
-    def handle(self, batch: Batch, group: bytes) -> None:
-        """Handle a batch and commit it as that member of the group."""
+    def handle(self, batches: Sequence[Batch], group: bytes) -> None:
+        """Handle batches in this order and commit them, together, as that member of the group."""
 
     def idle(self, group: bytes) -> bool:
         """Do what time alone asks for; called a few times a second, and again at once if the answer is true."""

@@ -1,4 +1,4 @@
-"""One Kafka transaction per batch: what a stage puts out, the changelog of its state and the offsets of its input.
+"""One Kafka transaction for the batches in hand: what a stage puts out, the changelog of its state, its input offsets.
 
 The order of a commit:
 
@@ -13,7 +13,7 @@ state before it. A restart with the same transactional id also ends what its pre
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,7 +81,7 @@ class Transaction:
         self._stage = stage
         self._records: dict[str, int] = {}
         self._failure: KafkaError | None = None
-        self._changelog_offset = -1
+        self._changelog_offsets: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         self._producer.begin_transaction()
@@ -108,7 +108,7 @@ class Transaction:
             counts[topic] = counts.get(topic, 0) + 1
 
     def produce_changelog(self, topic: str, changes: Sequence[Change], *, partition: int) -> None:
-        """Add changelog records; `commit` answers the offset of the last of them.
+        """Add changelog records of a partition; `commit` answers the offset of the last of them.
 
         All but that one go to the client in one call. What doesn't fit into its queue comes back, and is added singly.
         """
@@ -135,10 +135,10 @@ class Transaction:
         if error is not None:
             self._failure = error
         else:
-            self._changelog_offset = max(self._changelog_offset, message.offset())
+            self._changelog_offsets[message.partition()] = message.offset()
 
-    def commit(self, offsets: Sequence[TopicPartition], group: bytes) -> int:
-        """Commit with the input offsets of the group; returns the last changelog offset, -1 if there is none.
+    def commit(self, offsets: Sequence[TopicPartition], group: bytes) -> Mapping[int, int]:
+        """Commit with the input offsets of the group; returns the last changelog offset of each partition.
 
         Raises `PartitionsLostError` when another worker has the partitions now, `KafkaException` for the rest.
         """
@@ -158,7 +158,7 @@ class Transaction:
         metrics.last_commit_timestamp_seconds.labels(self._stage).set_to_current_time()
         for topic, count in self._records.items():
             metrics.records_out.labels(self._stage, topic).inc(count)
-        return self._changelog_offset
+        return self._changelog_offsets
 
     def _retried(self, action: Any) -> None:
         for _ in range(3):

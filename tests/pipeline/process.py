@@ -284,8 +284,8 @@ class Loop:
             self._take_part()
             worked = self._fetch()
             if self._queue:
-                generation, batch = self._queue.popleft()
-                self._guarded(generation, lambda group, batch=batch: self._stage.handle(batch, group))
+                generation, batches = self._take()
+                self._guarded(generation, lambda group, batches=batches: self._stage.handle(batches, group))
                 worked = True
             else:
                 generation = self._tenure.generation
@@ -295,6 +295,14 @@ class Loop:
             self._network.wait(0.01 if worked else IDLE_SECONDS)
         self._stage.close()
         self._membership.leave()
+
+    def _take(self) -> tuple[int, list[Batch]]:
+        """Take all that wait, of one deal of the partitions."""
+        generation = self._queue[0][0]
+        batches = []
+        while self._queue and self._queue[0][0] == generation:
+            batches.append(self._queue.popleft()[1])
+        return generation, batches
 
     def _take_part(self) -> None:
         try:

@@ -10,6 +10,7 @@ from streams.members.record import OPEN, TICK
 from streams.members.step import MemberStep
 from streams.members.ticks import OpenTicks
 from streams.runtime.tenure import Tenure
+from streams.runtime.transactions import Transaction
 from tests.pipeline.check import check
 from tests.pipeline.groups import Group
 from tests.pipeline.log import Log
@@ -69,23 +70,23 @@ def a_position_that_is_not_sought(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_tick_that_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    original = MemberStep._commit
+    original = MemberStep.part
 
-    def forget(self, next_offset):
+    def forget(self):
         self._effects.meta.pop(TICK, None)
-        original(self, next_offset)
+        return original(self)
 
-    patch.setattr(MemberStep, "_commit", forget)
+    patch.setattr(MemberStep, "part", forget)
 
 
 def open_ticks_that_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    original = MemberStep._commit
+    original = MemberStep.part
 
-    def forget(self, next_offset):
+    def forget(self):
         self._effects.meta.pop(OPEN, None)
-        original(self, next_offset)
+        return original(self)
 
-    patch.setattr(MemberStep, "_commit", forget)
+    patch.setattr(MemberStep, "part", forget)
 
 
 def events_that_overtake_an_open_tick(patch: pytest.MonkeyPatch) -> None:
@@ -110,6 +111,16 @@ def a_state_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(members_stage, "recover_partition", lambda *_arguments, **_options: 0)
 
 
+def one_partition_of_a_transaction(patch: pytest.MonkeyPatch) -> None:
+    """The offsets of the others that it holds records of are left out."""
+    original = Transaction.commit
+
+    def commit(self, offsets, group):
+        return original(self, offsets[:1] if self._stage == "members" else offsets, group)
+
+    patch.setattr(Transaction, "commit", commit)
+
+
 SABOTAGES: tuple[Patch, ...] = (
     offsets_outside_of_the_transaction,
     no_fence_in_recovery,
@@ -122,6 +133,7 @@ SABOTAGES: tuple[Patch, ...] = (
     events_that_overtake_an_open_tick,
     open_ticks_that_become_one,
     a_state_from_elsewhere,
+    one_partition_of_a_transaction,
 )
 
 

@@ -98,7 +98,7 @@ def test_a_programme_reaches_every_member_once_even_when_it_is_interrupted(
 
     partition.die_at = None
     partition.restart()
-    partition.step.handle(partition.records, partition.offset)
+    partition.again()
     for member in members:
         assert partition.state(member).seen[:2] == ["e@P0/None", "adopted P4"]
         assert partition.state(member).seen.count("adopted P4") == 1

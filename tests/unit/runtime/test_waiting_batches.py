@@ -1,0 +1,59 @@
+"""What waits is taken together, in order and bounded, and never of two deals of the partitions."""
+
+import asyncio
+
+from streams.runtime.batch import Batch
+from streams.runtime.waiting_batches import WaitingBatches
+
+
+def batch(partition: int, records: int) -> Batch:
+    return Batch("t", partition, [None] * records, 0, records, at_end=True)
+
+
+def test_what_waits_is_taken_together_up_to_a_transactions_records() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(10)
+        for partition, records in enumerate((4, 5, 0, 2)):
+            await waiting.put(1, batch(partition, records))
+        generation, taken = await waiting.take()
+        assert (generation, [each.partition for each in taken]) == (1, [0, 1, 2])
+        assert [each.partition for each in (await waiting.take())[1]] == [3]
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_that_is_larger_than_a_transaction_is_taken_alone() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(10)
+        await waiting.put(1, batch(0, 25))
+        putting = asyncio.ensure_future(waiting.put(1, batch(1, 1)))
+        await asyncio.sleep(0)
+        assert not putting.done(), "enough waits already"
+        assert [each.partition for each in (await waiting.take())[1]] == [0]
+        await putting
+        assert [each.partition for each in (await waiting.take())[1]] == [1]
+
+    asyncio.run(scenario())
+
+
+def test_batches_of_two_deals_are_not_taken_together() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(10)
+        await waiting.put(1, batch(0, 1))
+        await waiting.put(2, batch(0, 1))
+        assert (await waiting.take())[0] == 1
+        assert (await waiting.take())[0] == 2
+
+    asyncio.run(scenario())
+
+
+def test_who_takes_first_waits_for_what_comes() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(10)
+        taking = asyncio.ensure_future(waiting.take())
+        await asyncio.sleep(0)
+        await waiting.put(3, batch(7, 1))
+        generation, taken = await taking
+        assert (generation, taken[0].partition) == (3, 7)
+
+    asyncio.run(scenario())
