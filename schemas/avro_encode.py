@@ -7,10 +7,11 @@ milliseconds, `date`, and lists and mappings of these; a missing or None one tak
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -29,25 +30,53 @@ def compile_encoder(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], 
     return _record(schema)
 
 
-def compile_struct_encoder(schema: Mapping[str, Any]) -> Callable[[Any], bytes]:
+def compile_struct_encoder(schema: Mapping[str, Any], repeated: Collection[str] = ()) -> Callable[[Any], bytes]:
     """Compose the writer of a record schema for objects that have every field as an attribute.
 
-    Three times as fast as the other, which writes what this one stumbles over, and so has the last word on it.
+    Three times as fast as the other, which writes what this one stumbles over, and so has the last word on it. Fields
+    that are `repeated` have few values, and those that stand side by side are written once for all records alike.
     """
     plan = tuple(_field(field) for field in schema["fields"])
-    values_of = attrgetter(*(name for name, _, _ in plan))
-    writers = tuple(write if absent is None else _or_absent(write, absent) for _, write, absent in plan)
-    judge = _record(schema)
     names = tuple(name for name, _, _ in plan)
+    values_of = attrgetter(*names)
+    judge = _record(schema)
+    parts: list[tuple[Callable[[Any], Any], Write]] = []
+    for is_repeated, group in groupby(plan, key=lambda field: field[0] in repeated):
+        fields = [(name, write if absent is None else _or_absent(write, absent)) for name, write, absent in group]
+        if is_repeated and len(fields) > 1:
+            known = _Known([write for _, write in fields])
+            parts.append((attrgetter(*(name for name, _ in fields)), known.__getitem__))
+        elif is_repeated:
+            parts.append((attrgetter(fields[0][0]), lru_cache(maxsize=_KNOWN_MAX)(fields[0][1])))
+        else:
+            parts.extend((attrgetter(name), write) for name, write in fields)
+    plan_of_parts = tuple(parts)
 
     def write(record: Any) -> bytes:
-        values = values_of(record)
         try:
-            return b"".join([writer(value) for writer, value in zip(writers, values, strict=True)])
+            return b"".join([writer(get(record)) for get, writer in plan_of_parts])
         except (ValueError, TypeError, AttributeError, KeyError):
-            return judge(dict(zip(names, values, strict=True)))
+            return judge(dict(zip(names, values_of(record), strict=True)))
 
     return write
+
+
+class _Known(dict[tuple[Any, ...], bytes]):
+    """The bytes of several fields by their values."""
+
+    def __init__(self, writers: Sequence[Write]) -> None:
+        super().__init__()
+        self._writers = writers
+
+    def __missing__(self, values: tuple[Any, ...]) -> bytes:
+        found = b"".join([write(value) for write, value in zip(self._writers, values, strict=True)])
+        if len(self) >= _KNOWN_MAX:
+            self.clear()
+        self[values] = found
+        return found
+
+
+_KNOWN_MAX = 10_000
 
 
 def _or_absent(write: Write, absent: bytes) -> Write:
@@ -117,15 +146,6 @@ def encode_long(value: int) -> bytes:
 
 def _any_long(value: int) -> bytes:
     rest = (value << 1) ^ (value >> _LONG_BITS)
-    if rest >> 42 == 0 and rest >> 35:  # six bytes, as times of today take
-        return _SIX_BYTES.pack(
-            rest & 0x7F | 0x80,
-            rest >> 7 & 0x7F | 0x80,
-            rest >> 14 & 0x7F | 0x80,
-            rest >> 21 & 0x7F | 0x80,
-            rest >> 28 & 0x7F | 0x80,
-            rest >> 35,
-        )
     out = bytearray()
     while rest > 0x7F:  # noqa: PLR2004 - the seven bits
         out.append((rest & 0x7F) | 0x80)
@@ -134,7 +154,8 @@ def _any_long(value: int) -> bytes:
     return bytes(out)
 
 
-_SIX_BYTES = struct.Struct("6B")
+_six_bytes = struct.Struct("6B").pack
+_SIX_MIN, _SIX_END = 1 << 34, 1 << 41  # the times that take six bytes: 1970 to 2039
 _SMALL = [_any_long(value) for value in range(_SMALL_MAX)]
 
 
@@ -182,6 +203,16 @@ def _second_branch_decimal(value: Any) -> bytes:
 
 def _timestamp(value: Any) -> bytes:
     ms = ms_from_datetime(value) if isinstance(value, datetime) else value
+    if _SIX_MIN <= ms < _SIX_END:
+        rest = ms << 1
+        return _six_bytes(
+            rest & 0x7F | 0x80,
+            rest >> 7 & 0x7F | 0x80,
+            rest >> 14 & 0x7F | 0x80,
+            rest >> 21 & 0x7F | 0x80,
+            rest >> 28 & 0x7F | 0x80,
+            rest >> 35,
+        )
     check_ms(ms)
     return _any_long(ms)
 

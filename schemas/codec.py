@@ -44,6 +44,8 @@ _STRUCTS: Mapping[str, type[Command | DeadLetter | ProgrammeApplied]] = {
 _NAME_OF_STRUCT: Mapping[type[Any], str] = {each: name for name, each in _STRUCTS.items()}
 _PLAIN_STRUCTS = frozenset(_NAME_OF_STRUCT) - {Webhook}  # what their fields hold is what is written
 _COMMANDS = frozenset(name for name in _STRUCTS if name.startswith("rekindle.commands."))
+_REPEATED = frozenset({"campaign", "version", "action", "channel", "outcome", "reason", "messaging_type"})
+"""Fields of commands that say where in a programme it was decided, and how: they have few values."""
 _TO_JSON = msgspec.json.Encoder(decimal_format="number").encode
 _FROM_JSON = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -139,7 +141,7 @@ class Codec:
         return self._prefixes[name] + encoder(values)
 
     def _compose_writer(self, name: str) -> Callable[[Any], bytes]:
-        encode = compile_struct_encoder(avro_schemas()[name])
+        encode = compile_struct_encoder(avro_schemas()[name], _REPEATED)
         prefix = _PREFIX.pack(0, self._registry.id_of(name))
         return lambda record: prefix + encode(record)
 

@@ -35,12 +35,16 @@ class Outgoing(NamedTuple):
 def encode_commands(codec: Codec, commands: Iterable[Command | Event]) -> list[Outgoing]:
     """Encode what the engine put out. Raises `ValueError` for a command that no schema or topic takes."""
     records = []
+    encode = codec.encode
     for command in commands:
+        if type(command) is Decision:  # most are
+            records.append(Outgoing(DECISIONS, command.member_id.encode(), encode(command), command.at))
+            continue
         if isinstance(command, LimitExceeded):
             metrics.limits_exceeded.labels(command.limit).inc()
             command = command.plain()  # noqa: PLW2901 - the limit has no place in the record
         topic, key, at = route(command)
-        value = codec.encode(command)
+        value = encode(command)
         if len(value) > RECORD_BYTES_MAX:
             raise ValueError(f"a record for {topic} is larger than {RECORD_BYTES_MAX} bytes")
         records.append(Outgoing(topic, key, value, at))

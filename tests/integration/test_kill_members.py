@@ -18,7 +18,7 @@ from tests.support import ROOT, Command, run_rekindle, until
 
 pytestmark = pytest.mark.services
 SIGKILLED = -9
-SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "100", "REKINDLE_CLOCK": "event"}
+SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "50", "REKINDLE_CLOCK": "event"}
 POINTS = ("handled", "produced", "offsets_sent", "committed", "stored", "recovering", "committed", "produced")
 OUTPUTS = ("send.sms", "send.email", "bonus.awards", "attributions", "decisions", "profile.checks", "dead.letters")
 

@@ -38,6 +38,7 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(
     second.until(lambda: "members has partitions" in second.output, 60, "its share")
     first.kill()
     third = process("worker", env={**small, "REKINDLE_INSTANCE": "first"})
+    third.until(lambda: "members has partitions" in third.output, 60, "its predecessor's share")
     _succeeds("status", "--wait", "120", env={**environment, **REPLAY})
     _succeeds("tick", "--until", UNTIL, env={**environment, **REPLAY})
     _succeeds("status", "--wait", "120", env={**environment, **REPLAY})
