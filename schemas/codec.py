@@ -28,6 +28,7 @@ VALUE_BYTES_MAX = 1_048_576
 """A record's value at most: what Kafka itself takes by default."""
 
 _PREFIX = struct.Struct(">bI")
+_HEAD_BYTES = _PREFIX.size
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
 _LOG_RECORDS = frozenset({*_EVENT_OF_RECORD, "rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
@@ -191,25 +192,29 @@ class Codec:
         plain: Collection[str] = (),
     ) -> list[Any]:
         results: list[Any] = [None] * len(values)
-        by_id: dict[int, list[int]] = {}
+        by_head: dict[bytes, list[int]] = {}
         for index, value in enumerate(values):
-            reason = _refusal(value)
-            if reason:
-                results[index] = BadRecord(reason, value or b"")
+            if value is None or len(value) > VALUE_BYTES_MAX or len(value) < _HEAD_BYTES or value[0] != 0:
+                results[index] = BadRecord(_refusal(value), value or b"")
+                continue
+            head = value[:_HEAD_BYTES]
+            if head in by_head:
+                by_head[head].append(index)
             else:
-                assert value is not None
-                by_id.setdefault(int.from_bytes(value[1 : _PREFIX.size], "big"), []).append(index)
-        for schema_id, indexes in by_id.items():
-            decoder = self._decoder(schema_id)
+                by_head[head] = [index]
+        for head, indexes in by_head.items():
+            decoder = self._decoder(int.from_bytes(head[1:], "big"))
             group: list[Any]
             if isinstance(decoder, str):
                 group = [decoder] * len(indexes)
             elif decoder.record not in wanted:
                 group = [f"{decoder.record} doesn't belong here"] * len(indexes)
             else:
-                payloads = [(values[index] or b"")[_PREFIX.size :] for index in indexes]
+                payloads = [(values[index] or b"")[_HEAD_BYTES:] for index in indexes]
                 asked = decoder.plain_fields if decoder.record in plain else fields
                 group = build(decoder.record, decoder.read(payloads, asked), indexes)
+            if len(indexes) == len(values) and str not in set(map(type, group)):
+                return group
             for index, result in zip(indexes, group, strict=True):
                 results[index] = BadRecord(result, values[index] or b"") if isinstance(result, str) else result
         return results
@@ -247,14 +252,13 @@ class Codec:
 _DECODERS_MAX = 10_000
 
 
-def _refusal(value: bytes | None) -> str | None:
+def _refusal(value: bytes | None) -> str:
+    """Say why a value isn't read."""
     if value is None:
         return "no value"
     if len(value) > VALUE_BYTES_MAX:
         return f"a value of {len(value)} bytes, at most {VALUE_BYTES_MAX} are read"
-    if len(value) < _PREFIX.size or value[0] != 0:
-        return "not in the registry's wire format: a zero byte, the schema's id in four, then Avro"
-    return None
+    return "not in the registry's wire format: a zero byte, the schema's id in four, then Avro"
 
 
 def _values(record: LogRecord | Command | DeadLetter) -> tuple[str, Mapping[str, Any]]:

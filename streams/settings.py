@@ -65,7 +65,7 @@ class Settings:
     metrics_port: int = _setting(0, "port of /metrics, /health and /ready; 0 takes any free one and logs it")
     metrics_host: str = _setting("127.0.0.1", "address that /metrics listens on")
     group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
-    batch_records_max: int = _setting(5000, "records of one partition handled in one transaction, at most")
+    batch_records_max: int = _setting(5000, "records handled in one transaction, at most")
     watchdog_seconds: int = _setting(
         120, "after that number of seconds with lag and without progress a worker ends; 0: never"
     )

@@ -63,21 +63,30 @@ def read(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> Dec
 
 def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int, now: int, tz: ZoneInfo) -> None:
     """Count `value` in its own time `at` (ms); what no window at `now` can cover is left out, and old buckets go."""
-    oldest = oldest_bucket(counter, now, tz)
+    aggregate, numbers = counter.aggregate, tally.numbers
+    if counter.window is None and aggregate != "distinct" and not isinstance(value, str):  # nothing ever expires
+        before = numbers.get(_EVER)
+        if before is None:
+            numbers[_EVER] = value
+        else:
+            numbers[_EVER] = max(before, value) if aggregate == "max" else before + value
+        return
     bucket = bucket_of(counter, at, tz)
+    current = bucket if at == now else bucket_of(counter, now, tz)
+    oldest = current if counter.window is None or counter.period is not None else current - counter.buckets + 1
     if bucket < oldest:
         return
-    if counter.aggregate == "distinct":
+    if aggregate == "distinct":
         values = tally.values.setdefault(bucket, [])
         if str(value) not in values and sum(map(len, tally.values.values())) < counter.distinct_max:
             values.append(str(value))
     elif not isinstance(value, str):
-        before = tally.numbers.get(bucket)
+        before = numbers.get(bucket)
         if before is None:
-            tally.numbers[bucket] = value
+            numbers[bucket] = value
         else:
-            tally.numbers[bucket] = max(before, value) if counter.aggregate == "max" else before + value
-    for buckets in (tally.numbers, tally.values):
+            numbers[bucket] = max(before, value) if aggregate == "max" else before + value
+    for buckets in (numbers, tally.values):
         if buckets and min(buckets) < oldest:
             for expired in [each for each in buckets if each < oldest]:
                 del buckets[expired]
