@@ -5,16 +5,22 @@ ticks came continuously. `in_order` handles the records as they stand, as a log 
 the own events, and for all by the ticks among the records (of their partition, if the records say where they stood).
 
 An exported log brings its ticks and the moment from which the programme was in force; events derived for other members
-stand in it already. In any other input they follow directly.
+stand in it already, and whose each event is says its key. In any other input derived events follow directly, and it is
+found out here whose an event is (`streams.identity`), in the order in which events are handled.
 """
 
 import heapq
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from streams.engine import step
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from streams.engine.handling import Output
+from streams.engine.merging import merge
 from streams.engine.state import MemberState, new
+from streams.identity.identify import Identified, identify
+from streams.identity.links import LinkTable
 from streams.programme.programme import EMPTY, Programme
 
 Placed = tuple[LogRecord, int | None]
@@ -55,6 +61,7 @@ class _Simulation:
         self._partitions: dict[str, int | None] = {}
         self._tick_at: dict[int | None, int] = {}
         self._due: list[tuple[int, str]] = []
+        self._links = LinkTable()
 
     def run(self) -> Iterator[Output]:
         for record, partition in self._records:
@@ -62,9 +69,7 @@ class _Simulation:
                 yield from self._apply(self._start, None)
                 self._start = None
             if isinstance(record, Event):
-                if not self._in_order:
-                    yield from self._advance(record.occurred_at)
-                yield from self._handle(record, partition)
+                yield from self._take(record, partition)
             elif isinstance(record, Tick):
                 self._tick_at[partition] = max(record.occurred_at, self._tick_at.get(partition, record.occurred_at))
                 yield from self._advance(record.occurred_at, partition, wall=record.wall)
@@ -74,11 +79,50 @@ class _Simulation:
             yield from self._apply(self._start, None)
         yield from self._advance(self._until)
 
-    def _handle(self, event: Event, partition: int | None) -> Iterator[Output]:
-        state = self._states.get(event.key)
+    def _take(self, event: Event, partition: int | None) -> Iterator[Output]:
+        if partition is None:
+            found = self._identify(event)
+            yield from self._merge(found.merges, event)
+            event = _of(event, found.key)
+        if not self._in_order:
+            yield from self._advance(event.occurred_at)
+        yield from self._handle(event, partition)
+
+    def _identify(self, event: Event) -> Identified:
+        found = identify(self._links, event, self._programme.policies.default_region)
+        if found.changes is not None:
+            self._links.take(found.changes)
+        return found
+
+    def _merge(self, merges: Iterable[tuple[str, str]], event: Event) -> Iterator[Output]:
+        """Make states one at the moment of the event: what is due before it was still due to each of them alone."""
+        for gone, into in merges:
+            if gone not in self._states:
+                continue
+            if not self._in_order:
+                yield from self._advance(event.occurred_at - 1)
+            programme = self._in_force.get(None, self._first)
+            other, state = self._states.pop(gone), self._state(into, None)
+            output = merge(
+                programme,
+                state,
+                other,
+                event.occurred_at,
+                historical=event.historical,
+                tick_at=self._tick_at.get(None),
+            )
+            self._note_due(state)
+            yield from _commands(output)
+
+    def _state(self, key: str, partition: int | None) -> MemberState:
+        state = self._states.get(key)
         if state is None:
-            state = self._states[event.key] = new(event.key)
-            self._partitions[event.key] = partition
+            state = self._states[key] = new(key)
+            self._partitions[key] = partition
+        return state
+
+    def _handle(self, event: Event, partition: int | None) -> Iterator[Output]:
+        state = self._state(event.key, partition)
         programme = self._in_force.get(partition, self._first)
         output = step.handle(programme, state, event, tick_at=self._tick_at.get(partition))
         self._note_due(state)
@@ -86,7 +130,9 @@ class _Simulation:
             if not isinstance(item, Event):
                 yield item
             elif partition is None:
-                yield from self._handle(item, None)
+                referrer = self._identify(item).key
+                if referrer != state.key:  # not of someone who was merged with the friend
+                    yield from self._handle(_of(item, referrer), None)
 
     def _apply(self, at: int, partition: int | None) -> Iterator[Output]:
         if not self._in_order:
@@ -107,8 +153,8 @@ class _Simulation:
         aside = []
         while self._due and self._due[0][0] <= until:
             due, key = heapq.heappop(self._due)
-            state = self._states[key]
-            if state.next_due() != due:
+            state = self._states.get(key)
+            if state is None or state.next_due() != due:
                 continue
             if partition is not None and self._partitions[key] != partition:
                 aside.append((due, key))
@@ -124,6 +170,10 @@ class _Simulation:
         due = state.next_due()
         if due is not None:
             heapq.heappush(self._due, (due, state.key))
+
+
+def _of(event: Event, key: str) -> Event:
+    return event if event.key == key else msgspec.structs.replace(event, key=key)
 
 
 def _commands(output: Iterable[Output]) -> Iterator[Output]:

@@ -29,7 +29,7 @@ from streams.engine.limits import (
     SENT_KEPT_MAX,
 )
 from streams.engine.spans import Span, span_of
-from streams.engine.state import Attributed, Sent
+from streams.engine.state import Attributed, MemberState, Sent
 from streams.engine.values import Duration
 
 TOUCHES = ("sent", "delivered", "clicked")
@@ -67,6 +67,20 @@ def attribute(handling: Handling, event: Event) -> None:
     effect = _EFFECTS.get(event.type)
     if effect is not None:
         effect(handling, event)
+
+
+def unite_sent(state: MemberState, other: MemberState) -> None:
+    """Put together what was sent to either; a receipt's number that both know names the newer purchase."""
+    newest: dict[str, Attributed] = {}
+    for sent in (*state.sent, *other.sent):
+        for purchase in sent.purchases:
+            known = newest.get(purchase.receipt_id)
+            if known is None or purchase.at > known.at:
+                newest[purchase.receipt_id] = purchase
+    state.sent = sorted([*state.sent, *other.sent], key=lambda sent: sent.at)[-SENT_KEPT_MAX:]
+    for sent in state.sent:
+        if sent.purchases:
+            sent.purchases = [each for each in sent.purchases if each is newest[each.receipt_id]]
 
 
 def _note_status(handling: Handling, event: Event) -> None:

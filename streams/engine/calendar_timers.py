@@ -97,6 +97,16 @@ def note_date(state: "MemberState", campaign_id: str, index: str, year: int) -> 
     state.dated[f"{campaign_id}/{index}"] = latest | before << _YEAR_BITS
 
 
+def unite_dates(state: "MemberState", other: "MemberState") -> None:
+    """What came for either came for both."""
+    for place, years in other.dated.items():
+        campaign_id, _, index = place.rpartition("/")
+        latest = years & _YEAR_MASK
+        for year in range(latest - _YEARS_BACK, latest + 1):
+            if _came_in(years, year):
+                note_date(state, campaign_id, index, year)
+
+
 def _came_in(years: int, year: int) -> bool:
     latest = years & _YEAR_MASK
     back = latest - 1 - year

@@ -1,5 +1,6 @@
 """The cart: what is in it, and the notice when nothing happens to it (contract, fine print "Cart")."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -33,16 +34,49 @@ def apply_to_cart(handling: Handling, event: Event) -> None:
             _drop_timers(handling)
 
 
-def set_cart_timers(handling: Handling, *, only_ahead: bool) -> None:
-    """One timer per campaign's cart trigger, counted from the last change; `only_ahead` leaves out what is overdue."""
+def set_cart_timers(handling: Handling, *, only_ahead: bool, only: Collection[tuple[str, str]] | None = None) -> None:
+    """One timer per campaign's cart trigger, counted from the last change; `only_ahead` leaves out what is overdue.
+
+    `only`: for these campaigns and places of their triggers, because the others had their notice of this change.
+    """
     _drop_timers(handling)
     state = handling.state
     if not state.cart or state.cart_changed_at is None:
         return
     for campaign, index, trigger in handling.programme.cart_triggers:
+        if only is not None and (campaign.id, str(index)) not in only:
+            continue
         due = trigger.after.after(state.cart_changed_at)
         if due > handling.now or not only_ahead:
             handling.set_timer(due, CART_TIMER, campaign.id, str(index))
+
+
+def unite_carts(state: MemberState, other: MemberState) -> set[tuple[str, str]]:
+    """Put another's cart into this one: one line per sku, its quantities added up, with what the newer cart says of it.
+
+    Returns the campaigns, with the places of their triggers, whose notice of either cart is still to come.
+    """
+    waiting = {
+        (str(timer.owner), timer.detail) for each in (state, other) for timer in each.timers if timer.kind == CART_TIMER
+    }
+    last, others = state.cart_changed_at, other.cart_changed_at
+    theirs_is_newer = others is not None and (last is None or others > last)
+    lines = {line.sku: line for line in state.cart}
+    for line in other.cart:
+        own = lines.get(line.sku)
+        if own is None:
+            if len(lines) < CART_LINES_MAX:
+                lines[line.sku] = line
+            continue
+        own.quantity += line.quantity
+        for name in ("price", *_TEXTS):
+            value = getattr(line, name)
+            if value is not None and (theirs_is_newer or getattr(own, name) is None):
+                setattr(own, name, value)
+    state.cart = list(lines.values())
+    if theirs_is_newer:
+        state.cart_changed_at = others
+    return waiting
 
 
 def cart_body(state: MemberState) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.limits import ORDERS_KEPT_MAX
 from streams.engine.profile import cut
-from streams.engine.state import Order, Tally
+from streams.engine.state import MemberState, Order, Tally
 from streams.engine.view import View
 
 
@@ -54,6 +54,22 @@ def adopt_counters(handling: Handling) -> None:
     for order in state.orders:
         order.sums = {name: amount for name, amount in order.sums.items() if name in state.tallies}
     state.orders = [order for order in state.orders if order.sums]
+
+
+def unite_counts(handling: Handling, other: MemberState) -> None:
+    """Add up what was counted for another state."""
+    state, counters = handling.state, handling.programme.counters
+    for name, tally in other.tallies.items():
+        counter = counters.get(name)
+        if counter is None or counter.fingerprint != tally.definition:
+            continue
+        own = state.tallies.get(name)
+        if own is None or own.definition != tally.definition:
+            state.tallies[name] = tally
+        else:
+            windows.unite(own, tally, counter)
+    orders = sorted([*state.orders, *other.orders], key=lambda order: order.at)
+    state.orders = orders[-ORDERS_KEPT_MAX:]
 
 
 def _value(aggregate: str, field: Any) -> Decimal | int | str | None:

@@ -148,13 +148,17 @@ class Allowance:
 
 def note_time(state: MemberState, event: Event) -> None:
     """Keep the latest two distinct times of each event type, for `days_since`."""
-    times = state.last_at.get(event.type)
-    at = event.occurred_at
+    note_time_of(state, event.type, event.occurred_at)
+
+
+def note_time_of(state: MemberState, event_type: str, at: int) -> None:
+    """Keep the latest two distinct times of this event type, of which `at` (ms) is one more."""
+    times = state.last_at.get(event_type)
     if times is None:
-        state.last_at[event.type] = (at, None)
+        state.last_at[event_type] = (at, None)
         return
     latest, earlier = times
     if at > latest:
-        state.last_at[event.type] = (at, latest)
+        state.last_at[event_type] = (at, latest)
     elif at < latest and (earlier is None or at > earlier):
-        state.last_at[event.type] = (latest, at)
+        state.last_at[event_type] = (latest, at)

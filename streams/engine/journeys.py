@@ -17,7 +17,7 @@ from streams.engine.limits import (
 from streams.engine.plans import IGNORE, PARALLEL, RESTART, CampaignPlan
 from streams.engine.script import FIRST, Script
 from streams.engine.sending import start
-from streams.engine.state import Journey, pack
+from streams.engine.state import Journey, MemberState, Timer, pack
 from streams.engine.view import View
 
 if TYPE_CHECKING:
@@ -172,6 +172,34 @@ def leave(handling: Handling, journey: Journey, outcome: str, reason: str, limit
         handling.exceed(journey.campaign, journey.version, at, outcome, limit)
     else:
         handling.decide(journey.campaign, journey.version, at, outcome, reason)
+
+
+def move_in(handling: Handling, other: MemberState) -> None:
+    """Take over the journeys of another state, with their timers, after those of this one.
+
+    Of a campaign that runs for both, this one's journeys are kept; so they are where there would be too many.
+    """
+    state = handling.state
+    running = {journey.campaign for journey in state.journeys}
+    numbers: dict[int | str, int] = {}
+    moved = list(other.journeys)
+    for journey in moved:
+        numbers[journey.number] = state.next_number()
+        journey.number = numbers[journey.number]
+        journey.member_id = journey.member_id or other.key
+        state.journeys.append(journey)
+    for own, theirs in ((state.timers, other.timers), (state.parked, other.parked)):
+        for timer in sorted(theirs, key=lambda timer: timer.sequence):
+            if timer.owner in numbers:
+                own.append(Timer(timer.due, state.next_number(), timer.kind, numbers[timer.owner], timer.detail))
+    for journey in moved:
+        if journey.campaign in running:
+            leave(handling, journey, "superseded", "superseded")
+    for journey in reversed(moved):
+        if len(state.journeys) > JOURNEYS_PER_MEMBER_MAX and is_running(handling, journey):
+            leave(handling, journey, "ended", "limit_exceeded", "journeys")
+    if moved:
+        state.journeys.sort(key=lambda journey: journey.entered_at)
 
 
 def is_running(handling: Handling, journey: Journey) -> bool:

@@ -69,6 +69,8 @@ NUMBER_DIGITS_MAX = 30
 """Of a number that a template reckons."""
 CONTENT_BYTES_MAX = 524_288
 """Of all parts of a message, or of a webhook's body: well below the largest record that Kafka takes by default."""
+NOTICED_KEPT_MAX = 100
+"""Notices of bonus points that were given, the latest."""
 SEEN_MAX = 10_000
 """Event ids remembered of one member: some 140 kB. Beyond, the oldest are forgotten before their week is over."""
 SEEN_FOR_MS = 7 * 86_400_000

@@ -17,6 +17,11 @@ from streams.engine.state import MemberState, Profile, Statement
 from streams.profile.findings import Finding
 from streams.profile.read import find_zone, read_personal
 
+_FILLED = (
+    *("first_name", "middle_name", "last_name", "gender", "address", "referrer_id", "phone", "email", "birth_date"),
+    *("city", "time_zone", "status", "push_token", "platform", "card_number"),
+)
+"""What a state that merges into another fills where that one has nothing."""
 _WHOLE_MAX = 2**63
 _NOTHING_FOUND: Sequence[Finding] = ()
 
@@ -82,6 +87,35 @@ def _personal(state: MemberState, event: Event, late: bool, region: str) -> Sequ
 
 def _is_zone(name: str) -> bool:
     return zone(name) is not None
+
+
+def unite_profiles(state: MemberState, other: MemberState, region: str) -> None:
+    """Fill what is empty with what another state says; a person doesn't bring themself, and registers first once."""
+    profile, theirs = state.profile, other.profile
+    for name in _FILLED:
+        if getattr(profile, name) is None:
+            setattr(profile, name, getattr(theirs, name))
+    if profile.referrer_id in {state.key, other.key}:
+        profile.referrer_id = None
+    if theirs.registered_at is not None:
+        own = profile.registered_at
+        profile.registered_at = theirs.registered_at if own is None else min(own, theirs.registered_at)
+    for name, value in theirs.attributes.items():
+        if name not in profile.attributes and len(profile.attributes) < ATTRIBUTES_MAX:
+            profile.attributes[name] = value
+    profile.social = {**theirs.social, **profile.social}
+    profile.city_zone, _ = find_zone(profile.city, profile.attributes, profile.address, profile.phone, region)
+    purchases, bought = state.purchases, other.purchases
+    purchases.count += bought.count
+    purchases.total += bought.total
+    firsts = [at for at in (purchases.first_at, bought.first_at) if at is not None]
+    lasts = [at for at in (purchases.last_at, bought.last_at) if at is not None]
+    purchases.first_at, purchases.last_at = min(firsts, default=None), max(lasts, default=None)
+    said = {(statement.channel, statement.messaging_type): statement.at for statement in state.statements}
+    for statement in other.statements:
+        own = said.get((statement.channel, statement.messaging_type))
+        if own is None or statement.at > own:
+            declare(state, statement.channel, statement.messaging_type, statement.subscribed, statement.at)
 
 
 def plain_attribute(value: Any) -> str | bool | int | float:

@@ -19,7 +19,7 @@ from streams.engine.calendar_timers import (
 from streams.engine.cart import CART_TIMER, cart_body
 from streams.engine.handling import Handling
 from streams.engine.journeys import enter, leave, proceed, script_of
-from streams.engine.limits import MAILED_KEPT_MAX, OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
+from streams.engine.limits import MAILED_KEPT_MAX, NOTICED_KEPT_MAX, OUTAGE_MS, TIMERS_FIRED_PER_HANDLING_MAX
 from streams.engine.local_time import to_datetime
 from streams.engine.pending import message_at, resume
 from streams.engine.reacting import made_by_timer, react
@@ -125,7 +125,7 @@ def _notice_cart(handling: Handling, timer: Timer, at: int) -> None:
 def _notice_bonus(handling: Handling, timer: Timer, at: int) -> None:
     state = handling.state
     index, day = timer.detail.split("/")
-    state.noticed = [*state.noticed, f"{timer.owner}/{timer.detail}"][-100:]
+    state.noticed = [*state.noticed, f"{timer.owner}/{timer.detail}"][-NOTICED_KEPT_MAX:]
     for campaign, place, trigger in handling.programme.bonus_triggers:
         if campaign.id == timer.owner and place == int(index):
             amount = notice_amount(handling, trigger, date.fromisoformat(day))

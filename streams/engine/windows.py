@@ -92,6 +92,22 @@ def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int
                 del buckets[expired]
 
 
+def unite(tally: Tally, other: Tally, counter: "Counter") -> None:
+    """Count in `tally` what was counted in another of the same counter."""
+    for bucket, number in other.numbers.items():
+        before = tally.numbers.get(bucket)
+        if before is None:
+            tally.numbers[bucket] = number
+        else:
+            tally.numbers[bucket] = max(before, number) if counter.aggregate == "max" else before + number
+    room = counter.distinct_max - sum(map(len, tally.values.values()))
+    for bucket, values in other.values.items():
+        own = tally.values.setdefault(bucket, [])
+        new = [value for value in values if value not in own][: max(0, room)]
+        own += new
+        room -= len(new)
+
+
 def next_turn(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> int | None:
     """When (ms) the counter's value next changes if nothing is counted any more; None if it never does."""
     if tally is None or counter.window is None or tally.definition != counter.fingerprint:

@@ -1,0 +1,115 @@
+"""Two states that turn out to be one person's become one: the other's goes into that of the member who stays.
+
+Contract §2, Identity: a stranger's state when a link is made, a member's when two members were merged.
+
+It happens at the moment of the event that says so, before that event is handled. What was due before that moment was
+each one's own; what is due at it or later is the one member's, so that a cart which was left an hour ago counts for
+whoever logs in now. What both have:
+
+- What is counted adds up: purchases, counters, quantities in the cart. What is remembered unites: events seen, sent
+  messages and what was attributed to them, entries, awards, mailings, notices, orders, accruals, segments assigned.
+- What is said: the member's own counts, and where there is nothing, the other's. Of consent the latest statement of a
+  scope counts, by time, and at the same time the member's own.
+- Journeys move with their timers and pending messages, at the member's address from now on; their ids stay those of the
+  member at entry (§4.9). Of a campaign that runs for both, the member's is kept: the other is superseded by it, and its
+  pending messages aren't sent.
+- Memberships that either had count as known, so that nobody enters again where they were; then they are looked at, and
+  who comes in or out by what was united does so aloud.
+- Timers of carts, bonus and dates are reckoned anew. What the campaigns were told already they aren't told again.
+
+Timers fire once: those of the state that goes are moved or dropped, and it is no more.
+"""
+
+from typing import TYPE_CHECKING
+
+from streams.engine.attribution import unite_sent
+from streams.engine.bonus import set_bonus_timers
+from streams.engine.calendar_timers import set_date_timers, set_schedule_timers, unite_dates
+from streams.engine.cart import set_cart_timers, unite_carts
+from streams.engine.counting import unite_counts
+from streams.engine.handling import Handling, Output, note_time_of
+from streams.engine.journeys import move_in
+from streams.engine.limits import ACCRUALS_KEPT_MAX, ASSIGNED_MAX, MAILED_KEPT_MAX, NOTICED_KEPT_MAX, SEEN_MAX
+from streams.engine.profile import unite_profiles
+from streams.engine.reacting import react
+from streams.engine.segments import note_changes, note_silently, set_segment_timer
+from streams.engine.state import MemberState
+from streams.engine.timers import fire_due
+from streams.engine.weight import relieve
+
+if TYPE_CHECKING:
+    from streams.programme.programme import Programme
+
+
+def merge(
+    programme: "Programme",
+    state: MemberState,
+    other: MemberState,
+    at: int,
+    *,
+    historical: bool = False,
+    tick_at: int | None = None,
+) -> list[Output]:
+    """Make `other` part of `state` at the moment `at` (ms) and return what follows; `other` is to be thrown away.
+
+    `historical`: the event that says so is, and nothing is triggered. `tick_at` is the partition's last tick, in ms.
+    """
+    before = Handling(programme, other)
+    handling = Handling(programme, state)
+    for each in (before, handling):
+        if tick_at is not None and tick_at > each.state.clock:
+            each.state.clock = tick_at
+        fire_due(each, at - 1)
+    handling.output[:0] = before.output
+    state.clock = max(state.clock, other.clock, at)
+    unite_profiles(state, other, programme.policies.default_region)
+    unite_counts(handling, other)
+    unite_sent(state, other)
+    _unite_memories(state, other)
+    waiting = unite_carts(state, other)
+    if programme.number in {state.programme, other.programme}:
+        state.programme = programme.number
+        set_cart_timers(handling, only_ahead=historical, only=waiting)
+        set_bonus_timers(handling, since=None if historical else at)
+        set_date_timers(handling)
+        set_schedule_timers(handling)
+    move_in(handling, other)
+    if historical:
+        note_silently(handling)
+    else:
+        note_changes(handling, react)
+    set_segment_timer(handling)
+    fire_due(handling, state.clock)
+    relieve(handling)
+    return handling.output
+
+
+def _unite_memories(state: MemberState, other: MemberState) -> None:
+    seen = dict(other.seen)
+    for key, clock in state.seen.items():
+        seen[key] = min(clock, seen.get(key, clock))
+    state.seen = dict(sorted(seen.items(), key=lambda item: item[1])[-SEEN_MAX:])
+    for event_type, times in other.last_at.items():
+        for at in times:
+            if at is not None:
+                note_time_of(state, event_type, at)
+    for campaign, entered_at in other.entries.items():
+        state.entries[campaign] = max(entered_at, state.entries.get(campaign, entered_at))
+    for place, given in other.awarded.items():
+        state.awarded[place] = sorted([*state.awarded.get(place, ()), *given])
+    for segment, inside in other.assigned.items():
+        if segment not in state.assigned and len(state.assigned) < ASSIGNED_MAX:
+            state.assigned[segment] = inside
+    state.inside = [*state.inside, *(segment for segment in other.inside if segment not in state.inside)]
+    state.rfm = {**other.rfm, **state.rfm}
+    unite_dates(state, other)
+    mailed: dict[str, str] = {}
+    for mark in (*other.mailed, *state.mailed):
+        place, _, last = mark.rpartition("/")
+        mailed[place] = max(last, mailed.get(place, last))
+    state.mailed = [f"{place}/{last}" for place, last in mailed.items()][-MAILED_KEPT_MAX:]
+    noticed = [*other.noticed, *(mark for mark in state.noticed if mark not in other.noticed)]
+    state.noticed = noticed[-NOTICED_KEPT_MAX:]
+    known = {accrual.accrual_id for accrual in state.accruals}
+    more = [accrual for accrual in other.accruals if accrual.accrual_id not in known]
+    state.accruals = sorted([*state.accruals, *more], key=lambda accrual: accrual.accrued_at)[-ACCRUALS_KEPT_MAX:]

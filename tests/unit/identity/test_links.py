@@ -1,0 +1,105 @@
+"""The table of links: both directions agree, it is bounded, ways of mergers are short."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.engine.events import Event
+from streams.identity.identifiers import ID_CHARS_MAX, names
+from streams.identity.identify import identify
+from streams.identity.links import NAMES_MAX, LinkTable, root
+
+
+def event(kind: str = "site_visited", member: str | None = "m", at: int = 0, **body: str) -> Event:
+    return Event(event_id="e", type=kind, occurred_at=at, source="test", key=member or "?", member_id=member, body=body)
+
+
+def take(table: LinkTable, each: Event) -> tuple[str, tuple[tuple[str, str], ...]]:
+    found = identify(table, each, "RU")
+    if found.changes is not None:
+        table.take(found.changes)
+    return found.key, found.merges
+
+
+MEMBERS = ["a", "b", "c"]
+ids = st.sampled_from(["1", "2", "3"])
+EVENTS = st.builds(
+    lambda kind, member, at, body: event(kind, member, at, **body),
+    st.sampled_from(["site_visited", "profile_updated", "member_erased", "members_merged"]),
+    st.sampled_from([*MEMBERS, None]),
+    st.integers(0, 5),
+    st.fixed_dictionaries(
+        {"visitor_id": ids},
+        optional={
+            "card_number": ids,
+            "phone": st.sampled_from(["+79001112233", "letters"]),
+            "email": st.sampled_from(["a@x.org", "b@x.org"]),
+            "from_id": st.sampled_from(MEMBERS),
+            "into_id": st.sampled_from(MEMBERS),
+        },
+    ),
+)
+NAMES = [*(f"{kind}:{number}" for kind in ("visitor", "card") for number in "123")]
+NAMES += ["phone:+79001112233", "email:a@x.org", "email:b@x.org"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(EVENTS, max_size=12))
+def test_links_and_members_agree_and_nobody_is_linked_who_was_merged_away(events: list[Event]) -> None:
+    table = LinkTable()
+    for each in events:
+        key, merges = take(table, each)
+        assert key not in [gone for gone, _ in merges]
+        assert all(into == key for _, into in merges)
+        linked = {name: link.member for name in NAMES if (link := table.link(name)) is not None}
+        for member in MEMBERS:
+            known = table.known(member)
+            held = known.names if known is not None else ()
+            assert sorted(held) == sorted(name for name, owner in linked.items() if owner == member)
+            assert not (held and root(table, member) != member)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(EVENTS, max_size=8), EVENTS)
+def test_an_event_that_comes_again_at_once_changes_nothing(events: list[Event], last: Event) -> None:
+    table = LinkTable()
+    for each in events:
+        take(table, each)
+    first, _ = take(table, last)
+    before = repr(table.__dict__)
+    again, merges = take(table, last)
+    assert (again, merges) == (first, ()) or last.type == "member_erased"
+    assert repr(table.__dict__) == before
+
+
+def test_a_robot_without_cookies_has_no_more_names_than_may_be_and_keeps_the_card() -> None:
+    table = LinkTable()
+    take(table, event(card_number="c"))
+    for number in range(NAMES_MAX + 5):
+        take(table, event(at=number, visitor_id=str(number)))
+    known = table.known("m")
+    assert known is not None
+    assert len(known.names) == NAMES_MAX
+    assert table.link("card:c") is not None
+    assert table.link("visitor:5") is None
+    assert table.link(f"visitor:{NAMES_MAX + 4}") is not None
+
+
+def test_a_long_chain_of_mergers_is_shortened_on_the_way() -> None:
+    table = LinkTable()
+    for number in range(50):
+        take(table, event("members_merged", None, from_id=f"m{number}", into_id=f"m{number + 1}"))
+    assert take(table, event(member="m0", visitor_id="v"))[0] == "m50"
+    known = table.known("m0")
+    assert known is not None
+    assert known.into == "m50"
+
+
+def test_names_of_garbage() -> None:
+    body = {"visitor_id": " ", "card_number": "\u0000" * 1_000_000, "phone": "9" * 1_000_000, "email": "a@" * 500_000}
+    (card,) = names(body, "RU")
+    assert card.startswith("card:")
+    assert len(card) < ID_CHARS_MAX
+    assert names({"phone": "8 (900) 111-22-33", "email": " Ann@Example.COM "}, "RU") == [
+        "phone:+79001112233",
+        "email:ann@example.com",
+    ]
