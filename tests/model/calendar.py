@@ -60,12 +60,12 @@ class Calendar(Knowledge):
         if not self.cart:
             self.reset("cart", {})
 
-    def set_cart_timers(self, *, only_ahead: bool) -> None:
+    def set_cart_timers(self, *, only_ahead: bool, only: set[tuple[Any, ...]] | None = None) -> None:
         wanted: Wanted = {}
         for campaign, index, trigger in self.triggers("cart_abandoned"):
             if self.cart and self.cart_changed is not None:
                 due = Duration.parse(trigger["cart_abandoned"]["after"]).after(self.cart_changed)
-                if due > self.now or not only_ahead:
+                if (due > self.now or not only_ahead) and (only is None or ("cart", campaign, index) in only):
                     wanted["cart", campaign, index] = (due, self.cart_event(campaign, index))
         self.reset("cart", wanted)
 

@@ -69,6 +69,7 @@ class Journeys(Attribution):
             return self.decide(campaign, None, "refused", "limit_exceeded")
         entered.append(at)
         journey = Journey(campaign, event, at)
+        journey.member = self.key
         self.journeys.append(journey)
         self.journeys.sort(key=lambda journey: journey.entered_at)
         journey.script = self.run_all(journey, campaign["actions"], "actions")

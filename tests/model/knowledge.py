@@ -120,8 +120,10 @@ class Knowledge:
                     self.attributes[name] = value
         if event.type == "registration_completed" and self.registered_at is None:
             self.registered_at = event.occurred_at
-        fields = {"phone_bound": "phone", "email_bound": "email", "card_issued": "card_number"}
-        fields |= {"status_changed": "status", "status_calculated": "status"}
+        if event.type in {"phone_bound", "email_bound"}:
+            self.put("phone", body.get("phone"), late=late)
+            self.put("email", body.get("email"), late=late)
+        fields = {"card_issued": "card_number", "status_changed": "status", "status_calculated": "status"}
         if event.type in fields:
             self.put(fields[event.type], body.get(fields[event.type]), late=late)
         if event.type == "app_installed":

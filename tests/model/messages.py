@@ -37,7 +37,7 @@ class Messages(Calendar):
     def derive(self, journey: Journey, path: str, step: int = 0) -> str:
         event = journey.event
         entry = (event.source, event.event_id, event.occurred_at)
-        return derived_id(self.key, journey.campaign, journey.entered_version, *entry, path, step)
+        return derived_id(journey.member, journey.campaign, journey.entered_version, *entry, path, step)
 
     # Awards and webhooks
 

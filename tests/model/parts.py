@@ -105,6 +105,7 @@ class Journey:
 
     def __init__(self, campaign: dict[str, Any], event: Event, at: int) -> None:
         self.campaign, self.event = campaign["id"], event
+        self.member = event.key  # at entry
         self.version = self.entered_version = campaign.get("version", 1)
         self.entered_at = self.base = self.began = at
         self.script: Iterator[Any] | None = None

@@ -7,7 +7,9 @@ import msgspec
 
 from streams.engine.commands import LimitExceeded, ProfileCheck
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from tests.model.identity import Identity
 from tests.model.member import Member
+from tests.model.merging import absorb
 
 NOTHING: dict[str, Any] = {"policies": {}, "counters": {}, "segments": {}, "templates": {}, "campaigns": []}
 """What is in force before any programme was applied."""
@@ -22,15 +24,31 @@ class Model:
         self.in_force = [NOTHING] if applied else programmes[:1]
         self.members: dict[str, Member] = {}
         self.tick_at: int | None = None
+        self.identity = Identity(programmes[0]["policies"].get("default_region", "RU"))
+        self.gone: list[dict[str, Any]] = []
+
+    def identify(self, event: Event) -> Event:
+        """As one of whose it is, once the states that are theirs are one."""
+        key, merges = self.identity.whose(event)
+        for name, into in merges:
+            if name in self.members:
+                other = self.members.pop(name)
+                self.gone += absorb(self.member(into), other, event.occurred_at, historical=event.historical)
+        return msgspec.structs.replace(event, key=key)
+
+    def member(self, key: str) -> Member:
+        if key not in self.members:
+            self.members[key] = Member(self.in_force, key)
+            self.members[key].clock = self.tick_at
+        return self.members[key]
 
     def handle(self, event: Event) -> None:
-        if event.key not in self.members:
-            self.members[event.key] = Member(self.in_force, event.key)
-            self.members[event.key].clock = self.tick_at
-        member = self.members[event.key]
+        member = self.member(event.key)
         if member.handle(event):
             for derived in friends_purchase(member, event):
-                self.handle(derived)
+                whose = self.identify(derived)
+                if whose.key != member.key:
+                    self.handle(whose)
 
     def tick(self, tick: Tick) -> None:
         self.tick_at = max(tick.occurred_at, self.tick_at or tick.occurred_at)
@@ -48,7 +66,10 @@ class Model:
             member.fire_until(until)
 
     def output(self) -> dict[str, list[dict[str, Any]]]:
-        return {key: member.output for key, member in self.members.items() if member.output}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in [*self.gone, *(line for member in self.members.values() for line in member.output)]:
+            found.setdefault(line["member_id"], []).append(line)
+        return found
 
 
 def run_model(
@@ -60,10 +81,13 @@ def run_model(
         taken.sort(key=lambda record: record.occurred_at)
     model = Model(programmes, records)
     for record in taken:
-        if not in_order:
+        if not in_order and isinstance(record, Event):
+            model.time_passes(record.occurred_at - 1)
+            record = model.identify(record)  # noqa: PLW2901 - as one of whose it is
             model.time_passes(record.occurred_at)
-        if isinstance(record, Event):
             model.handle(record)
+        elif isinstance(record, Event):
+            model.handle(model.identify(record))
         elif isinstance(record, Tick):
             model.tick(record)
         else:
@@ -107,8 +131,19 @@ def with_statuses(
         line = sent[which % len(sent)]
         key, at = line["member_id"], line["at"] + delay
         body = {"dispatch_id": line["dispatch_id"], "channel": line["channel"]}
+        stranger, _, name = key.rpartition(":")  # a sender gives back by what the stranger was known
+        if stranger:
+            body[{"visitor": "visitor_id", "card": "card_number", "receipt": "receipt_id"}.get(stranger, stranger)] = (
+                name
+            )
         status = Event(
-            event_id=f"s{index}", type=kind, occurred_at=at, source="gateway", key=key, member_id=key, body=body
+            event_id=f"s{index}",
+            type=kind,
+            occurred_at=at,
+            source="gateway",
+            key=key,
+            member_id=None if stranger else key,
+            body=body,
         )
         place = next((i for i, record in enumerate(found) if record.occurred_at > at), len(found))
         found.insert(place, status)

@@ -107,7 +107,11 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "bonus_paid": st.fixed_dictionaries({"amount": numbers, "currency": st.just("points")}),
     "member_erased": st.just({}),
 }
+BODIES["members_merged"] = st.fixed_dictionaries(
+    {"into_id": st.sampled_from(["m", "n", "o"])}, optional={"from_id": st.sampled_from(["m", "n", "o"])}
+)
 BODIES["profile_updated"] = BODIES["registration_completed"]
+RARE = {"member_erased", "members_merged"}
 HEARD = {
     "cart_abandoned": ["cart_item_added"],
     "bonus": ["bonus_accrued", "bonus_accrued", "bonus_paid"],
@@ -149,10 +153,11 @@ def histories(draw: st.DrawFn, programmes: list[dict[str, Any]]) -> list[dict[st
     """Registrations, then anything; mostly in the order of time. With one programme, it is there from the start."""
     count = draw(st.integers(3, 12))
     listened = st.sampled_from(heard([programme["campaigns"] for programme in programmes]) or TYPES)
-    any_kind = st.one_of(listened, listened, listened, st.sampled_from(sorted(set(BODIES) - {"member_erased"})))
+    any_kind = st.one_of(listened, listened, listened, st.sampled_from(sorted(set(BODIES) - RARE)))
     kinds = draw(st.lists(any_kind, min_size=count, max_size=12))
-    if draw(st.integers(0, 5)) == 5:
-        kinds.insert(draw(st.integers(0, len(kinds))), "member_erased")
+    for rare in sorted(RARE):
+        if draw(st.integers(0, 4)) == 4:
+            kinds.insert(draw(st.integers(0, len(kinds))), rare)
     ticks = ["tick"] * draw(st.sampled_from([0, 0, 0, 1, 3]))
     applied = ["programme_applied"] * draw(st.sampled_from([0, 0, 0, 1]))
     if len(programmes) > 1:
@@ -179,6 +184,19 @@ def histories(draw: st.DrawFn, programmes: list[dict[str, Any]]) -> list[dict[st
     return first + lines
 
 
+IDENTIFIERS = {
+    "visitor_id": st.sampled_from(["v", "w"]),
+    "card_number": st.sampled_from(["1", " 1 ", "2"]),
+    "phone": st.sampled_from(["+79001112233", "8 900 111-22-33", "letters"]),
+    "email": st.sampled_from(["n@example.com", "N@Example.com"]),
+}
+one_of_them = st.sampled_from(list(IDENTIFIERS)).flatmap(lambda name: st.fixed_dictionaries({name: IDENTIFIERS[name]}))
+members = st.sampled_from(["m", "m", "m", "n"]).map(lambda member: {"member_id": member})
+logged_in = st.builds(lambda member, names: {**member, **names}, members, optional(**IDENTIFIERS))
+WHO = st.one_of(*[members] * 6, logged_in, logged_in, one_of_them, optional(**IDENTIFIERS).filter(bool))
+"""A member, a member who is known by something besides, a stranger."""
+
+
 @st.composite
 def event_lines(draw: st.DrawFn, event_id: str, kind: str, at: str, earlier: list[dict[str, Any]]) -> dict[str, Any]:
     """An event, or one of the earlier ones again."""
@@ -190,8 +208,8 @@ def event_lines(draw: st.DrawFn, event_id: str, kind: str, at: str, earlier: lis
         "type": kind,
         "occurred_at": at,
         "source": "other" if chance == 3 else "test",
-        "member_id": draw(st.sampled_from(["m", "m", "m", "n"])),
         **draw(BODIES[kind]),
+        **draw(WHO),
     }
     return {**line, "historical": True} if draw(st.integers(0, 14)) == 0 else line
 

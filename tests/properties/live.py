@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from schemas.json_lines import read_events
 from streams.engine import step
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from streams.engine.handling import Output
+from streams.engine.merging import merge
 from streams.engine.state import MemberState, decode, encode, new
+from streams.identity.identify import identify
+from streams.identity.links import LinkTable
 from streams.programme import Programme, load
 from streams.programme.programme import EMPTY
 
@@ -40,12 +46,13 @@ class Worker:
         self.in_force = self.programmes[0 if any(isinstance(r, ProgrammeApplied) for r in records) else 1]
         self.stored: dict[str, bytes] = {}
         self.tick_at: int | None = None
+        self.links = LinkTable()
         self.output: list[Output] = []
 
     def take(self, record: LogRecord) -> None:
         """What the members stage does with a record."""
         if isinstance(record, Event):
-            self.handle(record)
+            self.handle(self.identify(record))
         elif isinstance(record, Tick):
             for key in sorted(self.stored):
                 if (due := decode(self.stored[key]).next_due()) is not None and due <= record.occurred_at:
@@ -63,7 +70,24 @@ class Worker:
         output = self.do(event.key, lambda state: step.handle(self.in_force, state, event, tick_at=self.tick_at))
         for item in output:
             if isinstance(item, Event):
-                self.handle(item)
+                whose = self.identify(item)
+                if whose.key != event.key:
+                    self.handle(whose)
+
+    def identify(self, event: Event) -> Event:
+        """As one of whose it is, once the states that are theirs are one."""
+        found = identify(self.links, event, self.programmes[-1].policies.default_region)
+        if found.changes is not None:
+            self.links.take(found.changes)
+        for gone, into in found.merges:
+            if gone in self.stored:
+                other, at, historical = decode(self.stored.pop(gone)), event.occurred_at, event.historical
+                self.do(into, partial(self.merge, other=other, at=at, historical=historical))
+        return msgspec.structs.replace(event, key=found.key)
+
+    def merge(self, state: MemberState, other: MemberState, at: int, *, historical: bool) -> list[Output]:
+        """A state as it was stored becomes part of another."""
+        return merge(self.in_force, state, other, at, historical=historical, tick_at=self.tick_at)
 
     def do(self, key: str, action: Callable[[MemberState], list[Output]]) -> list[Output]:
         """One step on the state as it is stored."""

@@ -35,7 +35,7 @@ quick = settings(
     phases=[Phase.generate],  # `tests/properties/shrink.py` makes it small: it knows what a case is, and is quick
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-SEED = 2  # of the examples of every run, chosen because they show everything; the generators changed: look for another
+SEED = 11  # of the examples of every run, chosen because they show everything; the generators changed: look for another
 
 
 def drawn(test: Callable[..., None]) -> Callable[..., None]:
