@@ -28,6 +28,7 @@ MODULES = (
     "pending",
     "plans",
     "profile",
+    "quick_conditions",
     "quick_text",
     "reacting",
     "script",

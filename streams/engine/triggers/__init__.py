@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from streams.engine.definition import Kind
 
 if TYPE_CHECKING:
+    from streams.engine.conditions import Condition
     from streams.engine.conditions.writing import Test
 
 
@@ -19,6 +20,6 @@ class Trigger(Kind):
         return None
 
     @property
-    def test(self) -> "Test | None":
+    def test(self) -> "Condition | Test | None":
         """Whether an event of its type, as a view shows it, starts a journey; None: every one."""
         return None

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from streams.engine.conditions import Condition
-from streams.engine.conditions.writing import Test
 from streams.engine.matching import with_own_segment
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
@@ -38,6 +37,6 @@ class EventTrigger(Trigger):
         return self.event
 
     @property
-    def test(self) -> Test | None:
+    def test(self) -> Condition | None:
         """Whether `where` holds."""
-        return None if self.where is None else self.where.holds
+        return self.where
