@@ -21,7 +21,7 @@ from streams import metrics
 from streams.engine.commands import Command
 from streams.engine.events import Event, ProgrammeApplied, Tick
 from streams.members.engine import Engine
-from streams.members.overlay import EngineError, Loaded, Overlay, Step
+from streams.members.overlay import RECENT_BYTES_MAX, EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
@@ -86,6 +86,7 @@ class MemberStep:
         programmes: Programmes,
         flush: Flush,
         recent_max: int = 0,
+        recent_bytes_max: int = RECENT_BYTES_MAX,
         due_max: int = DUE_MAX,
     ) -> None:
         self._partition = partition
@@ -95,7 +96,7 @@ class MemberStep:
         self._engine = engine
         self._programmes = programmes
         self._flush = flush
-        self._overlay = Overlay(store, engine, codec, recent_max)
+        self._overlay = Overlay(store, engine, codec, recent_max, recent_bytes_max)
         self._effects = Effects()
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme = programmes.get(int(store.meta(PROGRAMME) or 0))
