@@ -78,6 +78,15 @@ class Settings:
     smtp_password: str | None = _setting(None, "password for SMTP", secret=True)
     smtp_starttls: bool = _setting(False, "whether SMTP must use STARTTLS")
     smtp_from: str = _setting("loyalty@example.com", "sender address of e-mails")
+    links_url: str | None = _setting(
+        None, "public address of `rekindle links`, https://…: the beginning of unsubscribe and confirm links"
+    )
+    links_secret: str | None = _setting(
+        None, "secret that signs links; several with commas: the first signs, all are accepted", secret=True
+    )
+    links_days: int = _setting(90, "days after its message for which a link is accepted")
+    links_host: str = _setting("127.0.0.1", "address that `rekindle links` listens on")
+    links_port: int = _setting(8085, "port that `rekindle links` listens on; 0 takes any free one")
     sender_rate: int = _setting(0, "hand-overs per second of one sender process, at most; 0 for no limit")
     sender_concurrency: int = _setting(0, "hand-overs at a time of one sender process; 0 for what suits the gateway")
     sender_in_doubt: Literal["fail", "repeat"] = _setting(

@@ -20,10 +20,11 @@ from typing import Any, TypeVar
 
 import stamina
 
-from sinks.senders.gateway import Gateway, GatewayError, InDoubt, TryLater, Unavailable
+from sinks.senders.gateway import Gateway, GatewayError, InDoubt, Rejected, TryLater, Unavailable
 from sinks.senders.mask import mask
 from sinks.senders.statuses import FAILED, SENT
 from streams import metrics
+from streams.consent.links import Links, LinksNotSetUpError
 from streams.engine.commands import Dispatch
 
 TRY_LATER_S = 900.0
@@ -85,11 +86,18 @@ class HandOver:
     """
 
     def __init__(
-        self, gateway: Gateway, now: Callable[[Dispatch], int], *, concurrency: int, repeat_in_doubt: bool
+        self,
+        gateway: Gateway,
+        now: Callable[[Dispatch], int],
+        *,
+        concurrency: int,
+        repeat_in_doubt: bool,
+        links: Links | None = None,
     ) -> None:
         self._gateway = gateway
         self._now = now
         self._repeat_in_doubt = repeat_in_doubt
+        self._links = links
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._running: dict[tuple[int, int], _Running] = {}
         self._last_of_member: dict[str, _Running] = {}
@@ -210,10 +218,14 @@ class HandOver:
     async def _attempt(self, running: _Running) -> Sequence[str]:
         """One call of the gateway. `at_gateway` stays set when the call is cancelled: then the dispatch is in doubt."""
         dispatch = running.claim.dispatch
+        try:
+            filled = dispatch if self._links is None else self._links.fill(dispatch)
+        except LinksNotSetUpError as error:
+            raise Rejected("links_not_set_up") from error
         running.at_gateway = True
         try:
             with metrics.sender_gateway_seconds.labels(dispatch.channel).time():
-                known = await self._gateway.hand_over(dispatch)
+                known = await self._gateway.hand_over(filled)
         except Exception:
             running.at_gateway = False
             raise

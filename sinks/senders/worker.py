@@ -34,6 +34,7 @@ from sinks.senders.rate_limit import TokenBucket
 from sinks.senders.statuses import FAILED, SENT
 from sinks.senders.transaction import TIMEOUT_MS, Letter, Transactions, place_of
 from streams import metrics
+from streams.consent.links import Links
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.kafka import REACH_SECONDS, consumer_config
@@ -96,7 +97,9 @@ class Sender:
         self._failures = 0
         self._failure: RekindleError | None = None
         self._assigned_once = False
-        self._hand_over = HandOver(gateway, self._now, concurrency=self._window, repeat_in_doubt=self._repeat_in_doubt)
+        self._hand_over = HandOver(
+            gateway, self._now, concurrency=self._window, repeat_in_doubt=self._repeat_in_doubt, links=Links(settings)
+        )
         group = group_of(settings, channel)
         config = consumer_config(settings, group)
         config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}

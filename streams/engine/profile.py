@@ -23,6 +23,7 @@ _FILLED = (
 )
 """What a state that merges into another fills where that one has nothing."""
 _WHOLE_MAX = 2**63
+DOUBLE_OPT_IN = "double_opt_in"
 _NOTHING_FOUND: Sequence[Finding] = ()
 
 
@@ -216,15 +217,30 @@ def consents(state: MemberState, channel: str, messaging_type: str, consent: str
     """
     if consent == "none":
         return True
+    double = consent == DOUBLE_OPT_IN
     best: Statement | None = None
     best_rank = -1
     for statement in state.statements:
         if statement.channel not in {None, channel} or statement.messaging_type not in {None, messaging_type}:
             continue
+        if double and statement.subscribed and statement.messaging_type is None:
+            continue  # a yes to every type is none to one that has to be confirmed
         rank = 2 * (statement.channel is not None) + (statement.messaging_type is not None)
         if rank > best_rank:
             best, best_rank = statement, rank
     return best.subscribed if best is not None else consent == "opt_out"
+
+
+def awaits_confirmation(event: Event, consent_of: Callable[[str], str | None]) -> bool:
+    """Whether the event is a yes that isn't confirmed, to a messaging type that needs it: it states nothing yet.
+
+    `consent_of` tells the consent that a type needs, None for one that there isn't.
+    """
+    body = event.body
+    if event.type != "subscription_changed" or not body.get("subscribed") or body.get("confirmed"):
+        return False
+    messaging_type = body.get("messaging_type")
+    return messaging_type is not None and consent_of(messaging_type) == DOUBLE_OPT_IN
 
 
 _EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], Sequence[Finding] | None]] = {

@@ -19,6 +19,7 @@ import aiosmtplib
 from typing_extensions import override
 
 from sinks.senders.gateway import Gateway, InDoubt, Rejected, TryLater, Unavailable
+from streams.consent.links import Links
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
@@ -37,6 +38,7 @@ class SmtpGateway(Gateway):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._links = Links(settings)
         self._free: list[aiosmtplib.SMTP] = []
 
     @override
@@ -54,7 +56,9 @@ class SmtpGateway(Gateway):
 
     @override
     async def hand_over(self, dispatch: Dispatch) -> Sequence[str]:
-        message = make_message(dispatch, self._settings.smtp_from).as_bytes(policy=SMTP_POLICY)
+        message = make_message(dispatch, self._settings.smtp_from, self._links.unsubscribe(dispatch)).as_bytes(
+            policy=SMTP_POLICY
+        )
         connection = await self._connection()
         try:
             await self._envelope(connection, dispatch.to)
@@ -123,8 +127,11 @@ class SmtpGateway(Gateway):
             self._free.append(connection)
 
 
-def make_message(dispatch: Dispatch, sender: str) -> EmailMessage:
-    """Compose the e-mail of a dispatch. Raises `Rejected` if its address cannot be one."""
+def make_message(dispatch: Dispatch, sender: str, unsubscribe: str | None = None) -> EmailMessage:
+    """Compose the e-mail of a dispatch; `unsubscribe` is the address of one click (RFC 8058).
+
+    Raises `Rejected` if its address cannot be one.
+    """
     if not _ADDRESS.fullmatch(dispatch.to) or not dispatch.to.isascii():
         raise Rejected("invalid_address")
     message = EmailMessage()
@@ -133,6 +140,9 @@ def make_message(dispatch: Dispatch, sender: str) -> EmailMessage:
     message["Subject"] = " ".join((dispatch.content.get("subject") or "").split())
     message["Date"] = format_datetime(datetime.fromtimestamp(dispatch.at // 1000, UTC))
     message["Message-ID"] = f"<{dispatch.dispatch_id}@{sender.rpartition('@')[2]}>"
+    if unsubscribe is not None:
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     text, html = dispatch.content.get("text"), dispatch.content.get("html")
     if text is not None or html is None:
         message.set_content(text or "")

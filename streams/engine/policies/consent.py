@@ -11,8 +11,9 @@ class MessagingType(Definition):
 
     example: ClassVar[str] = "messaging_types: {service: {consent: none, quiet_hours: exempt, caps: exempt}}\n"
 
-    consent: Literal["opt_out", "opt_in", "none"] = "opt_out"
-    """`opt_out`: unless the member said no; `opt_in`: only if the member said yes; `none`: always."""
+    consent: Literal["opt_out", "opt_in", "double_opt_in", "none"] = "opt_out"
+    """`opt_out`: unless the member said no; `opt_in`: only if the member said yes; `double_opt_in`: only if the
+    member said yes to this very type, and confirmed it by a link; `none`: always."""
     quiet_hours: Literal["apply", "exempt"] = "apply"
     """Whether quiet hours hold for it."""
     caps: Literal["apply", "exempt"] = "apply"
