@@ -7,7 +7,6 @@ not be made of a phone. Of several secrets the first signs and all are accepted,
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +93,8 @@ def statement_of(dispatch: Dispatch, purpose: Purpose, days: int, messaging_type
 def event_of(statement: Statement, now: int) -> Event:
     """The event that a statement makes at `now` (ms); made again within the minute it has the same id, and counts once.
 
-    `member_unsubscribed` for the message's channel, or `subscription_changed`, confirmed, for its channel and a type.
+    `member_unsubscribed` for the message's channel, or `subscription_changed` for its channel and a type: confirmed,
+    since it is of our source. The id begins with that of the dispatch whose link it was, for the evidence.
     """
     prefix, colon, rest = statement.member_id.partition(":")
     stranger = _STRANGERS.get(prefix) if colon else None
@@ -103,10 +103,9 @@ def event_of(statement: Statement, now: int) -> Event:
     if statement.purpose == "unsubscribe":
         body["dispatch_id"] = statement.dispatch_id
     else:
-        body |= {"messaging_type": statement.messaging_type, "subscribed": True, "confirmed": True, "method": "link"}
-    made_of = f"{statement.purpose}/{statement.dispatch_id}/{statement.messaging_type}/{now // _MINUTE_MS}"
+        body |= {"messaging_type": statement.messaging_type, "subscribed": True}
     return Event(
-        event_id=hashlib.sha256(made_of.encode()).hexdigest()[:32],
+        event_id=f"{statement.dispatch_id}/{statement.purpose}/{statement.messaging_type}/{now // _MINUTE_MS}",
         type="member_unsubscribed" if statement.purpose == "unsubscribe" else "subscription_changed",
         occurred_at=now,
         source=SOURCE,

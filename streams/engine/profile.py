@@ -13,6 +13,7 @@ from streams.engine.channels import CHANNELS
 from streams.engine.events import Event
 from streams.engine.limits import ATTRIBUTES_MAX, NAME_CHARS_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
 from streams.engine.local_time import to_datetime, zone
+from streams.engine.message_plans import TypePlan
 from streams.engine.state import MemberState, Profile, Statement
 from streams.profile.findings import Finding
 from streams.profile.read import find_zone, read_personal
@@ -24,6 +25,7 @@ _FILLED = (
 """What a state that merges into another fills where that one has nothing."""
 _WHOLE_MAX = 2**63
 DOUBLE_OPT_IN = "double_opt_in"
+CONFIRMED_SOURCES = "consent."
 _NOTHING_FOUND: Sequence[Finding] = ()
 
 
@@ -231,16 +233,17 @@ def consents(state: MemberState, channel: str, messaging_type: str, consent: str
     return best.subscribed if best is not None else consent == "opt_out"
 
 
-def awaits_confirmation(event: Event, consent_of: Callable[[str], str | None]) -> bool:
+def awaits_confirmation(event: Event, types: Mapping[str, TypePlan]) -> bool:
     """Whether the event is a yes that isn't confirmed, to a messaging type that needs it: it states nothing yet.
 
-    `consent_of` tells the consent that a type needs, None for one that there isn't.
+    Confirmed is what comes from a source of `CONFIRMED_SOURCES`: the links of our own messages, or a producer that
+    vouches for it.
     """
     body = event.body
-    if event.type != "subscription_changed" or not body.get("subscribed") or body.get("confirmed"):
+    if not body.get("subscribed") or event.source.startswith(CONFIRMED_SOURCES):
         return False
-    messaging_type = body.get("messaging_type")
-    return messaging_type is not None and consent_of(messaging_type) == DOUBLE_OPT_IN
+    kind = types.get(body.get("messaging_type") or "")
+    return kind is not None and kind.consent == DOUBLE_OPT_IN
 
 
 _EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], Sequence[Finding] | None]] = {

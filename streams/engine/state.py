@@ -271,7 +271,7 @@ FIELDS = (
     *("referrer_id", "attributes", "section", "platform", "push_token", "network", "profile_id", "group"),
     *("action", "referral_id", "previous", "status", "channel", "messaging_type", "subscribed", "from_id"),
     *("into_id", "segment", "url", "image", "order_id", "text", "poll", "question", "answer", "accrual_id"),
-    *("activates_at", "expires_at", "award_id", "dispatch_id", "link", "reason", "confirmed", "method"),
+    *("activates_at", "expires_at", "award_id", "dispatch_id", "link", "reason"),
 )
 """The fields of events, numbered: their names would be the larger part of entry bodies. New ones go to the end."""
 

@@ -22,15 +22,17 @@ from streams.engine.handling import Handling, Output, note_time
 from streams.engine.ids import seen_key
 from streams.engine.journeys import leave
 from streams.engine.limits import JOURNEYS_LIGHT, SEEN_FOR_MS, SEEN_MAX
-from streams.engine.profile import apply_to_profile, changes_profile, cut
+from streams.engine.profile import apply_to_profile, awaits_confirmation, changes_profile, cut
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
 from streams.engine.state import NOBODYS, MemberState, new
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
-from streams.profile.findings import as_record
+from streams.profile.findings import Finding, as_record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.programme.programme import Programme
 
 
@@ -129,7 +131,9 @@ def _set_timers(handling: Handling) -> None:
 def _apply(handling: Handling, event: Event) -> None:
     state = handling.state
     zone_before = state.profile.city_zone
-    findings = apply_to_profile(state, event, late=handling.late, region=handling.plan.region)
+    findings: Sequence[Finding] = ()
+    if event.type != "subscription_changed" or not awaits_confirmation(event, handling.plan.types):
+        findings = apply_to_profile(state, event, late=handling.late, region=handling.plan.region)
     if findings:
         handling.output.append(
             ProfileCheck(

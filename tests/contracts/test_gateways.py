@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 
 from sinks.senders.gateway import GatewayError, InDoubt, Rejected, TryLater, Unavailable
 from sinks.senders.gateways import gateway_class, make_gateway, names
+from streams.consent.tokens import Signer
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
@@ -308,3 +309,30 @@ def test_a_sender_address_that_is_none_is_said_at_once(tmp_path):
     settings = replace(Settings(outbox=tmp_path, gateway_email="smtp"), smtp_from="nobody")
     with pytest.raises(RekindleError, match="REKINDLE_SMTP_FROM"):
         make_gateway(settings, "email")
+
+
+def test_an_e_mail_has_a_link_for_one_click_that_says_whose_it_is(tmp_path):
+    secret = "0123456789abcdef-secret"
+    counterpart = SmtpCounterpart(tmp_path)
+    settings = replace(counterpart.settings, links_url="https://links.example.com", links_secret=secret)
+    marketing = dispatch(1, member_id="m" * 200)
+    try:
+        for made in (marketing, dispatch(2, messaging_type="service")):
+            asyncio.run(handed_over(settings, made))
+    finally:
+        counterpart.close()
+    message, service = counterpart.server.messages
+    token = message["List-Unsubscribe"].removeprefix("<https://links.example.com/u/").removesuffix(">")
+    assert Signer([secret]).read(token, marketing.at).member_id == marketing.member_id
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Subject"] == "Come back"
+    assert service["List-Unsubscribe"] is None
+
+
+async def handed_over(settings, made):
+    gateway = make_gateway(settings, "email")
+    await gateway.open()
+    try:
+        await gateway.hand_over(made)
+    finally:
+        await gateway.close()

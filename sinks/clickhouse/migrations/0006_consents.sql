@@ -1,5 +1,5 @@
--- The evidence of what members stated about being written to: when, how (`event`, `source`, `method`, the message by whose
--- link), and which text they saw. Nothing updates or expires it.
+-- The evidence of what members stated about being written to: when, how (`event` and `source`), and which text they
+-- saw: `text`, or the message by whose link they said it (`dispatch_id`, with its wording in `dispatches`). Nothing updates or expires it.
 CREATE TABLE IF NOT EXISTS consents
 (
     occurred_at DateTime64(3, 'UTC'),
@@ -7,11 +7,9 @@ CREATE TABLE IF NOT EXISTS consents
     channel LowCardinality(Nullable(String)),
     messaging_type LowCardinality(Nullable(String)),
     subscribed Nullable(Bool),
-    confirmed Nullable(Bool),
     event LowCardinality(String),
     source LowCardinality(String),
-    method LowCardinality(Nullable(String)),
-    text Nullable(String),
+    text LowCardinality(Nullable(String)),
     dispatch_id Nullable(String),
     event_id String,
     historical Bool,

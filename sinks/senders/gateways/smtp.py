@@ -25,6 +25,8 @@ from streams.errors import RekindleError
 from streams.settings import Settings
 
 TIMEOUT_S = 30.0
+LINE_CHARS_MAX = 1_000
+"""Of a line with its end (RFC 5322)."""
 _SERVICE_CLOSING = 421
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
@@ -56,9 +58,7 @@ class SmtpGateway(Gateway):
 
     @override
     async def hand_over(self, dispatch: Dispatch) -> Sequence[str]:
-        message = make_message(dispatch, self._settings.smtp_from, self._links.unsubscribe(dispatch)).as_bytes(
-            policy=SMTP_POLICY
-        )
+        message = compose(dispatch, self._settings.smtp_from, self._links.unsubscribe(dispatch))
         connection = await self._connection()
         try:
             await self._envelope(connection, dispatch.to)
@@ -127,11 +127,21 @@ class SmtpGateway(Gateway):
             self._free.append(connection)
 
 
-def make_message(dispatch: Dispatch, sender: str, unsubscribe: str | None = None) -> EmailMessage:
-    """Compose the e-mail of a dispatch; `unsubscribe` is the address of one click (RFC 8058).
+def compose(dispatch: Dispatch, sender: str, unsubscribe: str | None) -> bytes:
+    """The e-mail of a dispatch as it goes over the wire; `unsubscribe` is the address of one click (RFC 8058).
 
-    Raises `Rejected` if its address cannot be one.
+    The two headers of it are written by hand: the library would encode an address that is longer than a line, and mail
+    programs wouldn't know it any more. Raises `Rejected` if the dispatch's address cannot be one.
     """
+    message = make_message(dispatch, sender).as_bytes(policy=SMTP_POLICY)
+    line = f"List-Unsubscribe: <{unsubscribe}>\r\n"
+    if unsubscribe is None or len(line) > LINE_CHARS_MAX:
+        return message
+    return f"{line}List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode() + message
+
+
+def make_message(dispatch: Dispatch, sender: str) -> EmailMessage:
+    """Compose the e-mail of a dispatch. Raises `Rejected` if its address cannot be one."""
     if not _ADDRESS.fullmatch(dispatch.to) or not dispatch.to.isascii():
         raise Rejected("invalid_address")
     message = EmailMessage()
@@ -140,9 +150,6 @@ def make_message(dispatch: Dispatch, sender: str, unsubscribe: str | None = None
     message["Subject"] = " ".join((dispatch.content.get("subject") or "").split())
     message["Date"] = format_datetime(datetime.fromtimestamp(dispatch.at // 1000, UTC))
     message["Message-ID"] = f"<{dispatch.dispatch_id}@{sender.rpartition('@')[2]}>"
-    if unsubscribe is not None:
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     text, html = dispatch.content.get("text"), dispatch.content.get("html")
     if text is not None or html is None:
         message.set_content(text or "")

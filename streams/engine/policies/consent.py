@@ -13,7 +13,7 @@ class MessagingType(Definition):
 
     consent: Literal["opt_out", "opt_in", "double_opt_in", "none"] = "opt_out"
     """`opt_out`: unless the member said no; `opt_in`: only if the member said yes; `double_opt_in`: only if the
-    member said yes to this very type, and confirmed it by a link; `none`: always."""
+    member said yes to this very type, and confirmed it by a link (docs/consent.md); `none`: always."""
     quiet_hours: Literal["apply", "exempt"] = "apply"
     """Whether quiet hours hold for it."""
     caps: Literal["apply", "exempt"] = "apply"

@@ -171,7 +171,7 @@ def test_the_campaigns_that_ship_are_sound() -> None:
         (bundle(policies="quiet_hours: {from: 21:00, to: 21:00}"), "quiet_hours.to: must differ from `from`"),
         (
             bundle(policies="messaging_types: {news: {consent: maybe}}"),
-            "messaging_types.news.consent: expected `opt_out`, `opt_in` or `none`",
+            "messaging_types.news.consent: expected `opt_out`, `opt_in`, `double_opt_in` or `none`",
         ),
         (bundle(broken="a: [1"), "broken.yaml:2:1: isn't valid YAML"),
         (bundle(text="just a text"), "text.yaml:1:1: expected a campaign, a mapping, not the string `just a text`"),

@@ -143,3 +143,30 @@ def test_a_check_of_a_profile_has_a_row_for_each_field():
     rows = blocks_of(CHECK, topic="profile.checks")["profile_checks"]
     found = [(row["source"], row["field"], row["outcome"], row["rule"], row["detail"]) for row in rows]
     assert found == [("crm", "city", "missing", None, None), ("crm", "phone", "valid", None, "mobile")]
+
+
+def test_what_a_member_stated_is_kept_with_how_and_by_which_text():
+    common = {"occurred_at": 7, "key": "m1", "member_id": "m1"}
+    statements = [
+        Event(
+            event_id="s1",
+            type="subscription_changed",
+            source="site.checkout#terms-3",
+            body={"messaging_type": "news", "subscribed": True},
+            **common,
+        ),
+        Event(
+            event_id="d1/confirm/news/9",
+            type="subscription_changed",
+            source="consent.link",
+            body={"channel": "email", "messaging_type": "news", "subscribed": True},
+            **common,
+        ),
+        Event(event_id="c1", type="message_complained", source="fbl", body={"channel": "email"}, **common),
+    ]
+    rows = blocks_of(*statements)["consents"]
+    assert [(row["source"], row["subscribed"], row["text"], row["dispatch_id"]) for row in rows] == [
+        ("site.checkout", True, "terms-3", None),
+        ("consent.link", True, None, "d1"),
+        ("fbl", False, None, None),
+    ]
