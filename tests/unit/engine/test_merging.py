@@ -111,3 +111,14 @@ def test_what_an_empty_state_adds_is_nothing():
     before = encode(member)
     assert merge(programme, member, new("visitor:v"), 1) == []
     assert encode(member) == before
+
+
+def test_no_part_of_a_state_is_forgotten():
+    """A new field must be united too, or named here as one that a merger leaves alone; then it is added."""
+    united = {
+        *("clock", "sequence", "programme", "profile", "purchases", "statements", "seen", "last_at", "tallies"),
+        *("journeys", "timers", "parked", "entries", "sent", "awarded", "assigned", "inside", "dated", "mailed"),
+        *("cart", "cart_changed_at", "accruals", "noticed", "orders", "rfm"),
+    }
+    left_alone = {"key", "version", "cart_last_at"}
+    assert set(MemberState.__annotations__) == united | left_alone
