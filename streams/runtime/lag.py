@@ -3,13 +3,16 @@
 The distance between a commit and the end of a partition isn't it: markers of transactions and aborted records stand in
 between and will never be handled. Where that distance is short, this reads what is there, as any `read_committed`
 consumer would: if nothing comes before the end, nothing is waiting.
+
+Offsets are asked for as a member of the group would, not through the admin interface: there librdkafka ends the whole
+process (SIGSEGV, its issue 5040) when a broker answers that it isn't the group's coordinator, as a fresh one does.
 """
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
@@ -21,6 +24,13 @@ from streams.topics import INGEST_INPUTS, MEMBER_EVENTS, ingest_group, members_g
 TIMEOUT_SECONDS = 15.0
 DOUBTFUL_OFFSETS_MAX = 20_000
 LOOK_SECONDS_MAX = 10.0
+AGAIN_SECONDS = 0.1
+_PASSING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._WAIT_COORD,  # noqa: SLF001 - the client's public name for it
+}
 
 Place = tuple[str, int]
 
@@ -48,6 +58,7 @@ class LagReader:
         self._settings = settings
         self._counts = partition_counts(settings)
         self._admin = admin_client(settings)
+        self._readers: dict[str, Consumer] = {}
         self._consumer = Consumer(
             {
                 **consumer_config(settings, f"{settings.group_prefix}-status"),
@@ -66,8 +77,9 @@ class LagReader:
         return rows
 
     def close(self) -> None:
-        """Close the connection."""
-        self._consumer.close()
+        """Close the connections."""
+        for consumer in (self._consumer, *self._readers.values()):
+            consumer.close()
 
     def _groups(self) -> Sequence[tuple[str, str]]:
         prefix = f"{self._settings.group_prefix}-"
@@ -117,18 +129,24 @@ class LagReader:
         }
 
     def _committed(self, group: str) -> Mapping[Place, Committed]:
-        request = [ConsumerGroupTopicPartitions(group)]
-        try:
-            (future,) = self._admin.list_consumer_group_offsets(request, request_timeout=TIMEOUT_SECONDS).values()
-            found = future.result()
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
+        if group not in self._readers:
+            # it never joins; what is pending in a transaction isn't waited for
+            config = {**consumer_config(self._settings, group), "isolation.level": "read_uncommitted"}
+            self._readers[group] = Consumer(config)
+        asked = [TopicPartition(topic, each) for topic, count in self._counts.items() for each in range(count)]
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                found = self._readers[group].committed(asked, timeout=TIMEOUT_SECONDS)
+                break
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise
+                time.sleep(AGAIN_SECONDS)
         return {
             (each.topic, each.partition): Committed(each.offset, each.metadata or "")
-            for each in found.topic_partitions
-            if each.offset >= 0 and each.topic in self._counts
+            for each in found
+            if each.offset >= 0
         }
 
     def _offsets(self, places: Collection[Place], which: OffsetSpec) -> Mapping[Place, int]:
