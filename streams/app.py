@@ -7,6 +7,7 @@ import faust
 import yarl
 
 from streams.kafka import faust_credentials
+from streams.runtime.assignor import Kept, LocalStateAssignor
 from streams.runtime.batch_scheduler import BatchScheduler
 from streams.runtime.consumer import BatchConsumer, BatchTransport
 from streams.settings import Settings
@@ -17,12 +18,15 @@ QUEUED_BATCHES_MAX = 4
 FETCH_BYTES_MAX = 1024 * 1024
 
 
-def create_app(settings: Settings, group: str, directory: Path, instance: str | None) -> faust.App:
-    """Make the app of a stage; must be called where its event loop runs."""
+def create_app(settings: Settings, group: str, directory: Path, instance: str | None, kept_state: Kept) -> faust.App:
+    """Make the app of a stage, where its event loop runs. For `kept_state` see `streams.runtime.assignor`."""
     brokers = [yarl.URL(f"kafka://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")]
 
     class Scheduler(BatchScheduler):
         records_max = settings.batch_records_max
+
+    class Assignor(LocalStateAssignor):
+        kept = staticmethod(kept_state)
 
     app = faust.App(
         group,
@@ -39,6 +43,7 @@ def create_app(settings: Settings, group: str, directory: Path, instance: str | 
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         ConsumerScheduler=Scheduler,
+        PartitionAssignor=Assignor,
         datadir=directory / "faust",
         store="memory://",
         topic_allow_declare=False,

@@ -109,7 +109,7 @@ class Host:
         return 0
 
     def _build(self) -> faust.App:
-        app = create_app(self._settings, self._group, self._local.path, self._settings.instance)
+        app = create_app(self._settings, self._group, self._local.path, self._settings.instance, self._local.partitions)
         consumer = consumer_of(app)
         consumer.seek_positions = self._seek_positions
         topics = app.topic(
@@ -201,6 +201,8 @@ class Host:
         except BaseException as error:
             self._fail(error)
             raise
+        if partitions:
+            self._local.remember(partitions)
         logger.info("%s has partitions %s", self._stage.name, ", ".join(map(str, partitions)) or "none yet")
 
     async def _seek_positions(self, assigned: set[TP]) -> Mapping[TP, int]:

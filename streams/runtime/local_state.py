@@ -6,9 +6,11 @@ transactions were opened, so that it ends what it left open at once. The kernel 
 however it ends.
 """
 
+import contextlib
 import fcntl
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +20,7 @@ from streams.settings import Settings
 
 SLOTS_MAX = 256
 PATIENCE_SECONDS = 15.0
+PARTITIONS = "partitions"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,19 @@ class LocalState:
     path: Path
     identity: str
     lock: IO[str]
+
+    def remember(self, partitions: Collection[int]) -> None:
+        """Note which partitions this process has now: whoever comes after it finds their state here."""
+        with contextlib.suppress(OSError):  # it is a hint: without it others may be dealt
+            (self.path / PARTITIONS).write_text(" ".join(map(str, partitions)), encoding="ascii")
+
+    def partitions(self) -> Collection[int]:
+        """Tell the partitions that were noted last; none if the note is missing or damaged."""
+        try:
+            noted = (self.path / PARTITIONS).read_text(encoding="ascii").split()
+        except (OSError, UnicodeDecodeError):
+            return []
+        return [int(each) for each in noted if each.isdecimal()]
 
 
 def claim(settings: Settings, stage: str) -> LocalState:

@@ -36,6 +36,19 @@ def test_two_workers_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest
     other.lock.close()
 
 
+def test_who_comes_after_finds_which_partitions_it_had(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, instance="a")
+    first = claim(settings, "members")
+    assert first.partitions() == []
+    first.remember([0, 3])
+    first.lock.close()
+    again = claim(settings, "members")
+    assert again.partitions() == [0, 3]
+    (again.path / "partitions").write_bytes(b"\xff")
+    assert again.partitions() == []
+    again.lock.close()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RekindleError, match="REKINDLE_DATA_DIR"):
