@@ -28,7 +28,6 @@ MODULES = (
     "pending",
     "plans",
     "profile",
-    "quick_conditions",
     "quick_text",
     "reacting",
     "script",

@@ -66,7 +66,7 @@ def _refusal(handling: Handling, campaign: CampaignPlan, event: Event, at: int, 
     if not campaign.admits(at):
         return "inactive"
     audience = campaign.audience
-    if audience is not None and not audience.holds(view or View(handling, event.body)):
+    if audience is not None and not audience(view or View(handling, event.body)):
         return "not_in_audience"
     if campaign.once or campaign.again is not None:
         last = handling.state.entries.get(campaign.id)

@@ -7,17 +7,15 @@ compiled: its tests as functions, durations as numbers, sets by event type; what
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.engine.conditions import Condition
 from streams.engine.ids import Share, share_below
 from streams.engine.message_plans import CapPlan, QuietPlan, TypePlan, cap_plans, quiet_plan, type_plans
-from streams.engine.quick_conditions import Asked, asked
 from streams.engine.spans import Span, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
-    from streams.engine.campaign import Campaign, Segment
+    from streams.engine.campaign import Campaign
     from streams.engine.conditions.writing import Test
     from streams.engine.script import Script
     from streams.programme.programme import Programme
@@ -33,7 +31,7 @@ class GoalPlan:
 
     __slots__ = ("ends", "event", "period", "test")
 
-    def __init__(self, event: str, test: Asked | None, period: Span, *, ends: bool) -> None:
+    def __init__(self, event: str, test: "Test | None", period: Span, *, ends: bool) -> None:
         self.event = event
         self.test = test
         self.period = period
@@ -79,20 +77,20 @@ class CampaignPlan:
         active = campaign.active
         self.from_: int | None = None if active is None else active.from_
         self.until: int | None = None if active is None else active.until
-        self.audience: Asked | None = None if campaign.audience is None else asked(campaign.audience)
+        self.audience: Test | None = None if campaign.audience is None else campaign.audience.holds
         again: Any = campaign.entry.again
         self.once: bool = again == "never"
         self.again: Span | None = None if isinstance(again, str) else span_of(again)
         self.while_running: int = _WHILE_RUNNING[campaign.entry.while_running]
         self.held_out: Share | None = share_below(campaign.id, campaign.holdout)
-        self.cancelled_by: dict[str, list[Asked | None]] = {}
+        self.cancelled_by: dict[str, list[Test | None]] = {}
         for match in campaign.cancel_on:
             where = match.where
-            self.cancelled_by.setdefault(match.event, []).append(None if where is None else asked(where))
+            self.cancelled_by.setdefault(match.event, []).append(None if where is None else where.holds)
         self.goal: GoalPlan | None = None
         if campaign.goal is not None:
             where = campaign.goal.where
-            test = None if where is None else asked(where)
+            test = None if where is None else where.holds
             period = span_of(campaign.goal.within)
             self.goal = GoalPlan(campaign.goal.event, test, period, ends=campaign.goal.ends)
         self.records_kept: frozenset[str] | None = campaign.records_kept
@@ -116,19 +114,9 @@ class Listener:
 
     __slots__ = ("campaign", "test")
 
-    def __init__(self, campaign: CampaignPlan, test: Asked | None) -> None:
+    def __init__(self, campaign: CampaignPlan, test: "Test | None") -> None:
         self.campaign = campaign
         self.test = test
-
-
-class SegmentPlan:
-    """A segment: a condition, or the ids of its members."""
-
-    __slots__ = ("members", "where")
-
-    def __init__(self, segment: "Segment") -> None:
-        self.where: Asked | None = None if segment.where is None else asked(segment.where)
-        self.members: frozenset[str] | None = segment.members
 
 
 class TurnPlan:
@@ -157,7 +145,6 @@ class ProgrammePlan:
         "number",
         "quiet",
         "region",
-        "segments",
         "turns",
         "types",
         "watched",
@@ -184,20 +171,11 @@ class ProgrammePlan:
         self.caps_kept_ms: int = programme.caps_kept_ms
         self.quiet: QuietPlan | None = quiet_plan(policies)
         self.mailings_now: list[CampaignPlan] = [self._in_force[each.id] for each in programme.mailings_now]
-        self.segments: dict[str, SegmentPlan] = {
-            name: SegmentPlan(segment) for name, segment in {**programme.former_segments, **programme.segments}.items()
-        }
         self.turns: list[TurnPlan] = [TurnPlan(name, values) for name, values in programme.turning]
         self.watched: list[str] = list(programme.watched_segments)
 
-    def _listeners(self, found: "Iterable[tuple[Campaign, Condition | Test | None]]") -> list[Listener]:
-        return [
-            Listener(
-                self._in_force[campaign.id],
-                asked(test) if isinstance(test, Condition) else None if test is None else Asked(test),
-            )
-            for campaign, test in found
-        ]
+    def _listeners(self, found: "Iterable[tuple[Campaign, Test | None]]") -> list[Listener]:
+        return [Listener(self._in_force[campaign.id], test) for campaign, test in found]
 
     def definition(self, campaign_id: str, version: int) -> CampaignPlan | None:
         """A campaign's version, also of an earlier bundle; None if no bundle has it."""

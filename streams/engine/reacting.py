@@ -32,7 +32,7 @@ def react(handling: Handling, event: Event) -> None:
     view = View(handling, event.body)
     for listener in listeners:
         campaign = listener.campaign
-        if campaign is not started and (listener.test is None or listener.test.holds(view)):
+        if campaign is not started and (listener.test is None or listener.test(view)):
             started = campaign
             enter(handling, campaign, event, event.occurred_at, view)
 
@@ -50,7 +50,7 @@ def _cancel(handling: Handling, running: _Running, event: Event) -> None:
         if tests is None or not _in_time(handling, journey, event):
             continue
         for where in tests:
-            if where is None or where.holds(View(handling, event.body, journey)):
+            if where is None or where(View(handling, event.body, journey)):
                 leave(handling, journey, "cancelled", "cancelled")
                 break
 
@@ -78,7 +78,7 @@ def _reach_goals(handling: Handling, running: _Running, event: Event) -> None:
             continue
         if not is_running(handling, journey):
             continue
-        if goal.test is None or goal.test.holds(View(handling, event.body, journey)):
+        if goal.test is None or goal.test(View(handling, event.body, journey)):
             leave(handling, journey, "ended", "goal")
 
 

@@ -37,7 +37,7 @@ def note_changes(handling: Handling, react: Callable[[Handling, Event], None]) -
         note_time(handling.state, event)
         view = View(handling, event.body)
         for listener in handling.plan.listeners.get(event.type, ()):
-            if listener.test is None or listener.test.holds(view):
+            if listener.test is None or listener.test(view):
                 campaign = listener.campaign
                 handling.exceed(campaign.id, campaign.version, None, "refused", "segment_rounds")
 

@@ -64,11 +64,11 @@ def in_segment(handling: "Handling", segment_id: str) -> bool:
     if segment_id == "everyone":
         return True
     state = handling.state
-    if state.assigned:
-        assigned = state.assigned.get(segment_id)
-        if assigned is not None:
-            return assigned
-    segment = handling.plan.segments.get(segment_id)
+    assigned = state.assigned.get(segment_id)
+    if assigned is not None:
+        return assigned
+    programme = handling.programme
+    segment = programme.segments.get(segment_id) or programme.former_segments.get(segment_id)
     if segment is None:
         return rfm.holds(state, segment_id)
     if segment.where is not None:

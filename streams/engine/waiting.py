@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.local_time import next_local
-from streams.engine.quick_conditions import Asked, asked
 from streams.engine.spans import Span, span_of
 from streams.engine.state import Journey
 from streams.engine.view import View
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import time
 
     from streams.engine.actions.wait import Wait
+    from streams.engine.conditions.writing import Test
 
 WAIT_TIMER = "wait"
 
@@ -30,7 +30,7 @@ class Waiting:
         self.until: time | None = wait.until
         self.event: str | None = None if match is None else match.event
         self.message: str | None = None if match is None else match.of
-        self.test: Asked | None = None if match is None or match.where is None else asked(match.where)
+        self.test: Test | None = None if match is None or match.where is None else match.where.holds
         self.on_timeout: bool = bool(wait.on_timeout)
 
     def begin(self, handling: Handling, journey: Journey) -> None:
@@ -46,4 +46,4 @@ class Waiting:
             return False
         if self.message is not None and event.body.get("dispatch_id") not in journey.named.get(self.message, ()):
             return False
-        return self.test is None or self.test.holds(View(handling, event.body, journey))
+        return self.test is None or self.test(View(handling, event.body, journey))

@@ -11,6 +11,8 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from schemas.codec import Codec
 from streams.engine.commands import Command
 from streams.engine.events import Event
@@ -56,8 +58,16 @@ class Loaded:
         self.steps.clear()
 
     def fresh_state(self, engine: Engine) -> Any:
-        """Make the state as it was loaded."""
-        return engine.new(self.key.decode()) if self.stored is None else engine.decode(state_of(self.stored))
+        """Make the state as it was loaded. Raises `RekindleError` when this release cannot read it."""
+        if self.stored is None:
+            return engine.new(self.key.decode())
+        try:
+            return engine.decode(state_of(self.stored))
+        except msgspec.DecodeError as error:
+            raise RekindleError(
+                f"the state of member {self.key.decode()} cannot be read ({error}): if a later release wrote it, "
+                "only that one or a later one can go on"
+            ) from error
 
 
 class Overlay:

@@ -16,7 +16,6 @@ from streams.engine.actions.poll import Poll as PollAction
 from streams.engine.actions.send import Send
 from streams.engine.actions.webhook import Webhook
 from streams.engine.campaign import EVERYONE, Campaign, Counter, Policies, Poll, Segment
-from streams.engine.conditions import Condition
 from streams.engine.conditions.writing import Test
 from streams.engine.liquid_text import strings_names
 from streams.engine.plans import ProgrammePlan
@@ -76,7 +75,7 @@ class Programme:
     former_segments: Mapping[str, Segment]
     templates: Mapping[str, Template]
     polls: Mapping[str, Poll]
-    by_trigger_event: Mapping[str, tuple[tuple[Campaign, Condition | Test | None], ...]]
+    by_trigger_event: Mapping[str, tuple[tuple[Campaign, Test | None], ...]]
     by_trigger_kind: Mapping[str, Triggered]
     counters_by_event: Mapping[str, tuple[tuple[str, Counter], ...]]
     conditional_segments: tuple[Segment, ...]
@@ -119,7 +118,7 @@ class Programme:
         last = definitions[-1]
         campaigns = tuple(sorted(last.campaigns, key=lambda campaign: (-campaign.priority, campaign.id)))
         segments = {EVERYONE.id: EVERYONE, **last.segments}
-        by_event: dict[str, list[tuple[Campaign, Condition | Test | None]]] = {}
+        by_event: dict[str, list[tuple[Campaign, Test | None]]] = {}
         by_kind: dict[str, list[tuple[Campaign, Trigger]]] = {}
         for campaign in campaigns:
             for trigger in campaign.triggers:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, ClassVar
 from streams.engine.definition import Kind
 
 if TYPE_CHECKING:
-    from streams.engine.conditions import Condition
     from streams.engine.conditions.writing import Test
 
 
@@ -20,6 +19,6 @@ class Trigger(Kind):
         return None
 
     @property
-    def test(self) -> "Condition | Test | None":
+    def test(self) -> "Test | None":
         """Whether an event of its type, as a view shows it, starts a journey; None: every one."""
         return None

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from streams.engine.conditions import Condition
+from streams.engine.conditions.writing import Test
 from streams.engine.matching import with_own_segment
 from streams.engine.triggers import Trigger
 from streams.engine.values import Text
@@ -37,6 +38,6 @@ class EventTrigger(Trigger):
         return self.event
 
     @property
-    def test(self) -> Condition | None:
+    def test(self) -> Test | None:
         """Whether `where` holds."""
-        return self.where
+        return None if self.where is None else self.where.holds

@@ -1,0 +1,1 @@
+"""What earlier releases left in Kafka, as bytes, and how to record it again (`record`)."""
