@@ -58,6 +58,11 @@ limits_exceeded = Counter(
     ["limit"],
 )
 state_bytes = Gauge("rekindle_state_bytes", "Estimated size of a partition's local state.", ["partition"])
+recovery_remaining_records = Gauge(
+    "rekindle_recovery_remaining_records",
+    "Changelog records that a partition has still to read before it is ready, at most; 0: none.",
+    ["partition"],
+)
 recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
 programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])
 

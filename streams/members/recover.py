@@ -88,7 +88,8 @@ def _apply(
     rebuilds = store.is_rebuilding
     if rebuilds:
         store.begin_rebuild()
-    last_news = last_log = time.monotonic()
+    progress = Progress(name, source.partition, time.monotonic(), fence - position)
+    last_news = time.monotonic()
     while position < fence:
         if abandoned():
             return read
@@ -115,9 +116,36 @@ def _apply(
         read += len(messages)
         metrics.recovered_records.inc(len(messages))
         last_news = now
-        if now - last_log > PROGRESS_LOG_SECONDS:
-            last_log = now
-            logger.info("recovering %s: %d records read, %d offsets to go", name, read, fence - position)
+        progress.came(now, read, fence - position)
     if rebuilds:
         store.end_rebuild(position)
     return read
+
+
+class Progress:
+    """Tells every few seconds how a recovery gets on. Time is an argument: seconds, by a clock that never goes back."""
+
+    def __init__(self, name: str, partition: int, now: float, offsets: int) -> None:
+        self._name = name
+        self._gauge = metrics.recovery_remaining_records.labels(str(partition))
+        self._gauge.set(offsets)
+        self._started = self._logged = now
+        self._offsets = offsets
+
+    def came(self, now: float, records: int, remaining: int) -> None:
+        """So many records were read, so many offsets remain (at most as many records)."""
+        self._gauge.set(remaining)
+        if now - self._logged < PROGRESS_LOG_SECONDS:
+            return
+        self._logged = now
+        seconds = now - self._started
+        rate = records / seconds
+        left = remaining * seconds / max(self._offsets - remaining, 1)
+        logger.info(
+            "recovering %s: %d records read, %d/s, at most %d to go, about %d s",
+            self._name,
+            records,
+            rate,
+            remaining,
+            left,
+        )

@@ -46,6 +46,7 @@ _OF_PARTITIONS = (
     metrics.tick_timestamp_seconds,
     metrics.oldest_due_timestamp_seconds,
     metrics.state_bytes,
+    metrics.recovery_remaining_records,
     metrics.programme_number,
 )
 
