@@ -33,7 +33,7 @@ Start = Callable[..., Command]
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_what_an_earlier_release_left_is_taken_over(
     settings: Settings, environment: dict[str, str], process: Start, path: Path
 ) -> None:
@@ -53,7 +53,7 @@ def test_what_an_earlier_release_left_is_taken_over(
     assert _states(upgraded) == _states(calm)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_state_of_a_later_release_is_left_alone(settings: Settings, process: Start) -> None:
     recording = json.loads(gzip.decompress(RECORDED[-1].read_bytes()))
     upgraded = replace(settings, group_prefix="upgraded")
