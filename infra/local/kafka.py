@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.local import ports
 from infra.local.artifacts import Artifact
+from infra.local.kafka_fence import fence, was_killed
 from infra.local.service import SETTINGS, Place, Program, java, java_environment, java_options
 from streams.errors import RekindleError
 
@@ -56,6 +57,8 @@ log.dirs={_escape(data)}
             )
             if done.returncode != 0:
                 raise RekindleError(f"kafka's storage cannot be formatted:\n{(done.stderr or done.stdout).strip()}")
+        elif was_killed(data):
+            fence(machine, java_environment(), place.directory, controller)
         return Program([*machine, "kafka.Kafka", str(properties)], java_environment())
 
     def is_ready(self, place: Place) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra import local
-from infra.local import Services, ports, processes, state
+from infra.local import Services, kafka_fence, ports, processes, state
 from infra.local.processes import Process
 from infra.local.state import Running
 from streams.errors import RekindleError
@@ -82,6 +82,18 @@ def test_one_that_was_killed_is_reported_and_started_again_where_it_was(own: Ser
     assert after.pop("registry") != before.pop("registry")
     assert after == before
     assert {row.state for row in local.status(own.directory)} == {"up"}
+
+
+def test_a_broker_that_was_killed_is_known_to_be_gone_before_the_next_one_starts(own: Services) -> None:
+    """Else a transaction that was decided in the moment of the kill can stay open for ever: infra/local/kafka_fence."""
+    directory = own.directory / "kafka"
+    killed = state.read(own.directory)["kafka"].process
+    assert not (directory / kafka_fence.LOG).exists()
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: not processes.alive(killed), 10)
+    assert kafka_fence.was_killed(directory / "data")
+    assert local.up(own.directory) == own
+    assert kafka_fence.SAYS in (directory / kafka_fence.LOG).read_bytes()
 
 
 def test_one_that_hangs_is_silent(own: Services) -> None:
