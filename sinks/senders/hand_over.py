@@ -13,7 +13,6 @@ import asyncio
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -69,7 +68,7 @@ class Outcome:
         return not self.statuses
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     claim: Claim
     previous: asyncio.Event | None
@@ -99,18 +98,16 @@ class HandOver:
         self._repeat_in_doubt = repeat_in_doubt
         self._links = links
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._running: dict[tuple[int, int], _Running] = {}
+        self._running: dict[_Running, None] = {}  # a record can come again while its first is at the gateway
         self._last_of_member: dict[str, _Running] = {}
         self._repeated = 0
         self._slots = asyncio.Semaphore(concurrency)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="gateway", daemon=True)
-        self._thread.start()
+        self._loop = self._begin_loop()
         self._call(gateway.open())
 
     def start(self, claims: Sequence[Claim]) -> None:
         """Begin handing over, in this order."""
-        self._loop.call_soon_threadsafe(self._start, claims)
+        self._soon(self._start, claims)
 
     def outcomes(self, timeout_s: float = 0.0) -> list[Outcome]:
         """Take what is finished by now; waits up to `timeout_s` for the first."""
@@ -129,7 +126,7 @@ class HandOver:
 
     def give_back(self, partitions: Collection[int]) -> None:
         """Have every claim of these partitions that is not at the gateway right now come back as given back."""
-        self._loop.call_soon_threadsafe(self._give_back, frozenset(partitions))
+        self._soon(self._give_back, frozenset(partitions))
 
     def find(self, dispatch_ids: Collection[str]) -> frozenset[str] | None:
         """Ask the gateway which of these it has; None if it cannot tell. Raises `OSError` or `GatewayError`."""
@@ -140,6 +137,17 @@ class HandOver:
         if self._loop.is_closed():
             return
         self._call(self._close())
+        self._end_loop()
+
+    # the loop and its thread: the simulation of the pipeline has a loop of its own in their place
+
+    def _begin_loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="gateway", daemon=True)
+        self._thread.start()
+        return loop
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)
         if not self._thread.is_alive():
@@ -148,21 +156,26 @@ class HandOver:
     def _call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
+    def _soon(self, callback: Callable[..., None], *arguments: Any) -> None:
+        self._loop.call_soon_threadsafe(callback, *arguments)
+
+    # in the loop
+
     def _start(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             before = self._last_of_member.get(claim.dispatch.member_id)
             running = _Running(claim, before.done if before is not None else None)
-            self._running[claim.place] = running
+            self._running[running] = None
             self._last_of_member[claim.dispatch.member_id] = running
             running.task = self._loop.create_task(self._run(running))
 
     def _give_back(self, partitions: frozenset[int]) -> None:
-        for running in list(self._running.values()):
+        for running in list(self._running):
             if running.claim.partition in partitions and not running.at_gateway and running.task is not None:
                 running.task.cancel()
 
     async def _close(self) -> None:
-        tasks = [running.task for running in self._running.values() if running.task is not None]
+        tasks = [running.task for running in self._running if running.task is not None]
         deadline = self._loop.time() + CLOSE_S
         while tasks and self._loop.time() < deadline:
             for task in tasks:
@@ -182,7 +195,7 @@ class HandOver:
                 self._finish(running, ())
         finally:
             running.done.set()
-            del self._running[running.claim.place]
+            del self._running[running]
             if self._last_of_member.get(dispatch.member_id) is running:
                 del self._last_of_member[dispatch.member_id]
 
@@ -191,7 +204,7 @@ class HandOver:
 
     async def _try(self, running: _Running) -> tuple[tuple[str, str | None], ...]:
         dispatch = running.claim.dispatch
-        began = time.monotonic()
+        began = self._loop.time()
         try:
             async for attempt in stamina.retry_context(
                 on=lambda error: self._worth_repeating(dispatch, error, began),
@@ -235,7 +248,7 @@ class HandOver:
     def _worth_repeating(self, dispatch: Dispatch, error: Exception, began: float) -> bool:
         again = (
             isinstance(error, Unavailable)
-            or (isinstance(error, TryLater) and time.monotonic() - began < TRY_LATER_S)
+            or (isinstance(error, TryLater) and self._loop.time() - began < TRY_LATER_S)
             or (isinstance(error, InDoubt) and self._repeat_in_doubt)
         )
         if again:

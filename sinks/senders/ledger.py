@@ -13,30 +13,23 @@ Entries are kept for `KEPT_S`, like events in a member's state: whatever repeats
 knows the id of its topic, so that one of a topic made anew is thrown away.
 """
 
-import fcntl
-import os
-import shutil
 import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
-from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
+from sinks.senders.ledger_copy import LedgerCopy
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, admin_client, client_config
+from streams.kafka import REACH_SECONDS, Kafka, admin_client
 from streams.settings import Settings
 
 KEPT_S = 7 * 86_400
 CLAIMED = b"c"
 DONE = b"d"
 
-_READ_UP_TO = b"\0read_up_to"  # ids of dispatches never begin with a zero byte
-_SLOTS_MAX = 64
 OPEN_TRANSACTION_S = 40.0
-_CACHE_BYTES = 8 << 20
 _RESTORE_RECORDS = 10_000
 
 
@@ -81,19 +74,28 @@ def _topic_id(admin: AdminClient, name: str, partitions: int) -> str:
         return str(found.topic_id)
 
 
+class Copies(Protocol):
+    """Where the local copies are: `LedgerFolder`, or memory in the simulation of the pipeline."""
+
+    def open(self, partition: int) -> LedgerCopy:
+        """Open the copy of a partition. Raises `RekindleError`."""
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
 class Ledger:
     """The ledger of the partitions that this process has. Not for several threads at once."""
 
-    def __init__(self, settings: Settings, channel: str, topic_id: str) -> None:
-        self.topic = ledger_topic(settings, channel)
-        self._settings = settings
-        self._admin = admin_client(settings)
-        self._partitions: dict[int, Rdict] = {}
-        self._slot = _Slot(settings.data_dir / "senders" / channel, settings.instance or "sender")
-        self._directory = self._slot.directory / topic_id
-        for other in self._slot.directory.iterdir():
-            if other.is_dir() and other.name != topic_id:
-                shutil.rmtree(other)
+    def __init__(
+        self, kafka: Kafka, topic: str, copies: Copies, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.topic = topic
+        self._kafka = kafka
+        self._admin = kafka.admin()
+        self._copies = copies
+        self._monotonic = monotonic
+        self._partitions: dict[int, LedgerCopy] = {}
 
     def open(self, partition: int) -> int:
         """Bring the local copy of a partition up to date; returns how many entries that took.
@@ -101,34 +103,24 @@ class Ledger:
         The caller must own the partition already, and have fetched its committed offset: then no transaction of the
         owner before is open any more. Raises `RekindleError`.
         """
-        database = self._open_local(partition)
-        self._partitions[partition] = database
-        consumer = Consumer(
-            {
-                **client_config(self._settings),
-                "group.id": f"{self.topic}-reader",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-            }
-        )
+        copy = self._partitions[partition] = self._copies.open(partition)
+        consumer = self._kafka.consumer(f"{self.topic}-reader", {"enable.partition.eof": True})
         try:
-            return self._restore(consumer, partition, database)
+            return self._restore(consumer, partition, copy)
         except (KafkaException, TimeoutError) as error:
             raise RekindleError(f"{self.topic}/{partition} cannot be read: {error!r}") from error
         finally:
             consumer.close()
 
-    def _restore(self, consumer: Consumer, partition: int, database: Rdict) -> int:
+    def _restore(self, consumer: Consumer, partition: int, copy: LedgerCopy) -> int:
         """Read on to where the topic ends now, waiting for transactions that are open before that end."""
-        position = int(database.get(_READ_UP_TO) or 0)
+        position = copy.read_up_to()
         end = self._end(partition)
         consumer.assign([TopicPartition(self.topic, partition, position)])
         count = 0
-        deadline = time.monotonic() + OPEN_TRANSACTION_S
+        deadline = self._monotonic() + OPEN_TRANSACTION_S
         while position < end:
-            batch = WriteBatch(raw_mode=True)
+            entries: dict[bytes, bytes | None] = {}
             messages = consumer.consume(_RESTORE_RECORDS, 0.5)
             for message in messages:
                 error = message.error()
@@ -140,17 +132,13 @@ class Ledger:
                 if error is not None:
                     continue
                 count += 1
-                key, state = message.key(), message.value()
+                key = message.key()
                 assert key is not None
-                if state is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, state)
+                entries[key] = message.value()
             if messages:
-                batch.put(_READ_UP_TO, str(position).encode())
-                database.write(batch)
-                deadline = time.monotonic() + OPEN_TRANSACTION_S
-            elif time.monotonic() > deadline:
+                copy.write(entries, position)
+                deadline = self._monotonic() + OPEN_TRANSACTION_S
+            elif self._monotonic() > deadline:
                 raise RekindleError(f"{self.topic}/{partition} cannot be read: offset {position} of {end} stays away")
         return count
 
@@ -163,73 +151,26 @@ class Ledger:
         end: int = found[place].result(REACH_SECONDS).offset
         return end
 
-    def _open_local(self, partition: int) -> Rdict:
-        options = Options(raw_mode=True)
-        options.create_if_missing(True)
-        options.set_write_buffer_size(4 << 20)
-        options.set_max_open_files(64)
-        blocks = BlockBasedOptions()
-        blocks.set_block_cache(Cache(_CACHE_BYTES))
-        blocks.set_bloom_filter(10, block_based=False)
-        options.set_block_based_table_factory(blocks)
-        path = self._directory / str(partition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return Rdict(str(path), options=options, access_type=AccessType.with_ttl(KEPT_S))
-        except Exception as error:
-            raise RekindleError(f"the sender's ledger {path} cannot be opened: {error}") from error
-
     def states(self, partition: int, dispatch_ids: Iterable[str]) -> list[bytes | None]:
         """`CLAIMED`, `DONE` or None for each of the ids."""
-        wanted: list[Any] = [dispatch_id.encode() for dispatch_id in dispatch_ids]
-        found: Any = self._partitions[partition].get(wanted) if wanted else []
-        return list(found)
+        return self._partitions[partition].states([dispatch_id.encode() for dispatch_id in dispatch_ids])
 
     def note(self, partition: int, entries: Mapping[str, bytes | None], read_up_to: int) -> None:
         """Take over what was committed to the topic: entries by id, None for one that was given back.
 
         `read_up_to` is the offset behind the last of them.
         """
-        batch = WriteBatch(raw_mode=True)
-        for dispatch_id, state in entries.items():
-            if state is None:
-                batch.delete(dispatch_id.encode())
-            else:
-                batch.put(dispatch_id.encode(), state)
-        batch.put(_READ_UP_TO, str(read_up_to).encode())
-        self._partitions[partition].write(batch)
+        changes = {dispatch_id.encode(): state for dispatch_id, state in entries.items()}
+        self._partitions[partition].write(changes, read_up_to)
 
     def close_partition(self, partition: int) -> None:
         """Let go of a partition."""
-        database = self._partitions.pop(partition, None)
-        if database is not None:
-            database.close()
+        copy = self._partitions.pop(partition, None)
+        if copy is not None:
+            copy.close()
 
     def close(self) -> None:
         """Let go of everything."""
         for partition in list(self._partitions):
             self.close_partition(partition)
-        self._slot.release()
-
-
-class _Slot:
-    """A folder that no other process uses: `<name>-0`, or the next that is free; a restart mostly finds its own."""
-
-    def __init__(self, parent: Path, name: str) -> None:
-        for number in range(_SLOTS_MAX):
-            self.directory = parent / f"{name}-{number}"
-            try:
-                self.directory.mkdir(parents=True, exist_ok=True)
-                self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-            except OSError as error:
-                raise RekindleError(f"{self.directory} cannot be written: {error.strerror}") from error
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(self._lock)
-                continue
-            return
-        raise RekindleError(f"{parent}: {_SLOTS_MAX} senders run here already")
-
-    def release(self) -> None:
-        os.close(self._lock)
+        self._copies.close()

@@ -1,12 +1,11 @@
 """The one transaction of a sender's cycle: ledger, statuses, dead letters and offsets together, or none of them."""
 
-import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.codec import Codec
 from schemas.dead_letters import encode_dead_letter
@@ -15,8 +14,7 @@ from sinks.senders.statuses import TOPIC as STATUSES_TOPIC
 from sinks.senders.statuses import status
 from streams import metrics
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, SENDS_OFFSETS, producer_config
-from streams.settings import Settings
+from streams.kafka import REACH_SECONDS, SENDS_OFFSETS, Kafka
 
 TIMEOUT_MS = 20_000
 
@@ -33,6 +31,11 @@ class Letter:
     offset: int
     reason: str
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Partition and offset."""
+        return self.partition, self.offset
+
 
 def place_of(message: Message) -> tuple[int, int]:
     """Tell partition and offset of a message that came from Kafka or was acknowledged by it."""
@@ -43,21 +46,24 @@ def place_of(message: Message) -> tuple[int, int]:
 
 
 class Transactions:
-    """The transactional producer of one sender process. `group` is its consumer group, `topic` what it reads."""
+    """The transactional producer of one sender process. `group` is its consumer group, `topic` what it reads.
 
-    def __init__(self, settings: Settings, codec: Codec, *, group: str, topic: str, ledger_topic: str) -> None:
+    Whoever comes with the same `identity` ends what this one left open.
+    """
+
+    def __init__(
+        self, kafka: Kafka, codec: Codec, *, group: str, identity: str | None, topic: str, ledger_topic: str
+    ) -> None:
         self._codec = codec
         self._topic = topic
         self._ledger_topic = ledger_topic
-        self._producer = Producer(
-            producer_config(settings)
-            | {
-                "transactional.id": f"{group}-{settings.instance or uuid.uuid4().hex}",
+        self._producer = kafka.producer(
+            {
+                "transactional.id": f"{group}-{identity or uuid.uuid4().hex}",
                 "transaction.timeout.ms": TIMEOUT_MS,
                 **SENDS_OFFSETS,
                 "linger.ms": 0,
-            },
-            logger=logging.getLogger("kafka"),
+            }
         )
 
     def open(self) -> None:

@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,10 +34,11 @@ from sinks.senders.rate_limit import TokenBucket
 from sinks.senders.statuses import FAILED, SENT
 from sinks.senders.transaction import TIMEOUT_MS, Letter, Transactions, place_of
 from streams import metrics
+from streams.clock import Clock, wall_clock
 from streams.consent.links import Links
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, consumer_config
+from streams.kafka import REACH_SECONDS, Kafka
 from streams.settings import Settings
 
 WAITING_MAX = 4_000
@@ -71,10 +72,14 @@ class Sender:
         settings: Settings,
         channel: str,
         *,
+        kafka: Kafka,
         gateway: Gateway,
         codec: Codec,
         ledger: Ledger,
         stop: threading.Event,
+        clock: Clock = wall_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        hand_over: type[HandOver] = HandOver,
     ) -> None:
         self._settings = settings
         self._topic = f"send.{channel}"
@@ -82,10 +87,11 @@ class Sender:
         self._codec = codec
         self._ledger = ledger
         self._stop = stop
+        self._monotonic = monotonic
         self._window = settings.sender_concurrency or gateway.concurrency
-        self._bucket = TokenBucket(settings.sender_rate, time.monotonic())
+        self._bucket = TokenBucket(settings.sender_rate, monotonic())
         self._repeat_in_doubt = settings.sender_in_doubt == "repeat"
-        self._now = _clock(settings)
+        self._now = _clock(settings, clock)
         self._partitions: dict[int, _Partition] = {}
         self._in_flight: dict[str, Claim] = {}
         self._found: dict[str, bool | None] = {}
@@ -97,16 +103,17 @@ class Sender:
         self._failures = 0
         self._failure: RekindleError | None = None
         self._assigned_once = False
-        self._hand_over = HandOver(
+        self._hand_over = hand_over(
             gateway, self._now, concurrency=self._window, repeat_in_doubt=self._repeat_in_doubt, links=Links(settings)
         )
         group = group_of(settings, channel)
-        config = consumer_config(settings, group)
-        config |= {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+        config = {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
         if settings.instance:
             config["group.instance.id"] = f"{group}-{settings.instance}"
-        self._consumer = Consumer(config, logger=logging.getLogger("kafka"))
-        self._transactions = Transactions(settings, codec, group=group, topic=self._topic, ledger_topic=ledger.topic)
+        self._consumer = kafka.consumer(group, config)
+        self._transactions = Transactions(
+            kafka, codec, group=group, identity=settings.instance, topic=self._topic, ledger_topic=ledger.topic
+        )
 
     def why_not_ready(self) -> str | None:
         """One sentence why it is not ready to work, or None."""
@@ -125,7 +132,7 @@ class Sender:
                     raise self._failure
             self._finish(list(self._partitions))
         finally:
-            self._partitions.clear()  # closing revokes: there is nothing left to finish
+            self._drop(list(self._partitions))  # closing revokes: there is nothing left to finish
             self._consumer.close()
             self._hand_over.close()
             self._ledger.close()
@@ -134,7 +141,7 @@ class Sender:
         self._read()
         busy = bool(self._in_flight) and not self._unreported
         self._collect(BUSY_S if busy else 0.0)
-        self._bucket.charge(self._hand_over.repeated_attempts(), time.monotonic())
+        self._bucket.charge(self._hand_over.repeated_attempts(), self._monotonic())
         claims = self._choose()
         if self._commit(claims):
             self._hand_over.start(claims)
@@ -237,7 +244,7 @@ class Sender:
                     self._unreported.append(Outcome(claim, (doubt,), self._now(claim.dispatch)))
                     chosen.add(dispatch_id)
                     continue
-                if not self._bucket.take(1, time.monotonic()):
+                if not self._bucket.take(1, self._monotonic()):
                     return claims
                 each.waiting.popleft()
                 claims.append(claim)
@@ -265,12 +272,18 @@ class Sender:
 
         If not, the claims wait again and the outcomes are reported with the next one.
         """
-        outcomes = [outcome for outcome in self._unreported if outcome.claim.partition in self._partitions]
-        letters = [letter for letter in self._letters if letter.partition in self._partitions]
-        positions = self._positions(outcomes, letters, claims)
-        if not positions:
-            self._unreported, self._letters, self._moved = [], [], set()
+        outcomes = self._unreported
+        finished = self._finished(outcomes, claims)
+        letters = self._due_letters(finished)
+        for letter in letters:
+            finished.setdefault(letter.partition, set()).add(letter.offset)
+        if not finished:
+            self._unreported, self._moved = [], set()
             return True
+        positions = [
+            TopicPartition(self._topic, partition, self._partitions[partition].progress.position_after(offsets))
+            for partition, offsets in finished.items()
+        ]
         entries: dict[int, dict[str, bytes | None]] = defaultdict(dict)
         for outcome in outcomes:
             state = None if outcome.given_back else DONE
@@ -285,7 +298,9 @@ class Sender:
             self._abort(error, claims)
             return False
         self._failures = 0
-        self._unreported, self._letters, self._moved = [], [], set()
+        written = {letter.place for letter in letters}
+        self._letters = [letter for letter in self._letters if letter.place not in written]
+        self._unreported, self._moved = [], set()
         for partition, states in entries.items():
             self._ledger.note(partition, states, ends[partition])
         self._settle(outcomes, letters, claims)
@@ -293,21 +308,29 @@ class Sender:
         metrics.last_commit_timestamp_seconds.labels("sender").set_to_current_time()
         return True
 
-    def _positions(
-        self, outcomes: Sequence[Outcome], letters: Sequence[Letter], claims: Sequence[Claim]
-    ) -> list[TopicPartition]:
-        finished: dict[int, set[int]] = {partition: set() for partition in self._moved & self._partitions.keys()}
+    def _finished(self, outcomes: Sequence[Outcome], claims: Sequence[Claim]) -> dict[int, set[int]]:
+        """The partitions whose position is to be committed, and the offsets that are finished with it."""
+        finished: dict[int, set[int]] = {partition: set() for partition in self._moved}
         finished |= {claim.partition: set() for claim in claims}
         for outcome in outcomes:
             offsets = finished.setdefault(outcome.claim.partition, set())
             if not outcome.given_back:
                 offsets.add(outcome.claim.offset)
-        for letter in letters:
-            finished.setdefault(letter.partition, set()).add(letter.offset)
-        return [
-            TopicPartition(self._topic, partition, self._partitions[partition].progress.position_after(offsets))
-            for partition, offsets in finished.items()
-        ]
+        return finished
+
+    def _due_letters(self, finished: Mapping[int, set[int]]) -> list[Letter]:
+        """Those with nothing unfinished before them: the position passes them in the same transaction.
+
+        The ledger doesn't know them, so a record that is read again after its letter was written would have a second.
+        """
+        offsets: dict[int, set[int]] = defaultdict(set)
+        for letter in self._letters:
+            offsets[letter.partition].add(letter.offset)
+        ends = {
+            partition: self._partitions[partition].progress.position_after(own | finished.get(partition, set()))
+            for partition, own in offsets.items()
+        }
+        return [letter for letter in self._letters if letter.offset < ends[letter.partition]]
 
     def _settle(self, outcomes: Sequence[Outcome], letters: Sequence[Letter], claims: Sequence[Claim]) -> None:
         """Take note of what was committed."""
@@ -348,7 +371,7 @@ class Sender:
         self._stop.wait(min(1.0, 0.05 * self._failures))
 
     def _measure_lag(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._lag_at < LAG_EVERY_S:
             return
         self._lag_at = now
@@ -395,8 +418,8 @@ class Sender:
 
     def _finish(self, partitions: Sequence[int]) -> None:
         """Let what is at the gateway come to its end, give back the rest, and report all of it."""
-        deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline:
+        deadline = self._monotonic() + DRAIN_S
+        while self._monotonic() < deadline:
             self._hand_over.give_back(partitions)  # again and again: what was at the gateway may be put off by it
             self._collect(0.05)
             self._commit([])
@@ -405,15 +428,21 @@ class Sender:
         log.warning("some hand-overs did not end in %.0f s: they are in doubt", DRAIN_S)
 
     def _drop(self, partitions: Sequence[int]) -> None:
+        """Forget these partitions: what wasn't committed is for whoever has them next, be it this sender."""
         for partition in partitions:
-            self._partitions.pop(partition, None)
+            dropped = self._partitions.pop(partition, None)
+            for claim in dropped.waiting if dropped is not None else ():
+                self._found.pop(claim.dispatch.dispatch_id, None)
             self._ledger.close_partition(partition)
+        self._unreported = [each for each in self._unreported if each.claim.partition in self._partitions]
+        self._letters = [each for each in self._letters if each.partition in self._partitions]
+        self._moved &= self._partitions.keys()
         self._in_flight = {name: each for name, each in self._in_flight.items() if each.partition in self._partitions}
         log.info("revoked %s", partitions)
 
 
-def _clock(settings: Settings) -> Callable[[Dispatch], int]:
+def _clock(settings: Settings, clock: Clock) -> Callable[[Dispatch], int]:
     """Make the sender's now: by the wall, or in a replay of history the dispatch's own time."""
     if settings.clock == "event":
         return lambda dispatch: dispatch.at
-    return lambda _dispatch: time.time_ns() // 1_000_000
+    return lambda _dispatch: clock()

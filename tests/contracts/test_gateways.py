@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,12 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from sinks.senders.gateway import GatewayError, InDoubt, Rejected, TryLater, Unavailable
-from sinks.senders.gateways import gateway_class, make_gateway, names
+from sinks.senders.gateways import make_gateway, names
 from streams.consent.tokens import Signer
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
+from tests.pipeline.gateway import Counterpart, MemoryGateway
 
 
 def dispatch(number=1, **changes):
@@ -97,10 +99,38 @@ def free_port():
         return probe.getsockname()[1]
 
 
-COUNTERPARTS = {"file": FileCounterpart, "smtp": SmtpCounterpart}
+class MemoryCounterpart:
+    """The other side of the gateway that the simulation of the pipeline uses."""
+
+    can_be_asked = True
+
+    def __init__(self, _folder):
+        self.made = Counterpart(random.Random(1), self.can_be_asked)
+        self.settings = self
+
+    def arrived(self):
+        return list(self.made.arrived)
+
+    def close(self):
+        pass
 
 
-@pytest.fixture(params=sorted(COUNTERPARTS))
+class SilentCounterpart(MemoryCounterpart):
+    can_be_asked = False
+
+
+REAL = {"file": FileCounterpart, "smtp": SmtpCounterpart}
+COUNTERPARTS = REAL | {"memory": MemoryCounterpart, "memory, silent": SilentCounterpart}
+
+
+def gateway_of(settings):
+    """Make the gateway of a counterpart's settings, or the one in memory."""
+    if isinstance(settings, MemoryCounterpart):
+        return MemoryGateway(settings.made)
+    return make_gateway(settings, "email")
+
+
+@pytest.fixture(params=list(COUNTERPARTS))
 def counterpart(request, tmp_path):
     made = COUNTERPARTS[request.param](tmp_path)
     yield made
@@ -118,7 +148,7 @@ def hand_over(settings, *dispatches, at_once=False):
     """The outcomes of handing these over: what the gateway returned or raised."""
 
     async def run():
-        gateway = make_gateway(settings, "email")
+        gateway = gateway_of(settings)
         await gateway.open()
         try:
             if at_once:
@@ -140,7 +170,7 @@ def hand_over(settings, *dispatches, at_once=False):
 
 
 def test_every_gateway_is_under_this_contract():
-    assert names() == sorted(COUNTERPARTS)
+    assert names() == sorted(REAL)
 
 
 def test_what_it_took_has_arrived(counterpart):
@@ -149,7 +179,7 @@ def test_what_it_took_has_arrived(counterpart):
 
 
 def test_takes_as_many_at_a_time_as_it_says(counterpart):
-    count = min(50, 2 * gateway_class(counterpart.name).concurrency)
+    count = min(50, 2 * gateway_of(counterpart.settings).concurrency)
     outcomes = hand_over(counterpart.settings, *map(dispatch, range(count)), at_once=True)
     assert outcomes == [()] * count
     assert Counter(counterpart.arrived()) == Counter(f"d{number}" for number in range(count))
@@ -163,7 +193,7 @@ def test_goes_on_where_an_earlier_one_ended(counterpart):
 
 def test_tells_truly_what_it_has_or_that_it_cannot(counterpart):
     async def run():
-        gateway = make_gateway(counterpart.settings, "email")
+        gateway = gateway_of(counterpart.settings)
         await gateway.open()
         await gateway.hand_over(dispatch(1))
         found = await gateway.find(["d1", "d2"])
@@ -181,6 +211,29 @@ def test_an_unknown_gateway_is_named_with_those_there_are(tmp_path):
 def test_a_gateway_refuses_channels_that_it_does_not_serve(tmp_path):
     with pytest.raises(RekindleError, match="REKINDLE_GATEWAY_SMS=smtp: that gateway serves email only"):
         make_gateway(Settings(outbox=tmp_path, gateway_sms="smtp"), "sms")
+
+
+# memory
+
+
+def test_what_the_one_in_memory_did_not_take_has_not_arrived_and_doubts_are_told(tmp_path):
+    told = set()
+    for counterpart in (MemoryCounterpart(tmp_path), SilentCounterpart(tmp_path)):
+        counterpart.made.failing = 0.8
+        outcomes = hand_over(counterpart, *map(dispatch, range(60)), at_once=True)
+        taken = {f"d{number}" for number, outcome in enumerate(outcomes) if outcome == ()}
+        doubted = {f"d{number}" for number, outcome in enumerate(outcomes) if isinstance(outcome, InDoubt)}
+        assert taken <= set(counterpart.arrived()) <= taken | doubted
+        assert not (doubted and counterpart.can_be_asked)
+        told |= {type(outcome) for outcome in outcomes}
+    assert told == {tuple, Rejected, TryLater, Unavailable, InDoubt}
+
+
+def test_the_one_in_memory_that_can_be_asked_takes_each_dispatch_once(tmp_path):
+    asked, silent = MemoryCounterpart(tmp_path), SilentCounterpart(tmp_path)
+    for counterpart in (asked, silent):
+        hand_over(counterpart, dispatch(1), dispatch(1))
+    assert (asked.arrived(), silent.arrived()) == (["d1"], ["d1", "d1"])
 
 
 # file

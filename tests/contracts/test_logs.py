@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from streams.ingest.partitions import partition_of
@@ -234,6 +235,19 @@ def test_the_first_and_last_offsets_are_those_of_stable_records(broker: Broker) 
     until(lambda: consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=SECONDS) == (2, 5), SECONDS)
     consumer.close()
     broker.reader(topic, start=0).comes_to(b"3")
+
+
+def test_the_end_that_counts_the_undecided_lies_behind_an_open_transaction(broker: Broker) -> None:
+    topic = broker.topic()
+    producer = broker.producer(broker.name())
+    producer.begin_transaction()
+    send(producer, topic, b"a", b"b")
+    producer.flush(SECONDS)
+    admin = broker.kafka.admin()
+    place = TopicPartition(topic, 0)
+    asked = admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+    assert asked[place].result(SECONDS).offset == 2
+    producer.abort_transaction(SECONDS)
 
 
 def test_the_end_of_a_partition_is_told_when_asked_for(broker: Broker) -> None:

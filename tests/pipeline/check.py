@@ -5,6 +5,7 @@
 2. What the members stage put out is, record for record, what the pure engine says to the same `member.events`, read
    from beginning to end without interruption; where ticks stay open, in the order of each member's. So is every
    member's state, in the changelog and in the local stores.
+3. What the senders did with it: `tests.pipeline.check_senders`.
 """
 
 from collections import Counter, defaultdict
@@ -20,10 +21,10 @@ from streams.members.record import RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.runtime.transactions import kafka_time
 from streams.topics import CONTROL, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, members_changelog
-from tests.pipeline.log import Log
+from tests.pipeline.check_senders import STATUSES, check_senders, reported, unreadable
 from tests.pipeline.partition import Stored
 from tests.pipeline.upstream import PROGRAMME_FILES
-from tests.pipeline.world import COMMAND_TOPICS, World
+from tests.pipeline.world import COMMAND_TOPICS, SENDERS_TOPIC, World
 
 SOURCES = tuple(topic for topic in INGEST_INPUTS if topic != CONTROL)
 FAR_AHEAD_MS = 3_600_000
@@ -94,15 +95,17 @@ def check(world: World) -> None:
     reentered = [each for run in runs for each in run.out if each.topic in SOURCES]
     _check_ingest(world, reentered)
     out = [each for run in runs for each in run.out if each.topic not in SOURCES]
-    _check_outputs(world.log, out, by_member=world.due_max < DUE_MAX)
+    _check_outputs(world, out, by_member=world.due_max < DUE_MAX)
     _check_states(world, runs)
+    check_senders(world)
 
 
 def _check_ingest(world: World, reentered: Sequence[Outgoing]) -> None:
     log, codec = world.log, world.codec
     expected = Counter((each.topic, each.value) for each in [*world.published, *reentered])
+    expected.update((STATUSES, value) for value in reported(world))
     found: Counter[tuple[str, bytes]] = Counter()
-    unfit: set[tuple[str, int, int]] = set()
+    unfit = set(unreadable(world))
     for topic in SOURCES:
         for number, partition in enumerate(log.topics[topic]):
             records = partition.committed()
@@ -120,7 +123,8 @@ def _check_ingest(world: World, reentered: Sequence[Outgoing]) -> None:
     letters = codec.decode_dead_letters(
         [each.value or b"" for part in log.topics[DEAD_LETTERS] for each in part.committed()]
     )
-    assert sorted((each.topic, each.partition, each.offset) for each in letters) == sorted(unfit), "dead letters"
+    found_letters = sorted((each.topic, each.partition, each.offset) for each in letters)
+    assert found_letters == sorted(unfit), f"dead letters: {_difference(sorted(unfit), found_letters)}"
     for number, partition in enumerate(log.topics[MEMBER_EVENTS]):
         _check_control(world, number, partition.committed())
 
@@ -155,14 +159,17 @@ def _check_control(world: World, number: int, records: Sequence[Stored]) -> None
     assert [each for each in decoded if isinstance(each, ProgrammeApplied)] == expected, "programmes"
 
 
-def _check_outputs(log: Log, expected: Sequence[Outgoing], *, by_member: bool) -> None:
+def _check_outputs(world: World, expected: Sequence[Outgoing], *, by_member: bool) -> None:
+    log = world.log
     by_place: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
     for each in expected:
         place = (each.topic, partition_of(each.key, len(log.topics[each.topic])))
         by_place[place].append((each.key, each.value, kafka_time(each.at)))
     for topic in COMMAND_TOPICS:
         for number, partition in enumerate(log.topics[topic]):
-            found = [(each.key, each.value, each.timestamp) for each in partition.committed()]
+            noise = world.noise if topic == SENDERS_TOPIC else ()
+            own = [each for each in partition.committed() if (number, each.offset) not in noise]
+            found = [(each.key, each.value, each.timestamp) for each in own]
             wanted = by_place[topic, number]
             if by_member:  # a stable sort: each member's own order stays
                 found, wanted = sorted(found, key=lambda each: each[0] or b""), sorted(wanted, key=lambda each: each[0])

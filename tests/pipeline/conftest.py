@@ -8,8 +8,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    logger = logging.getLogger("streams")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("streams", "sinks", "stamina")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
     yield
-    logger.setLevel(level)
+    for each, level in zip(loggers, levels, strict=True):
+        each.setLevel(level)

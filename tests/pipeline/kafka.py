@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 
 from tests.pipeline.consumer import MemoryConsumer
 from tests.pipeline.groups import Refused
@@ -54,6 +54,15 @@ class MemoryAdmin:
             each.topic: self._answer("create_topic", partial(create, each.topic, each.num_partitions))
             for each in topics
         }
+
+    def list_offsets(self, wanted: Mapping[TopicPartition, Any], isolation_level: Any) -> dict[TopicPartition, Any]:
+        """Tell the ends of partitions, what is undecided included."""
+        assert isolation_level == IsolationLevel.READ_UNCOMMITTED
+
+        def end(each: TopicPartition) -> Any:
+            return SimpleNamespace(offset=self._log.partition((each.topic, each.partition)).end)
+
+        return {each: self._answer("list_offsets", lambda each=each: end(each)) for each in wanted}
 
     def delete_records(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Future[Any]]:
         """Delete the records before the offset of each."""

@@ -21,11 +21,20 @@ class Files:
     is_rebuilding: bool = False
 
 
+@dataclass
+class LedgerFiles:
+    """What a sender's copy of one partition's ledger keeps."""
+
+    entries: dict[bytes, bytes] = field(default_factory=dict)
+    read_up_to: int = 0
+
+
 class Disk:
     """The local disk of a process: it outlives the process, and may be lost, or be set back to an earlier day."""
 
     def __init__(self) -> None:
         self.stores: dict[str, Files] = {}
+        self.ledgers: dict[int, LedgerFiles] = {}
 
     def open(self, path: Path) -> "MemoryStore":
         """Open a store, made anew if there is none."""

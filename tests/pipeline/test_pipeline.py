@@ -8,6 +8,7 @@ A seed that fails is named with the command that runs it alone; what it found is
 """
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ from streams.members.step import DUE_MAX
 from tests.pipeline.check import check
 from tests.pipeline.world import PLACES, World
 
-SEEDS = int(os.environ.get("REKINDLE_TEST_SEEDS", "200"))
+SEEDS_IN_CI = 200
 FIRST = int(os.environ.get("REKINDLE_TEST_FIRST_SEED", "0"))
 FAILURES_MAX = 5
 RERUN = 'REKINDLE_TEST_FIRST_SEED={seed} REKINDLE_TEST_SEEDS=1 make test TESTS="{test}"'
@@ -33,19 +34,24 @@ def run(seed: int, due_max: int | None = None) -> World:
     return world
 
 
-@pytest.mark.timeout(3600)
-def test_faults_leave_no_trace() -> None:
-    """Each seed's outputs and states are those of a calm run over the same log, and the log has each record once."""
+def failures_of(run: Callable[[int], object], test: str, in_ci: int = SEEDS_IN_CI) -> list[str]:
+    """Run the seeds; say of each that failed what it found, and how it is run alone."""
     failures: list[str] = []
-    for seed in range(FIRST, FIRST + SEEDS):
+    for seed in range(FIRST, FIRST + int(os.environ.get("REKINDLE_TEST_SEEDS", in_ci))):
         try:
             run(seed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other seeds are looked at, too
-            rerun = RERUN.format(seed=seed, test=TEST)
+            rerun = RERUN.format(seed=seed, test=test)
             failures.append(f"seed {seed}: {type(error).__name__}: {str(error)[:500]}\n    {rerun}")
             if len(failures) == FAILURES_MAX:
                 break
-    assert not failures, "\n".join(failures)
+    return failures
+
+
+@pytest.mark.timeout(3600)
+def test_faults_leave_no_trace() -> None:
+    """Each seed's outputs and states are those of a calm run over the same log, and the log has each record once."""
+    assert failures_of(run, TEST) == []
 
 
 @pytest.mark.parametrize("seed", KEPT)

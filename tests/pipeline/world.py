@@ -2,17 +2,22 @@
 
 At each step the world lets one process go on to where it next gives way, or does something to it. Which faults there
 are, and how often, is drawn anew for each seed: a run with one kind of fault alone gets further than one with all.
-Then everything heals, all input is handled, a last tick fires what is left, and `tests.pipeline.check` looks.
+With `senders`, those of one channel run, too: what they report comes round to ingest again, and into their topic come
+records a second time, and some that nobody can read. Then everything heals, all input is handled, a last tick fires
+what is left, and `tests.pipeline.check` looks.
 """
 
 import random
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
+from sinks.senders.ledger import ledger_topic
+from sinks.senders.worker import group_of
 from streams.engine.events import Tick
+from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.step import DUE_MAX
 from streams.runtime.group_offsets import OPEN_TICKS_NOTE
@@ -27,9 +32,11 @@ from streams.topics import (
     members_changelog,
     members_group,
 )
+from tests.pipeline.gateway import Counterpart
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock
 from tests.pipeline.process import Loss, Process
+from tests.pipeline.sender import CHANNEL, SenderProcess, mailed
 from tests.pipeline.store import Disk
 from tests.pipeline.upstream import Published, Upstream, last_moment
 
@@ -43,6 +50,13 @@ PLACES = (
     "members after store",
 )
 """Where processes are killed on purpose: around every step of a commit and of taking partitions over."""
+SENDER_REQUESTS = ("init_transactions", "join", "committed", "fetch", "produce", "send_offsets", "commit", "store")
+SENDER_PLACES = (
+    "sender at gateway",
+    *(f"sender {when} {name}" for when in ("before", "after") for name in SENDER_REQUESTS),
+)
+SENDERS_TOPIC = f"send.{CHANNEL}"
+NOISE = 0.5
 COMMAND_TOPICS = (
     "send.sms",
     "send.email",
@@ -108,7 +122,13 @@ class World:
     """The run of one seed."""
 
     def __init__(
-        self, seed: int, *, records: int | None = None, only: Collection[str] = (), due_max: int | None = None
+        self,
+        seed: int,
+        *,
+        records: int | None = None,
+        only: Collection[str] = (),
+        due_max: int | None = None,
+        senders: bool = False,
     ) -> None:
         self.rng = rng = random.Random(seed)
         # how many members a tick concerns at once: few, so that ticks stay open
@@ -140,9 +160,23 @@ class World:
             self.log.create_topic(topic, self.partitions)
         self.log.create_topic(PROGRAMMES, 1)
         has_names = rng.random() < 0.5
-        for stage in ("ingest", "members"):
+        self.places: tuple[Sequence[str], ...] = (PLACES,)  # for each kind of process as often
+        self.stages: tuple[str, ...] = ("ingest", "members")
+        self.counterpart: Counterpart | None = None
+        self.noise: set[tuple[int, int]] = set()  # partition and offset of what isn't the members' own
+        if senders:
+            self._add_senders(seed)
+        for stage in self.stages:
             for number in range(rng.choice((1, 2, 2))):
                 self._add_slot(stage, f"{stage}-{number}" if has_names else None)
+
+    def _add_senders(self, seed: int) -> None:
+        random.seed(seed)  # stamina draws its pauses by it
+        rng = self.rng
+        self.stages, self.places = (*self.stages, "sender"), (PLACES, SENDER_PLACES)
+        self.counterpart = Counterpart(rng, rng.random() < 0.5, failing=rng.choice((0.0, 0.1, 0.4)))
+        self.settings = replace(self.settings, sender_in_doubt=rng.choice(("fail", "fail", "repeat")))
+        self.log.create_topic(ledger_topic(self.settings, CHANNEL), self.partitions)
 
     def _add_slot(self, stage: str, instance: str | None) -> None:
         identity = instance or f"id-{self.rng.getrandbits(32):x}"
@@ -161,6 +195,8 @@ class World:
                     self.upstream.publish(self.log, record)
                     self.published.append(record)
                 sent += 1
+                if self.counterpart is not None and self.rng.random() < NOISE:
+                    self._make_noise()
             self._step()
         for _ in range(self.rng.randrange(400)):
             self._step()
@@ -169,12 +205,34 @@ class World:
         ends = [partition.stable_end for partition in self.log.topics[MEMBER_EVENTS]]  # ticks go on by the clock
         self.until(lambda: all(map(self._is_read, range(self.partitions), ends)))
         self.upstream.announce(self.log, Tick(occurred_at=last_moment(self.published, self.clock()), wall=False))
-        self.until(lambda: self.is_handled("ingest") and self.is_handled("members") and not self.log.open_transactions)
+        self.until(self._is_at_rest)
         self.log.write_all_markers()
+
+    def _make_noise(self) -> None:
+        """Put dispatches of a mailing into the senders' topic, or one again, or what is none."""
+        number = self.rng.randrange(self.partitions)
+        records = self.log.topics[SENDERS_TOPIC][number].committed()
+        kind = self.rng.choice(("mailing", "mailing", "again", "poison"))
+        if kind == "again" and records:
+            copied = self.rng.choice(records)
+            self._append_noise(number, copied.key or b"", copied.value or b"")
+        elif kind == "poison":
+            self._append_noise(number, b"poison", b"no Avro at all")
+        else:
+            for _ in range(self.rng.randint(1, 12)):
+                mailing = mailed(f"mailed-{len(self.noise)}", f"m{self.rng.randrange(10)}", self.clock())
+                key = mailing.member_id.encode()
+                self._append_noise(partition_of(key, self.partitions), key, self.codec.encode(mailing))
+
+    def _append_noise(self, number: int, key: bytes, value: bytes) -> None:
+        (offset,) = self.log.append((SENDERS_TOPIC, number), [(key, value, self.clock())])
+        self.noise.add((number, offset))
 
     def heal(self) -> None:
         """From now on nothing goes wrong any more."""
         self._is_calm = True
+        if self.counterpart is not None:
+            self.counterpart.failing = 0.0
         for slot in self._slots:
             if slot.process is not None:
                 self._wake(slot.process)
@@ -194,8 +252,11 @@ class World:
 
     def is_handled(self, stage: str) -> bool:
         """Tell whether a stage has committed everything that stands in its input."""
-        group = (ingest_group if stage == "ingest" else members_group)(self.settings)
-        topics = INGEST_INPUTS if stage == "ingest" else (MEMBER_EVENTS,)
+        group, topics = {
+            "ingest": (ingest_group(self.settings), INGEST_INPUTS),
+            "members": (members_group(self.settings), (MEMBER_EVENTS,)),
+            "sender": (group_of(self.settings, CHANNEL), (SENDERS_TOPIC,)),
+        }[stage]
         for topic in topics:
             for number, partition in enumerate(self.log.topics[topic]):
                 offset, note = self.log.group(group).offsets.get((topic, number), (0, ""))
@@ -204,6 +265,13 @@ class World:
                 if partition.stable_end < partition.end or partition.read(offset, 1, committed=True)[0]:
                     return False
         return True
+
+    def _is_at_rest(self) -> bool:
+        return (
+            all(map(self.is_handled, self.stages))
+            and not self.log.open_transactions
+            and all(each.place == "waits" for each in self.owners("members"))  # what was committed is stored, too
+        )
 
     def _is_read(self, number: int, end: int) -> bool:
         offset, _ = self.log.group(members_group(self.settings)).offsets.get((MEMBER_EVENTS, number), (0, ""))
@@ -279,7 +347,8 @@ class World:
 
     def _start(self, slot: Slot) -> None:
         slot.restart_at = None
-        slot.process = Process(
+        kind = SenderProcess if slot.stage == "sender" else Process
+        slot.process = kind(
             slot.name,
             slot.stage,
             self._settings_of(slot),
@@ -293,10 +362,12 @@ class World:
             draw_loss=self._draw_loss,
             due_max=self.due_max,
         )
+        if isinstance(slot.process, SenderProcess):
+            assert self.counterpart is not None
+            slot.process.counterpart = self.counterpart
 
     def _settings_of(self, slot: Slot) -> Settings:
-        values = {"clock": self.settings.clock, "batch_records_max": self.settings.batch_records_max}
-        return Settings(instance=slot.instance, group_prefix="sim", **values)  # type: ignore[arg-type]
+        return replace(self.settings, instance=slot.instance)
 
     # faults
 
@@ -322,7 +393,8 @@ class World:
     def _kill(self) -> None:
         """Kill a process where it stands, or whoever comes first to a certain place."""
         if self.rng.random() < 0.5:
-            self._mines.add(self.rng.choice(PLACES))
+            places = self.places[0] if self.counterpart is None else self.rng.choice(self.places)
+            self._mines.add(self.rng.choice(places))
         elif running := self._running():
             self._kill_now(self.rng.choice(running))
 
@@ -361,7 +433,7 @@ class World:
             self._note(f"{slot.name} is replaced")
 
     def _spawn(self) -> None:
-        stage = self.rng.choice(("ingest", "members"))
+        stage = self.rng.choice(self.stages)
         same = [each for each in self._slots if each.stage == stage]
         if len(same) < 3:
             self.faults += 1
@@ -369,7 +441,7 @@ class World:
             self._note(f"{self._slots[-1].name} joins")
 
     def _stop(self) -> None:
-        stage = self.rng.choice(("ingest", "members"))
+        stage = self.rng.choice(self.stages)
         running = [each for each in self._running() if each.stage == stage]
         if len(running) > 1:
             slot = self.rng.choice(running)
@@ -379,7 +451,7 @@ class World:
             self._note(f"{slot.name} is told to stop")
 
     def _compact(self) -> None:
-        for topic in (members_changelog(self.settings), PROGRAMMES):
+        for topic in (members_changelog(self.settings), PROGRAMMES, ledger_topic(self.settings, CHANNEL)):
             for partition in self.log.topics.get(topic, []):
                 partition.compact()
         self._note("compacted")
