@@ -17,11 +17,13 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from bench.support import latency as latency_module
+from bench.support import punctuality
 from bench.support.contestants import CONTESTANTS, ROOT, Contestant, rekindle_whole_path
 from bench.support.ground import PROGRAMME, Ground
 from bench.support.processor import seconds_of
@@ -143,11 +145,13 @@ def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds:
     return measure(ground, rekindle_whole_path(ground, run), skip=skip, warm_up_s=warm_up_s, seconds=seconds)
 
 
-def latency(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> dict[str, float]:
-    """Both stages by the wall clock, at a part of what they can do. `rate` in events a second."""
+def latency(
+    ground: Ground, receipts: Receipts, rate: float, seconds: float, of: ModuleType = latency_module
+) -> dict[str, float]:
+    """Both stages by the wall clock, at a part of what they can do. `rate` in events a second; `of`: what is timed."""
     ground.renew([*COPARTITIONED, "programmes", latency_module.OUTPUT])
     now = time.time_ns() // 1_000_000
-    ground.apply(latency_module.PROGRAMME, now)
+    ground.apply(of.PROGRAMME, now)
     ground.publish("members.registrations", receipts.registrations(now))
     contestant = rekindle_whole_path(ground, f"latency-{uuid.uuid4().hex[:8]}")
     progress = Progress(ground, contestant.group)
@@ -155,7 +159,8 @@ def latency(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> 
         for _, events in _samples(progress, process, log):
             if events >= receipts.members:
                 break
-        return latency_module.measure(ground, receipts, rate, seconds)
+        found: dict[str, float] = of.measure(ground, receipts, rate, seconds)
+        return found
 
 
 def main() -> None:
@@ -203,7 +208,9 @@ def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, dict[str, floa
         _tell("rekindle_whole_path", whole)
         delays = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3)
         print(f"  at half of it: {delays}", file=sys.stderr, flush=True)
-        return {**_figures(found), "event_to_command_ms": delays}
+        late = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3, of=punctuality)
+        print(f"  timers, at half of it: {late}", file=sys.stderr, flush=True)
+        return {**_figures(found), "event_to_command_ms": delays, "due_to_command_ms": late}
     return _figures(found)
 
 

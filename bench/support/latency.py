@@ -29,7 +29,7 @@ def measure(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> 
     own = {"fetch.wait.max.ms": 5, "auto.offset.reset": "latest"}
     consumer = Consumer({**consumer_config(ground.settings, "bench-latency"), **own})
     consumer.subscribe([OUTPUT])
-    _until_assigned(consumer)
+    until_assigned(consumer)
     producer = ground.kafka.producer({"linger.ms": 0})
     source = receipts.now()
     sent_at: dict[bytes, float] = {}
@@ -60,7 +60,8 @@ def measure(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> 
     }
 
 
-def _until_assigned(consumer: Consumer) -> None:
+def until_assigned(consumer: Consumer) -> None:
+    """Wait for the partitions."""
     deadline = time.monotonic() + 30
     while not consumer.assignment():
         consumer.poll(0.1)

@@ -33,6 +33,11 @@ class FlakyWay:
         self.down = True
         self._loop.call_soon_threadsafe(lambda: [writer.transport.abort() for writer in list(self._open)])
 
+    def forward_to(self, port: int) -> None:
+        """Break every connection; new ones go to another server."""
+        self._target = port
+        self._loop.call_soon_threadsafe(lambda: [writer.transport.abort() for writer in list(self._open)])
+
     def close(self) -> None:
         async def end() -> None:
             self._server.close()
