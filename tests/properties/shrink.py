@@ -67,7 +67,7 @@ def main() -> None:
     found: list[Any] = []
 
     @seed(int(sys.argv[1]))
-    @settings(quick, max_examples=examples, derandomize=False)
+    @settings(quick, max_examples=examples)
     @given(cases())
     def search(case: Any) -> None:
         if not found and failure(case):
