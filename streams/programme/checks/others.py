@@ -1,6 +1,6 @@
 """Checks of policies, counters, segments and templates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from schemas.catalogue import EVENT_TYPES
 from streams.engine.channels import CHANNELS
@@ -54,13 +54,15 @@ def check_counters(reading: Reading) -> Iterator[Problem]:
 
 def check_segments(reading: Reading) -> Iterator[Problem]:
     """That segments ask for what a member has, and not for themselves in a circle."""
-    tests = _tests(reading)
+    needed = {segment.id: sorted(needs(segment)) for segment, _ in reading.segments.values()}
+    tests = _tests(reading, needed)
+    ending = _ending(needed)
     for segment, source in reading.segments.values():
         if segment.where is None:
             continue
         context = Context({}, {}, "a segment's condition sees the member only: it", strict=False)
         yield from check_condition(reading, segment.where, source, ("where",), context)
-        circle = _circle(reading, segment.id)
+        circle = [] if segment.id in ending else _circle(needed, segment.id)
         if circle:
             yield source.problem(("where",), f"asks for itself in a circle: {' → '.join(circle)}")
         elif segment.id not in tests:
@@ -70,15 +72,14 @@ def check_segments(reading: Reading) -> Iterator[Problem]:
             yield source.problem(("where",), message)
 
 
-def _tests(reading: Reading) -> dict[str, int]:
+def _tests(reading: Reading, needed: Mapping[str, list[str]]) -> dict[str, int]:
     """How many tests each segment takes, with those that it asks for; without those that ask too deep."""
     tests: dict[str, int] = {}
     for _ in range(SEGMENT_DEPTH_MAX):
         ready = [
             segment
             for segment, _ in reading.segments.values()
-            if segment.id not in tests
-            and all(other in tests or other not in reading.segments for other in needs(segment))
+            if segment.id not in tests and all(other in tests or other not in needed for other in needed[segment.id])
         ]
         for segment in ready:
             nodes = () if segment.where is None else segment.where.walk()
@@ -88,19 +89,40 @@ def _tests(reading: Reading) -> dict[str, int]:
     return tests
 
 
-def _circle(reading: Reading, start: str) -> list[str]:
+def _ending(needed: Mapping[str, list[str]]) -> set[str]:
+    """The segments from which no way leads into a circle: most, found in one go."""
+    asked_by: dict[str, list[str]] = {}
+    open_ways: dict[str, int] = {}
+    for segment_id, others in needed.items():
+        known = [other for other in others if other in needed]
+        open_ways[segment_id] = len(known)
+        for other in known:
+            asked_by.setdefault(other, []).append(segment_id)
+    ending = [segment_id for segment_id, ways in open_ways.items() if not ways]
+    for segment_id in ending:  # which grows meanwhile
+        for asking in asked_by.get(segment_id, ()):
+            open_ways[asking] -= 1
+            if not open_ways[asking]:
+                ending.append(asking)
+    return set(ending)
+
+
+def _circle(needed: Mapping[str, list[str]], start: str) -> list[str]:
     """The way from a segment back to itself, nothing if there is none."""
-    ways = [[start]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        found = reading.segments.get(way[-1])
-        for other in sorted(needs(found[0])) if found is not None else ():
+    came_from: dict[str, str] = {}
+    ahead = [start]
+    while ahead:
+        here = ahead.pop()
+        for other in needed.get(here, ()):
             if other == start:
-                return [*way, other]
-            if other not in seen:
-                seen.add(other)
-                ways.append([*way, other])
+                way = [other]
+                while here != start:
+                    way.append(here)
+                    here = came_from[here]
+                return [start, *reversed(way)]
+            if other not in came_from:
+                came_from[other] = here
+                ahead.append(other)
     return []
 
 
