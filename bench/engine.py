@@ -21,7 +21,8 @@ from streams.compiled import SETTING, is_compiled
 from streams.demo.input import generate
 from streams.engine import step
 from streams.engine.events import Event
-from streams.engine.state import MemberState, encode, new
+from streams.engine.state import MemberState, new
+from streams.engine.state_bytes import encode
 from streams.programme import Bundle, Programme, load, read_directory
 
 ROOT = Path(__file__).parent.parent

@@ -12,9 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from bench.support.ground import PROGRAMME, Ground
-from streams.engine import state as state_module
 from streams.engine import step
 from streams.engine.events import Event
+from streams.engine.state import new
+from streams.engine.state_bytes import encode
 from streams.members.record import pack
 from streams.members.recover import recover_partition, write_fences
 from streams.members.store import PartitionStore
@@ -30,13 +31,13 @@ DAY_MS = 86_400_000
 def record() -> bytes:
     """A member after some purchases."""
     programme = load([read_directory(PROGRAMME)])
-    member = state_module.new("m0000000")
+    member = new("m0000000")
     for number in range(PURCHASES):
         body = {"total": Decimal(number + 1), "receipt_id": "31198570044", "store_id": "330", "pos_id": "330-5"}
         header = {"event_id": f"0-0-{number}", "source": "pos", "key": "m0000000", "member_id": "m0000000"}
         at = 1_500_000_000_000 + number * DAY_MS
         step.handle(programme, member, Event(**header, type="purchase_completed", occurred_at=at, body=body))  # type: ignore[arg-type]
-    return pack(member.next_due(), state_module.encode(member))
+    return pack(member.next_due(), encode(member))
 
 
 def measure(directory: Path) -> dict[str, float]:

@@ -19,6 +19,7 @@ MODULES = (
     "calendar_timers",
     "cart",
     "counting",
+    "entry_body",
     "handling",
     "ids",
     "journeys",
@@ -30,10 +31,13 @@ MODULES = (
     "profile",
     "quick_text",
     "reacting",
+    "row_values",
     "script",
     "segments",
     "sending",
     "spans",
+    "state",
+    "state_bytes",
     "step",
     "timers",
     "view",
@@ -41,7 +45,7 @@ MODULES = (
     "weight",
     "windows",
 )
-"""Modules of `streams.engine` that are functions and classes of our own; definitions and states are others' classes."""
+"""Modules of `streams.engine` that are functions and classes of our own; definitions are others' classes."""
 GROUP = "rekindle_engine"
 ENGINE = Path(__file__).parent / "engine"
 

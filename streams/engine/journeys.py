@@ -6,6 +6,7 @@ messages are still pending keeps running until the last of them is decided.
 
 from typing import TYPE_CHECKING
 
+from streams.engine.entry_body import pack
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.limits import (
@@ -17,7 +18,7 @@ from streams.engine.limits import (
 from streams.engine.plans import IGNORE, PARALLEL, RESTART, CampaignPlan
 from streams.engine.script import FIRST, Script
 from streams.engine.sending import start
-from streams.engine.state import Journey, MemberState, Timer, pack
+from streams.engine.state import Journey, MemberState, Timer
 from streams.engine.view import View
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def enter(handling: Handling, campaign: CampaignPlan, event: Event, at: int, vie
         campaign.id,
         campaign.version,
         at,
-        "",
         "",
         event.source,
         event.event_id,

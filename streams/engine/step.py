@@ -25,7 +25,7 @@ from streams.engine.limits import JOURNEYS_LIGHT, SEEN_FOR_MS, SEEN_MAX
 from streams.engine.profile import apply_to_profile, awaits_confirmation, changes_profile, cut
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import NOBODYS, MemberState, new
+from streams.engine.state import NOBODYS, MemberState, fields, new
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
 from streams.profile.findings import Finding, as_record
@@ -220,7 +220,7 @@ def _erase(handling: Handling) -> None:
     for journey in list(state.journeys):
         leave(handling, journey, "cancelled", "member_erased")
     blank = new(state.key)
-    for field in MemberState.__struct_fields__:
+    for field in fields(MemberState):
         if field not in {"key", "clock", "sequence", "seen", "mailed", "dated"}:
             setattr(state, field, getattr(blank, field))
     state.programme = NOBODYS

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from streams.engine import rfm, windows
+from streams.engine.entry_body import unpack
 from streams.engine.local_time import DAY_MS, occurrence, to_datetime
-from streams.engine.state import Accrual, Journey, MemberState, unpack
+from streams.engine.state import Accrual, Journey, MemberState
 
 if TYPE_CHECKING:
     from streams.engine.handling import Handling

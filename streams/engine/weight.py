@@ -1,7 +1,9 @@
 """The bound on a member's whole state: what makes it too heavy goes, heaviest first.
 
-Each list of the state has a bound of its own, but their sum is more than a record may hold. Weighing means encoding, so
-it is done only after events and journeys that can make a state heavy, and only if it holds many things. Journeys may
+Each list of the state has a bound of its own, but their sum is more than a record may hold. A state weighs what its
+plain rows take as MessagePack, whatever the layout of the record and its compression make of them: decisions don't
+depend on those. Weighing takes time, so it is done only after events and journeys that can make a state heavy, and only
+if it holds many things. Journeys may
 take half of the room: the heaviest end with `limit_exceeded`. Of the member's own data, the older half of the largest
 part is forgotten, again and again until the rest fits; what was said about being written to is never among it.
 """
@@ -13,9 +15,14 @@ import msgspec
 from streams.engine.handling import Handling
 from streams.engine.journeys import leave
 from streams.engine.limits import STATE_BYTES_MAX, STATE_ITEMS_LIGHT
-from streams.engine.state import MemberState, encode
+from streams.engine.state import MemberState, as_row
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def weigh(part: Any) -> int:
+    """What a state, or a part of one, weighs in bytes."""
+    return len(_encode(as_row(part)))
 
 
 def _can_be_heavy(state: MemberState) -> bool:
@@ -37,16 +44,16 @@ def _can_be_heavy(state: MemberState) -> bool:
 def relieve(handling: Handling) -> None:
     """Bring a state that is too heavy back within the bound."""
     state = handling.state
-    if not _can_be_heavy(state) or len(encode(state)) <= STATE_BYTES_MAX:
+    if not _can_be_heavy(state) or weigh(state) <= STATE_BYTES_MAX:
         return
-    weights = {journey.number: len(_encode(journey)) for journey in state.journeys}
+    weights = {journey.number: weigh(journey) for journey in state.journeys}
     excess = sum(weights.values()) - STATE_BYTES_MAX // 2
     for journey in sorted(state.journeys, key=lambda each: (-weights[each.number], each.number)):
         if excess <= 0:
             break
         leave(handling, journey, "ended", "limit_exceeded", "state_bytes")
         excess -= weights[journey.number]
-    while len(encode(state)) > STATE_BYTES_MAX and _forget_some(state):
+    while weigh(state) > STATE_BYTES_MAX and _forget_some(state):
         pass
 
 
@@ -55,7 +62,7 @@ def _forget_some(state: MemberState) -> bool:
     parts: list[Any] = [state.cart, state.accruals, state.assigned, state.orders, state.seen]
     parts += [state.profile.attributes, state.profile.social, state.sent]
     parts += [values for tally in state.tallies.values() for values in tally.values.values()]
-    largest = max(parts, key=lambda part: len(_encode(part)))
+    largest = max(parts, key=weigh)
     if not largest:
         return False
     older = (len(largest) + 1) // 2

@@ -49,15 +49,15 @@ class RealEngine:
     """The engine that decides in production. Its modules are imported when it is made."""
 
     def __init__(self) -> None:
-        from streams.engine import state, step  # noqa: PLC0415 - the engine takes a second to import
+        from streams.engine import state, state_bytes, step  # noqa: PLC0415 - the engine takes a second to import
         from streams.programme import looked_at  # noqa: PLC0415
 
         self.handle = step.handle
         self.advance = step.advance
         self.adopt = step.adopt
         self.new = state.new
-        self.encode = state.encode
-        self.decode = state.decode
+        self.encode = state_bytes.encode
+        self.decode = state_bytes.decode
         self.recordless_types = looked_at.recordless_types
         self.needs_records = looked_at.needs_records
 

@@ -12,8 +12,9 @@ from streams.engine.actions.send import Send
 from streams.engine.actions.wait import Wait
 from streams.engine.campaign import Campaign, Policies
 from streams.engine.carry_over import carry_over
+from streams.engine.entry_body import pack
 from streams.engine.handling import Handling
-from streams.engine.state import Journey, Pending, new, pack
+from streams.engine.state import Journey, Pending, new
 from streams.programme.programme import Definitions, Programme
 from streams.programme.uses import may_be_deferred
 from streams.programme.versions import running_versions
@@ -82,7 +83,6 @@ def _asked(campaign: Campaign, after: Programme, path: str, pending: Pending | N
         version=campaign.version,
         entered_at=0,
         member_id="",
-        entry_type="",
         entry_source="",
         entry_event_id="",
         entry_at=0,

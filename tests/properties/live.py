@@ -12,7 +12,8 @@ from streams.engine import step
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
 from streams.engine.handling import Output
 from streams.engine.merging import merge
-from streams.engine.state import MemberState, decode, encode, new
+from streams.engine.state import MemberState, new
+from streams.engine.state_bytes import decode, encode
 from streams.identity.identify import identify
 from streams.identity.links import LinkTable
 from streams.programme import Programme, load

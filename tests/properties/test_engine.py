@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from schemas.json_lines import format_record, read_events
 from streams.engine import step
 from streams.engine.events import Event, LogRecord, Tick
-from streams.engine.state import decode, encode, new
+from streams.engine.state import new
+from streams.engine.state_bytes import decode, encode
 from streams.output_lines import format_command
 from streams.programme.turning import Turning
 from streams.simulate import simulate

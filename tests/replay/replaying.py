@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.json_lines import LogPosition
 from schemas.values import format_time
-from streams.engine import state, step
+from streams.engine import state, state_bytes, step
 from streams.engine.commands import Decision, ProfileCheck
 from streams.engine.events import Event, LogRecord, Tick
 from streams.engine.handling import Output
@@ -71,7 +71,7 @@ class Replay:
 
     def restore(self, number: int, programme: int, tick_at: int | None, stored: Mapping[str, bytes]) -> None:
         """Put a partition where it stood."""
-        due = {key: state.decode(data).next_due() for key, data in stored.items()}
+        due = {key: state_bytes.decode(data).next_due() for key, data in stored.items()}
         known = {key: at for key, at in due.items() if at is not None}
         self.partitions[number] = Partition(programme, tick_at, dict(stored), known)
 
@@ -91,9 +91,9 @@ class Replay:
         return [item for _, key in coming for item in self._change(partition, key, action)]
 
     def _change(self, partition: Partition, key: str, action: Callable[[MemberState], list[Output]]) -> list[Output]:
-        found = state.decode(partition.stored[key]) if key in partition.stored else state.new(key)
+        found = state_bytes.decode(partition.stored[key]) if key in partition.stored else state.new(key)
         output = [item for item in action(found) if not isinstance(item, ProfileCheck)]  # no decisions
-        partition.stored[key] = state.encode(found)
+        partition.stored[key] = state_bytes.encode(found)
         due = found.next_due()
         partition.due.pop(key, None)
         if due is not None:

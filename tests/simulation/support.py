@@ -19,7 +19,8 @@ from streams.engine.commands import Decision, ProfileCheck
 from streams.engine.decision import OUTCOMES_OF
 from streams.engine.events import Event, LogRecord
 from streams.engine.handling import Output
-from streams.engine.state import MemberState, decode, encode, new
+from streams.engine.state import MemberState, new
+from streams.engine.state_bytes import decode, encode
 from streams.output_lines import format_command
 from streams.programme import Programme, load
 from streams.simulate import simulate

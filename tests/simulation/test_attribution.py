@@ -3,7 +3,7 @@
 import pytest
 
 from streams.engine import limits
-from streams.engine.state import decode
+from streams.engine.state_bytes import decode
 from tests.simulation.support import Live, bought, directory, event, registered, run
 
 DAY_1 = "2018-01-01T12:00:00Z"
