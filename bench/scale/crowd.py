@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.support.ground import DAY_MS, PROGRAMME
 from streams.engine import state as state_module
-from streams.engine import step
+from streams.engine import state_bytes, step
 from streams.engine.events import Event
 from streams.ingest.partitions import partition_of
 from streams.members.record import pack
@@ -73,7 +73,7 @@ def _record(programme: object, last: int, variant: int) -> bytes:
             pos_id="330-5",
         )
     assert len(member.timers) == TIMERS, member.timers
-    return pack(member.next_due(), state_module.encode(member))
+    return pack(member.next_due(), state_bytes.encode(member))
 
 
 def open_stores(folder: Path, partitions: int = PARTITIONS) -> Sequence[PartitionStore]:

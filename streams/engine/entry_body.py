@@ -1,7 +1,8 @@
 """What a journey keeps of the event that it was entered by, as bytes.
 
-Names of fields are numbers, decimals and dates are told apart from text. Journeys keep these bytes for months, and their
-length decides what is too much (`entry_bytes`): the format is part of every version of the state. `FIELDS` only grows.
+Names of fields are numbers, decimals and dates are told apart from text. Journeys keep these bytes for months, and
+their length decides what is too much (`entry_bytes`): the format is part of every version of the state. `FIELDS` only
+grows.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Single values of a state's rows (`streams.engine.state_bytes`): moments, ids, words, numbers; each with its reading."""
+"""Single values of a state's rows (`streams.engine.state_bytes`): moments, ids, words; each with its reading."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -35,10 +35,12 @@ def time_of(at: int, base: int) -> object:
 
 
 def time_or_none(at: int | None, base: int) -> object:
+    """A moment in ms, or None."""
     return None if at is None else time_of(at, base)
 
 
 def moment(value: object, base: int) -> int:
+    """The moment (ms) that `time_of` was given."""
     if isinstance(value, int):
         half = value >> 1
         return base + half if value & 1 else base + half * 1000
@@ -48,6 +50,7 @@ def moment(value: object, base: int) -> int:
 
 
 def moment_or_none(value: object, base: int) -> int | None:
+    """The moment (ms) or None that `time_or_none` was given."""
     return None if value is None else moment(value, base)
 
 
@@ -72,6 +75,7 @@ def short_id(text: str | None) -> object:
 
 
 def long_id(value: object) -> str:
+    """The id that `short_id` was given."""
     if isinstance(value, bytes):
         if len(value) == _UUID_BYTES:
             digits = value[1:].hex()
@@ -97,6 +101,7 @@ def said(value: object) -> str:
 
 
 def said_or_none(value: object) -> str | None:
+    """The text or None that `word` was given."""
     return None if value is None else said(value)
 
 
@@ -111,4 +116,5 @@ def trimmed(row: list[Any]) -> list[Any]:
 
 
 def decimal(value: object) -> Decimal | None:
+    """A decimal from its text."""
     return None if value is None else Decimal(value)  # type: ignore[arg-type]

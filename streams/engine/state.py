@@ -8,7 +8,7 @@ engine does most. Nothing here can refer to itself, so the cyclic garbage collec
 millions of records would otherwise be walked again and again.
 """
 
-from datetime import date
+from datetime import date  # noqa: TC003 - compiled, annotations are looked at
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ NOBODYS: Final = -1
 
 
 @mypyc_attr(acyclic=True)
-class Record:
+class Record:  # noqa: PLW1641 - what changes has no hash
     """What is compared and shown field by field."""
 
     __slots__ = ()

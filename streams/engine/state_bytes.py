@@ -430,18 +430,7 @@ def _state(row: list[Any]) -> MemberState:
     state.purchases = Purchases(
         bought[0], Decimal(bought[1]), moment_or_none(bought[2], base), moment_or_none(bought[3], base)
     )
-    flat: list[Any] = row[5]
-    state.seen = {flat[index]: moment(flat[index + 1], base) for index in range(0, len(flat), 2)}
-    flat = row[6]
-    for index in range(0, len(flat), 3):
-        state.last_at[said(flat[index])] = moment(flat[index + 1], base), moment_or_none(flat[index + 2], base)
-    if row[7] is not None:
-        state.timers = _timers(row[7], base, state.sequence)
-    if row[8] is not None:
-        state.journeys = [_journey(each, base, state.sequence) for each in row[8]]
-    if row[9] is not None:
-        flat = row[9]
-        state.entries = {flat[index]: moment(flat[index + 1], base) for index in range(0, len(flat), 2)}
+    _fill_maps(state, row, base)
     if row[10] is not None:
         state.sent = [_sent(each, base) for each in row[10]]
     if row[11] is not None:
@@ -462,6 +451,22 @@ def _state(row: list[Any]) -> MemberState:
         state.rfm = row[18]
     _fill_rest(state, row, base)
     return state
+
+
+def _fill_maps(state: MemberState, row: list[Any], base: int) -> None:
+    """What every member has."""
+    flat: list[Any] = row[5]
+    state.seen = {flat[index]: moment(flat[index + 1], base) for index in range(0, len(flat), 2)}
+    flat = row[6]
+    for index in range(0, len(flat), 3):
+        state.last_at[said(flat[index])] = moment(flat[index + 1], base), moment_or_none(flat[index + 2], base)
+    if row[7] is not None:
+        state.timers = _timers(row[7], base, state.sequence)
+    if row[8] is not None:
+        state.journeys = [_journey(each, base, state.sequence) for each in row[8]]
+    if row[9] is not None:
+        flat = row[9]
+        state.entries = {flat[index]: moment(flat[index + 1], base) for index in range(0, len(flat), 2)}
 
 
 def _fill_rest(state: MemberState, row: list[Any], base: int) -> None:

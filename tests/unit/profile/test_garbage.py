@@ -18,7 +18,8 @@ from schemas.registry import CommittedSchemas
 from streams.engine.events import Event
 from streams.engine.limits import ATTRIBUTES_MAX
 from streams.engine.profile import apply_to_profile
-from streams.engine.state import decode, encode, new
+from streams.engine.state import new
+from streams.engine.state_bytes import decode, encode
 from streams.errors import InputError
 from streams.profile.findings import Checked
 from streams.profile.read import read_personal
