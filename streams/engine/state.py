@@ -53,7 +53,13 @@ class Timer(Record):
     `owner` is the journey's number for timers of journeys, else the campaign; `detail` says what of it.
     """
 
-    __slots__ = ("due", "sequence", "kind", "owner", "detail")  # noqa: RUF023 - in order, as all of them
+    __slots__ = (
+        "due",
+        "sequence",
+        "kind",
+        "owner",
+        "detail",
+    )
 
     def __init__(self, due: int, sequence: int, kind: str, owner: int | str, detail: str = "") -> None:
         self.due = due
@@ -71,7 +77,12 @@ class Pending(Record):
     dispatch that a cascade waits on, None while deferred.
     """
 
-    __slots__ = ("action_at", "path", "sent", "step")
+    __slots__ = (
+        "path",
+        "step",
+        "action_at",
+        "sent",
+    )
 
     def __init__(self, path: str, step: int, action_at: int, sent: str | None = None) -> None:
         self.path = path
@@ -94,22 +105,22 @@ class Journey(Record):
     """
 
     __slots__ = (
-        "amount",
-        "at",
-        "base",
+        "number",
         "campaign",
-        "ending",
+        "version",
         "entered_at",
-        "entered_version",
+        "member_id",
+        "entry_source",
+        "entry_event_id",
         "entry_at",
         "entry_body",
-        "entry_event_id",
-        "entry_source",
-        "member_id",
-        "named",
-        "number",
+        "base",
+        "at",
         "pending",
-        "version",
+        "named",
+        "ending",
+        "amount",
+        "entered_version",
     )
 
     def __init__(
@@ -156,7 +167,13 @@ class Attributed(Record):
     `at` is when it was made (ms); `clicked`, `delivered` or `sent` is `touch`, at `touched_at` (ms).
     """
 
-    __slots__ = ("at", "left", "receipt_id", "touch", "touched_at")
+    __slots__ = (
+        "receipt_id",
+        "at",
+        "left",
+        "touch",
+        "touched_at",
+    )
 
     def __init__(self, receipt_id: str, at: int, left: Decimal, touch: str, touched_at: int) -> None:
         self.receipt_id = receipt_id
@@ -175,18 +192,18 @@ class Sent(Record):
     """
 
     __slots__ = (
-        "action",
         "at",
+        "dispatch_id",
+        "channel",
         "campaign",
         "capped",
-        "channel",
-        "clicked",
-        "delivered_at",
-        "dispatch_id",
-        "period",
-        "purchases",
-        "sent_at",
         "version",
+        "action",
+        "period",
+        "sent_at",
+        "delivered_at",
+        "clicked",
+        "purchases",
     )
 
     def __init__(
@@ -222,7 +239,11 @@ class Sent(Record):
 class Tally(Record):
     """One counter's buckets. `definition` is the hash of the definition that it counts for."""
 
-    __slots__ = ("definition", "numbers", "values")
+    __slots__ = (
+        "definition",
+        "numbers",
+        "values",
+    )
 
     def __init__(
         self,
@@ -239,7 +260,11 @@ class Tally(Record):
 class Order(Record):
     """What an order added to which counters, so that its cancellation can take it back."""
 
-    __slots__ = ("at", "order_id", "sums")
+    __slots__ = (
+        "order_id",
+        "at",
+        "sums",
+    )
 
     def __init__(self, order_id: str, at: int, sums: dict[str, Decimal]) -> None:
         self.order_id = order_id
@@ -251,7 +276,15 @@ class Order(Record):
 class CartLine(Record):
     """One sku in the cart."""
 
-    __slots__ = ("category", "image", "name", "price", "quantity", "sku", "url")
+    __slots__ = (
+        "sku",
+        "name",
+        "category",
+        "quantity",
+        "price",
+        "url",
+        "image",
+    )
 
     def __init__(
         self,
@@ -278,13 +311,13 @@ class Accrual(Record):
 
     __slots__ = (
         "accrual_id",
+        "amount",
+        "currency",
         "accrued_at",
         "activates_at",
-        "amount",
-        "cancelled",
-        "currency",
         "expires_at",
         "spent",
+        "cancelled",
     )
 
     def __init__(
@@ -312,7 +345,12 @@ class Accrual(Record):
 class Statement(Record):
     """What the member said about being written to; None means every channel, every messaging type."""
 
-    __slots__ = ("at", "channel", "messaging_type", "subscribed")
+    __slots__ = (
+        "channel",
+        "messaging_type",
+        "subscribed",
+        "at",
+    )
 
     def __init__(self, channel: str | None, messaging_type: str | None, subscribed: bool, at: int) -> None:
         self.channel = channel
@@ -326,25 +364,25 @@ class Profile(Record):
     """What the member is known by. Phone in E.164 where the rule could tell, times in ms."""
 
     __slots__ = (
-        "address",
-        "attributes",
-        "birth_date",
-        "card_number",
-        "city",
-        "city_zone",
-        "email",
-        "first_name",
-        "gender",
-        "last_name",
-        "middle_name",
-        "phone",
-        "platform",
-        "push_token",
-        "referrer_id",
         "registered_at",
-        "social",
-        "status",
+        "first_name",
+        "middle_name",
+        "last_name",
+        "phone",
+        "email",
+        "birth_date",
+        "gender",
+        "city",
+        "address",
         "time_zone",
+        "referrer_id",
+        "status",
+        "push_token",
+        "platform",
+        "card_number",
+        "attributes",
+        "social",
+        "city_zone",
     )
 
     def __init__(self) -> None:
@@ -373,7 +411,12 @@ class Profile(Record):
 class Purchases(Record):
     """All purchases that were handled; times in ms."""
 
-    __slots__ = ("count", "first_at", "last_at", "total")
+    __slots__ = (
+        "count",
+        "total",
+        "first_at",
+        "last_at",
+    )
 
     def __init__(
         self,
@@ -400,33 +443,33 @@ class MemberState(Record):
     """
 
     __slots__ = (
-        "accruals",
-        "assigned",
+        "key",
+        "clock",
+        "sequence",
+        "programme",
+        "profile",
+        "purchases",
+        "statements",
+        "seen",
+        "last_at",
+        "tallies",
+        "journeys",
+        "timers",
+        "parked",
+        "entries",
+        "sent",
         "awarded",
+        "assigned",
+        "inside",
+        "dated",
+        "mailed",
         "cart",
         "cart_changed_at",
         "cart_last_at",
-        "clock",
-        "dated",
-        "entries",
-        "inside",
-        "journeys",
-        "key",
-        "last_at",
-        "mailed",
+        "accruals",
         "noticed",
         "orders",
-        "parked",
-        "profile",
-        "programme",
-        "purchases",
         "rfm",
-        "seen",
-        "sent",
-        "sequence",
-        "statements",
-        "tallies",
-        "timers",
     )
 
     def __init__(self, key: str) -> None:

@@ -1,6 +1,7 @@
 """A member's record: it comes back as it went, every earlier version is read, and what fills it is bounded."""
 
 import base64
+import inspect
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.catalogue import EVENT_TYPES
 from streams.engine import entry_body, limits, state, step
 from streams.engine.entry_body import pack, unpack
 from streams.engine.events import Event
+from streams.engine.row_values import WORDS
 from streams.engine.state import BEFORE_ALL, Journey, MemberState, Tally, fields, new
 from streams.engine.state_bytes import decode, encode
 from streams.programme.programme import EMPTY
@@ -66,6 +70,101 @@ def plain(profile: state.Profile) -> list:
 def test_a_state_comes_back_as_it_went():
     assert decode(encode(full())) == full()
     assert decode(encode(new("m"))) == new("m")
+
+
+def test_fields_are_those_that_a_record_is_made_of():
+    kinds = [kind for kind in state.Record.__subclasses__() if kind not in {state.Profile, state.MemberState}]
+    assert len(kinds) == 11
+    for kind in kinds:
+        assert fields(kind) == tuple(inspect.signature(kind).parameters)
+    for whole in (new("m"), new("m").profile):
+        assert fields(type(whole)) == tuple(vars(type(whole))["__slots__"])
+        assert all(hasattr(whole, name) for name in fields(type(whole)))
+
+
+def test_records_are_equal_by_their_fields():
+    for name in fields(MemberState):
+        one, other = full(), full()
+        assert one == other
+        setattr(other, name, None)
+        assert one != other, name
+    assert state.Timer(1, 2, "wait", 3) != state.Timer(1, 2, "wait", 4)
+    assert state.Timer(1, 2, "wait", 3) != (1, 2, "wait", 3, "")
+    assert repr(state.Pending("actions[0]", 1, 2)) == "Pending(path='actions[0]', step=1, action_at=2, sent=None)"
+
+
+TIMES = (
+    st.integers(-(2**62), 2**62) | st.integers(10**12, 2 * 10**12) | st.integers(10**9, 2 * 10**9).map((1000).__mul__)
+)
+TEXTS = st.text(max_size=5) | st.sampled_from(WORDS) | st.uuids().map(str) | st.binary(max_size=17).map(bytes.hex)
+AMOUNTS = st.decimals(-(10**9), 10**9, places=2) | st.sampled_from([Decimal(0), Decimal("0.00"), Decimal("1E+3")])
+MAYBE_TIMES, MAYBE_TEXTS = st.none() | TIMES, st.none() | TEXTS
+PENDING = st.builds(state.Pending, TEXTS, st.integers(0, 9), TIMES, MAYBE_TEXTS)
+NUMBERS = st.integers(0, 2**40)
+TIMERS = st.lists(st.builds(state.Timer, TIMES, NUMBERS, TEXTS, NUMBERS | TEXTS, TEXTS), max_size=3)
+JOURNEYS = st.builds(
+    Journey,
+    *(NUMBERS, TEXTS, NUMBERS, TIMES, TEXTS, TEXTS, TEXTS, MAYBE_TIMES, st.just(pack({})) | st.binary(), TIMES),
+    *(
+        MAYBE_TEXTS,
+        st.lists(PENDING, max_size=2),
+        st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2), max_size=2),
+        MAYBE_TEXTS,
+    ),
+    *(st.none() | AMOUNTS, st.none() | NUMBERS),
+)
+ATTRIBUTED = st.builds(state.Attributed, TEXTS, TIMES, AMOUNTS, TEXTS, TIMES)
+SENT = st.builds(
+    state.Sent,
+    *(TIMES, TEXTS, TEXTS, TEXTS, st.booleans(), NUMBERS, TEXTS, MAYBE_TEXTS, MAYBE_TIMES, MAYBE_TIMES),
+    *(st.lists(TIMES, max_size=2), st.lists(ATTRIBUTED, max_size=2)),
+)
+BUCKETS = st.integers(-(2**40), 2**40)
+PARTS = {
+    "timers": TIMERS,
+    "parked": TIMERS,
+    "journeys": st.lists(JOURNEYS, max_size=3),
+    "sent": st.lists(SENT, max_size=3),
+    "seen": st.dictionaries(st.integers(0, 2**63 - 1), TIMES, max_size=3),
+    "last_at": st.dictionaries(TEXTS, st.tuples(TIMES, MAYBE_TIMES), max_size=3),
+    "entries": st.dictionaries(TEXTS, TIMES, max_size=3),
+    "awarded": st.dictionaries(TEXTS, st.lists(TIMES, max_size=2), max_size=2),
+    "purchases": st.builds(state.Purchases, NUMBERS, AMOUNTS, MAYBE_TIMES, MAYBE_TIMES),
+    "statements": st.lists(st.builds(state.Statement, MAYBE_TEXTS, MAYBE_TEXTS, st.booleans(), TIMES), max_size=2),
+    "orders": st.lists(st.builds(state.Order, TEXTS, TIMES, st.dictionaries(TEXTS, AMOUNTS, max_size=2)), max_size=2),
+    "accruals": st.lists(
+        st.builds(state.Accrual, TEXTS, AMOUNTS, TEXTS, TIMES, TIMES, MAYBE_TIMES, AMOUNTS, st.booleans()), max_size=2
+    ),
+    "cart": st.lists(
+        st.builds(
+            state.CartLine, TEXTS, MAYBE_TEXTS, MAYBE_TEXTS, AMOUNTS, st.none() | AMOUNTS, MAYBE_TEXTS, MAYBE_TEXTS
+        ),
+        max_size=2,
+    ),
+    "tallies": st.dictionaries(
+        TEXTS,
+        st.builds(
+            Tally,
+            TEXTS,
+            st.dictionaries(BUCKETS, st.integers(0, 2**40) | AMOUNTS, max_size=4),
+            st.dictionaries(BUCKETS, st.lists(TEXTS, max_size=2), max_size=2),
+        ),
+        max_size=2,
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@settings(max_examples=25)
+@given(data=st.data(), clock=st.just(BEFORE_ALL) | TIMES)
+def test_whatever_is_in_a_state_comes_back(part, data, clock):
+    found = new("m")
+    found.clock, found.sequence = clock, 271
+    setattr(found, part, data.draw(PARTS[part]))
+    back = decode(encode(found))
+    assert back == found
+    assert repr(back) == repr(found)  # also the digits of numbers that are equal
+    assert encode(back) == encode(found)
 
 
 def test_every_field_is_in_the_full_state():
