@@ -8,7 +8,8 @@ from streams.engine.events import Event
 from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, SEEN_MAX
 from streams.engine.merging import merge
 from streams.engine.profile import declare
-from streams.engine.state import CartLine, MemberState, decode, encode, new
+from streams.engine.state import CartLine, MemberState, new
+from streams.engine.state_bytes import decode, encode
 from streams.engine.windows import read
 from streams.programme.programme import EMPTY
 from tests.simulation.support import directory
