@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--wait", "wait_seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait for all input.")
 def command(wait_seconds: float | None) -> None:
-    """Show the lag of every stage, per partition.
+    """Show the lag of every stage, per partition, when it last committed and when its oldest timer is due.
 
     With --wait, return as soon as all input is handled, with status 0; with status 1 if it isn't within SECONDS.
     """
@@ -37,6 +37,8 @@ def command(wait_seconds: float | None) -> None:
 
 
 def _show(rows: Sequence["Lag"]) -> None:
+    from streams.output_lines import iso
+
     if not sys.stdout.isatty():
         for row in rows:
             line = {
@@ -46,15 +48,22 @@ def _show(rows: Sequence["Lag"]) -> None:
                 "committed": row.committed,
                 "end": row.end,
                 "lag": row.records,
+                "committed_at": None if row.committed_at is None else iso(row.committed_at),
+                "oldest_due": None if row.oldest_due is None else iso(row.oldest_due),
             }
             click.echo(json.dumps(line))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "topic", "partition", "committed", "end", "lag")
+    from streams.clock import wall_clock
+
+    now = wall_clock()
+    table = Table("stage", "topic", "partition", "committed", "end", "lag", "last commit", "oldest due")
     for row in rows:
         committed = "-" if row.committed is None else str(row.committed)
         lag = f"[yellow]{row.records}[/yellow]" if row.records else "0"
-        table.add_row(row.stage, row.topic, str(row.partition), committed, str(row.end), lag)
+        last = "-" if row.committed_at is None else f"{max(now - row.committed_at, 0) / 1000:.0f} s ago"
+        due = "-" if row.oldest_due is None else iso(row.oldest_due)
+        table.add_row(row.stage, row.topic, str(row.partition), committed, str(row.end), lag, last, due)
     Console().print(table)

@@ -9,7 +9,6 @@ An event whose key belongs to another partition (its producer had none, or anoth
 source topic at the right one: a member has one partition, whoever published.
 """
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -26,7 +25,7 @@ from streams.ingest.sift import Sift
 from streams.kafka import Kafka
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
-from streams.runtime.group_offsets import Committed
+from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
 from streams.settings import Settings
@@ -80,8 +79,8 @@ class IngestStage:
         self._ticks = {}
         for (topic, partition), found in committed.items():
             if topic == CONTROL:
-                note = json.loads(found.note) if found is not None and found.note else {}
-                self._ticks[partition] = PartitionTicks(self._wall, note.get("tick"), note.get("tick"))
+                tick = None if found is None else found.note.tick
+                self._ticks[partition] = PartitionTicks(self._wall, tick, tick)
         return {each: None if found is None else found.offset for each, found in committed.items()}
 
     def read_from(self, positions: Mapping[Input, int]) -> None:
@@ -200,9 +199,6 @@ class IngestStage:
 
     def _offsets(self, partitions: Iterable[int]) -> Iterable[TopicPartition]:
         for partition in partitions:
-            note = json.dumps({"tick": self._ticks[partition].last})
+            note = Note(at=self._clock(), tick=self._ticks[partition].last).encode()
             for topic, offset in self._merges[partition].next_offsets().items():
-                if topic == CONTROL:
-                    yield TopicPartition(topic, partition, offset, note)
-                else:
-                    yield TopicPartition(topic, partition, offset)
+                yield TopicPartition(topic, partition, offset, note)

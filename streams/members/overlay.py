@@ -151,6 +151,14 @@ class Overlay:
             changed.append(heapq.heappop(self._timers))
         return heapq.merge(changed, self._store.due_members(until))
 
+    def earliest_due(self) -> int | None:
+        """Return when the earliest timer is due once `changes` are stored, None without any."""
+        dues = [member.due for member in self._members.values() if member.due is not None]
+        others = self._store.earliest_due(but_for=self._members)
+        if others is not None:
+            dues.append(others)
+        return min(dues, default=None)
+
     def changes(self) -> Iterator[tuple[bytes, bytes, int | None]]:
         """Yield key, new record and the due time of the old one, for every member that changed."""
         for member in self._members.values():

@@ -30,7 +30,7 @@ from streams.members.step import DUE_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
-from streams.runtime.group_offsets import OPEN_TICKS_NOTE, Committed
+from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import TransactionalProducer
 from streams.settings import Settings
@@ -71,6 +71,7 @@ class MembersStage:
         self._directory = directory
         self._changelog = members_changelog(settings)
         self._programmes = Programmes(kafka, settings.group_prefix, engine)
+        self._clock = clock
         self._dead_letters = DeadLetters(codec, self.name, clock)
         self._stores: dict[int, PartitionStore] = {}
         self._steps: dict[int, MemberStep] = {}
@@ -185,8 +186,9 @@ class MembersStage:
         metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
 
     def _position(self, part: Part) -> TopicPartition:
-        note = OPEN_TICKS_NOTE if self._steps[part.partition].open_ticks else ""
-        return TopicPartition(MEMBER_EVENTS, part.partition, part.next_offset, note)
+        has_open_ticks = self._steps[part.partition].open_ticks > 0
+        note = Note(at=self._clock(), due=part.overlay.earliest_due(), open_ticks=has_open_ticks)
+        return TopicPartition(MEMBER_EVENTS, part.partition, part.next_offset, note.encode())
 
     def idle(self, group: bytes) -> bool:
         """Bring the gauges up to date now and then; fire a portion of what open ticks have due, if there are any."""

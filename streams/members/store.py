@@ -15,7 +15,7 @@ leaves a mark by which the next start begins with an empty store; an iteration t
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -24,13 +24,14 @@ from typing import Any
 import rocksdict
 
 from streams.errors import RekindleError
-from streams.members.record import RESERVED, due_of, index_bound, index_key, split_index_key
+from streams.members.record import DUE_BYTES, RESERVED, due_of, index_bound, index_key, split_index_key
 from streams.members.tune import options
 
 DAMAGED = "damaged"
 """A file of this name beside the database's own says that one of them is damaged."""
 _OFFSET = b"changelog-offset"
 _REBUILDING = b"rebuilding"
+_BEHIND_ALL = b"\xff" * (DUE_BYTES + 1)  # behind every entry of the index
 INDEX_BATCH = 20_000
 
 logger = logging.getLogger(__name__)
@@ -204,13 +205,22 @@ class PartitionStore:
         self._scan_from = max(self._scan_from, first)
         self._put_since = None
 
-    def earliest_due(self) -> int | None:
-        """Return the earliest due time in the index."""
+    def earliest_due(self, but_for: Container[bytes] = ()) -> int | None:
+        """Return the earliest due time in the index, of members other than those `but_for`.
+
+        What was deleted before the first entry is passed over once: the next look begins at that entry.
+        """
         entries = self._due.iter(rocksdict.ReadOptions())
         entries.seek(self._scan_from)
+        self._scan_from = entries.key() if entries.valid() else _BEHIND_ALL
+        while entries.valid():
+            due, key = split_index_key(entries.key())
+            if key not in but_for:
+                return due
+            entries.next()
         with self._noticing_damage():
             entries.status()
-        return split_index_key(entries.key())[0] if entries.valid() else None
+        return None
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, record) of every member whose key is greater than `after`, by key, as of now."""

@@ -17,7 +17,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
 from streams.kafka import admin_client, consumer_config, partition_counts
-from streams.runtime.group_offsets import OPEN_TICKS_NOTE, Committed
+from streams.runtime.group_offsets import Committed, Note, read_note
 from streams.settings import Settings
 from streams.topics import INGEST_INPUTS, MEMBER_EVENTS, ingest_group, members_group
 
@@ -39,7 +39,9 @@ Place = tuple[str, int]
 class Lag:
     """One partition as one group sees it. `records` waits, at most (exact when it is 0).
 
-    `has_open_ticks`: all is read, but ticks among it still have timers to fire.
+    `has_open_ticks`: all is read, but ticks among it still have timers to fire. `committed_at` is when the offset was
+    committed, `oldest_due` when the earliest timer of a members partition is due, in ms since the epoch; None also
+    where a worker of before committed, who didn't tell.
     """
 
     stage: str
@@ -49,6 +51,8 @@ class Lag:
     end: int
     records: int
     has_open_ticks: bool = False
+    committed_at: int | None = None
+    oldest_due: int | None = None
 
 
 class LagReader:
@@ -94,9 +98,9 @@ class LagReader:
         return [*stages, *((group.removeprefix(prefix), group) for group in others)]
 
     def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
-        noted = self._committed(group)
-        committed = {place: each.offset for place, each in noted.items()}
-        opened = {place for place, each in noted.items() if each.note == OPEN_TICKS_NOTE}
+        found = self._committed(group)
+        committed = {place: each.offset for place, each in found.items()}
+        notes = {place: each.note for place, each in found.items()}
         places = sorted(self._inputs(stage, group) | set(committed), key=lambda each: (_rank(each[0]), each))
         begins = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         ends = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -104,17 +108,23 @@ class LagReader:
         distances = {place: max(ends[place] - starts[place], 0) for place in places}
         doubtful = [place for place, distance in distances.items() if 0 < distance <= DOUBTFUL_OFFSETS_MAX]
         waiting = self._with_records({place: starts[place] for place in doubtful})
-        return [
-            Lag(
-                stage,
-                *place,
-                committed.get(place),
-                ends[place],
-                max(0 if place in doubtful and place not in waiting else distances[place], place in opened),
-                place in opened,
+        rows = []
+        for place in places:
+            note = notes.get(place, Note())
+            records = 0 if place in doubtful and place not in waiting else distances[place]
+            rows.append(
+                Lag(
+                    stage,
+                    *place,
+                    committed.get(place),
+                    ends[place],
+                    max(records, note.open_ticks),
+                    has_open_ticks=note.open_ticks,
+                    committed_at=note.at,
+                    oldest_due=note.due,
+                )
             )
-            for place in places
-        ]
+        return rows
 
     def _inputs(self, stage: str, group: str) -> set[Place]:
         if stage in {"ingest", "members"}:
@@ -144,7 +154,7 @@ class LagReader:
                     raise
                 time.sleep(AGAIN_SECONDS)
         return {
-            (each.topic, each.partition): Committed(each.offset, each.metadata or "")
+            (each.topic, each.partition): Committed(each.offset, read_note(each.metadata))
             for each in found
             if each.offset >= 0
         }

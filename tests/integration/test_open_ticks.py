@@ -1,6 +1,7 @@
 """Thousands are due by one tick: a worker dies while it is worked off, and everyone is told once.
 
-While it is open, `rekindle status` counts its partition as unhandled, although the log is read to its end.
+While it is open, `rekindle status` counts its partition as unhandled, although the log is read to its end, and tells
+since when the oldest timer is due.
 """
 
 import json
@@ -11,6 +12,7 @@ import pytest
 
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams.clock import wall_clock
 from streams.members.step import DUE_MAX
 from streams.runtime.lag import Lag, LagReader
 from streams.settings import Settings
@@ -19,6 +21,7 @@ from tests.support import Command, run_rekindle, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 REPLAY = {"REKINDLE_CLOCK": "event", "REKINDLE_INSTANCE": "one"}
+DUE = 1_514_887_200_000  # 2018-01-02T10:00:00Z, a day after the visits
 UNTIL = "2018-01-05T00:00:00Z"
 PARTITIONS = 4
 MEMBERS = 9 * DUE_MAX
@@ -64,12 +67,15 @@ def test_a_worker_dies_while_a_tick_is_worked_off(
     still_open = [row for row in _lag(settings) if row.has_open_ticks]
     assert still_open
     assert all(row.records > 0 for row in still_open)
+    assert all(row.oldest_due == DUE for row in still_open), "who is told already is due no more"
     told = len(_dispatch_ids(settings))
     assert 0 < told < MEMBERS
 
     second = process("worker", "--only", "members", env=REPLAY)
     succeeds("status", "--wait", "60")
-    assert not any(row.has_open_ticks for row in _lag(settings))
+    rows = _lag(settings)
+    assert not any(row.has_open_ticks or row.oldest_due for row in rows)
+    assert all(row.committed_at is not None and 0 <= wall_clock() - row.committed_at < 240_000 for row in rows)
     assert second.terminate(10) == 0, second.output
     log = tmp_path / "log.jsonl"
     succeeds("log", "--export", log)

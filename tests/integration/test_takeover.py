@@ -41,7 +41,7 @@ def test_a_worker_that_comes_back_reads_only_what_it_missed(
     assert _last(PARTITIONS, back) == owned
     read, all_of_them = int(_last(READ, back) or 0), read_topic(settings, members_changelog(settings))
     assert read <= 20, f"{read} records of the changelog were read"
-    assert sum(map(len, all_of_them.values())) > 300
+    assert sum(map(len, all_of_them.values())) > 100, "each member once at least, however large the batches were"
 
 
 def _own(directory: Path, name: str) -> dict[str, str]:

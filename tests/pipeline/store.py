@@ -1,7 +1,7 @@
 """The store of a partition in memory, under the same tests as the one in RocksDB; what a crash leaves is in `Disk`."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,9 +128,9 @@ class MemoryStore(PartitionStore):
     def scanned(self, bound: bytes) -> None:
         """Do nothing: there are no seeks to save."""
 
-    def earliest_due(self) -> int | None:
-        """Return the earliest due time in the index."""
-        return split_index_key(min(self.files.due))[0] if self.files.due else None
+    def earliest_due(self, but_for: Container[bytes] = ()) -> int | None:
+        """Return the earliest due time in the index, of members other than those `but_for`."""
+        return min((due for due, key in map(split_index_key, self.files.due) if key not in but_for), default=None)
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, record) of every member whose key is greater than `after`, by key, as of now."""

@@ -20,7 +20,7 @@ from streams.engine.events import Tick
 from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.step import DUE_MAX
-from streams.runtime.group_offsets import OPEN_TICKS_NOTE
+from streams.runtime.group_offsets import read_note
 from streams.settings import Settings
 from streams.topics import (
     COPARTITIONED,
@@ -260,7 +260,7 @@ class World:
         for topic in topics:
             for number, partition in enumerate(self.log.topics[topic]):
                 offset, note = self.log.group(group).offsets.get((topic, number), (0, ""))
-                if note == OPEN_TICKS_NOTE:
+                if read_note(note).open_ticks:
                     return False
                 if partition.stable_end < partition.end or partition.read(offset, 1, committed=True)[0]:
                     return False

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.members.overlay import Overlay
+from streams.members.overlay import Overlay, Step
 from tests.pipeline.store import MemoryStore
 from tests.step_support import CODEC, Engine, State
 
@@ -52,3 +52,22 @@ def test_a_member_that_grows_is_counted_as_it_is_now() -> None:
     assert engine.read == [], "b was in memory each time"
     overlay.load([b"a", b"b"])
     assert engine.read == ["a"], "b alone nearly fills the room"
+
+
+def test_the_earliest_due_is_that_of_what_is_about_to_be_stored() -> None:
+    def sets(due: int | None) -> Step:
+        def step(state: State) -> tuple[()]:
+            state.timers[:] = [] if due is None else [due]
+            return ()
+
+        return step
+
+    store = MemoryStore(Path("0"))
+    overlay = Overlay(store, Engine(), CODEC)
+    assert overlay.earliest_due() is None
+    for key, due, earliest in [(b"a", 30, 30), (b"b", 10, 10), (b"b", 40, 30), (b"a", None, 40), (b"b", None, None)]:
+        overlay.apply(overlay.member(key), sets(due))
+        assert overlay.earliest_due() == earliest
+        store.write(overlay.changes(), 0)
+        overlay.committed()
+        assert overlay.earliest_due() == earliest == store.earliest_due()

@@ -56,6 +56,30 @@ def test_a_scan_goes_on_where_the_last_ended_but_misses_nothing_that_was_put_bef
     assert due(store, 20) == [(5, b"c")]
 
 
+def test_the_earliest_due_may_leave_members_out(store: PartitionStore) -> None:
+    assert store.earliest_due() is None
+    store.write([(key, pack(at, b""), None) for key, at in ((b"a", 10), (b"b", 20), (b"c", 20), (b"d", 30))], 0)
+    assert [store.earliest_due(but_for) for but_for in ((), {b"a"}, {b"a", b"b", b"c"}, {b"a", b"b", b"c", b"d"})] == [
+        10,
+        20,
+        30,
+        None,
+    ]
+
+
+def test_a_look_at_the_earliest_due_hides_nothing_that_comes_before_it(store: PartitionStore) -> None:
+    store.write([(b"a", pack(10, b""), None), (b"b", pack(90, b""), None)], 0)
+    store.write([(b"a", pack(None, b""), 10)], 1)
+    assert store.earliest_due() == 90
+    store.write([(b"c", pack(40, b""), None)], 2)
+    assert (store.earliest_due(), due(store, 100)) == (40, [(40, b"c"), (90, b"b")])
+    store.scanned(index_bound(30))
+    store.write([(b"b", None, 90), (b"c", None, 40)], 3)
+    assert store.earliest_due() is None
+    store.write([(b"d", pack(5, b""), None)], 4)
+    assert (store.earliest_due(), due(store, 100)) == (5, [(5, b"d")])
+
+
 def test_recovery_gives_the_same_members_and_index(tmp_path: Path, store: PartitionStore) -> None:
     store.apply_changelog({b"a": pack(1, b"old"), b"b": pack(2, b"b"), PROGRAMME: b"3"}, 2)
     store.apply_changelog({b"a": pack(8, b"new"), b"b": None}, 5)
