@@ -220,19 +220,22 @@ class Codec:
         return results
 
     def _decoder(self, schema_id: int) -> _Decoder | str:
-        """Compose the decoder of a writer schema, once; a text says why there is none."""
+        """Compose the decoder of a writer schema, once; a text says why there is none.
+
+        An id without a schema may get one: how often it is asked for is the registry's client's business.
+        """
         found = self._decoders.get(schema_id)
         if found is None:
+            try:
+                writer = self._registry.schema(schema_id)
+            except UnknownSchemaError as error:
+                return str(error)
             if len(self._decoders) >= _DECODERS_MAX:
                 self._decoders.clear()
-            found = self._decoders[schema_id] = self._compose(schema_id)
+            found = self._decoders[schema_id] = self._compose(schema_id, writer)
         return found
 
-    def _compose(self, schema_id: int) -> _Decoder | str:
-        try:
-            writer = self._registry.schema(schema_id)
-        except UnknownSchemaError as error:
-            return str(error)
+    def _compose(self, schema_id: int, writer: Mapping[str, Any]) -> _Decoder | str:
         record = f"{writer.get('namespace', '')}.{writer['name']}".lstrip(".")
         reader = avro_schemas().get(record)
         if reader is None:

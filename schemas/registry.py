@@ -4,15 +4,21 @@ A thin client of the Confluent-compatible interface (Apicurio's or any other): f
 answered. A subject is a record's full name, so one topic holds several record types, and each evolves by itself under
 FULL_TRANSITIVE: every version reads what every other wrote. The registry's own default is no check at all, hence the
 level is set per subject, before anything is registered under it where the registry lets us.
+
+Whether a record is read or put aside hangs on what a schema id means, so an answer about ids is taken from the registry
+alone: that there is no such id it says in its own words, which a proxy before it doesn't know, and it isn't believed
+for long, for ids are given on. Where there is no answer the id is asked for again for a while, and then it is an error.
 """
 
 import base64
 import json
+import logging
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -24,8 +30,17 @@ COMPATIBILITY = "FULL_TRANSITIVE"
 _NOT_FOUND = 404
 _NOT_ADMITTED = (401, 403)
 _CONFLICT = 409
+_PASSING = (429, 500, 502, 503, 504)
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _UNKNOWN_MAX = 10_000
+UNKNOWN_SECONDS = 10.0
+"""So long an id that the registry doesn't know is not asked for again."""
+PATIENCE_SECONDS = 30.0
+"""So long a registry that is away is asked for an id again; a worker's watchdog has more patience."""
+_AGAIN_SECONDS = 0.5
+
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownSchemaError(RekindleError):
@@ -72,6 +87,10 @@ class CommittedSchemas:
             raise UnknownSchemaError(f"schema id {schema_id} is unknown") from None
 
 
+class _AwayError(RekindleError):
+    """Nobody answers, or not the registry; in a while it may."""
+
+
 class _RefusedError(RekindleError):
     """The registry answered with an error."""
 
@@ -91,10 +110,16 @@ class Registry:
         password: str | None = None,
         ca_location: str | None = None,
         timeout_s: float = 10,
+        patience_s: float = PATIENCE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = url.rstrip("/")
         self._tls = _tls(ca_location) if self._url.startswith("https:") else None
         self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._monotonic = monotonic
+        self._sleep = sleep
         self._headers = {"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE}
         if username is not None:
             credentials = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
@@ -102,7 +127,7 @@ class Registry:
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
         self._schemas: dict[int, Mapping[str, Any]] = {}
-        self._unknown: dict[int, str] = {}
+        self._unknown: dict[int, tuple[float, str]] = {}  # until when, and why
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Registry":
@@ -168,27 +193,42 @@ class Registry:
         return int(answer["id"])
 
     def schema(self, schema_id: int) -> Mapping[str, Any]:
-        """Look up the record schema that an id stands for; an id is asked for once, known or unknown.
+        """Look up the record schema that an id stands for; a known id is asked for once, others now and then.
 
-        Raises `UnknownSchemaError` for an id that the registry doesn't know, or that is no Avro record.
+        Raises `UnknownSchemaError` for an id that the registry doesn't know, or that is no Avro record. Waits for a
+        registry that is away, and raises `RekindleError` if it stays away.
         """
         with self._lock:
             if schema_id in self._schemas:
                 return self._schemas[schema_id]
-            unknown = self._unknown.get(schema_id)
-        if unknown is not None:
+            until, unknown = self._unknown.get(schema_id, (0.0, ""))
+        if self._monotonic() < until:
             raise UnknownSchemaError(unknown)
         try:
-            found = self._fetch(schema_id)
+            found = self._fetch_patiently(schema_id)
         except UnknownSchemaError as error:
             with self._lock:
                 if len(self._unknown) >= _UNKNOWN_MAX:
                     self._unknown.clear()
-                self._unknown[schema_id] = str(error)
+                self._unknown[schema_id] = (self._monotonic() + UNKNOWN_SECONDS, str(error))
             raise
         with self._lock:
             self._schemas[schema_id] = found
         return found
+
+    def _fetch_patiently(self, schema_id: int) -> Mapping[str, Any]:
+        deadline = self._monotonic() + self._patience_s
+        warned = False
+        while True:
+            try:
+                return self._fetch(schema_id)
+            except _AwayError as error:
+                if self._monotonic() >= deadline:
+                    raise
+                if not warned:
+                    logger.warning("schema id %d is waited for, %g s at most: %s", schema_id, self._patience_s, error)
+                warned = True
+                self._sleep(_AGAIN_SECONDS)
 
     def _fetch(self, schema_id: int) -> Mapping[str, Any]:
         try:
@@ -213,15 +253,19 @@ class Registry:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                message = f"schema registry {self._url} answers {path} with {error.code} {_message(error)}"
+                own_words = _message(error)
+                message = f"schema registry {self._url} answers {path} with {error.code} {own_words or error.reason}"
                 if error.code in _NOT_ADMITTED:
                     message += " (REKINDLE_SCHEMA_REGISTRY_USERNAME and REKINDLE_SCHEMA_REGISTRY_PASSWORD)"
+                if error.code in _PASSING or (error.code == _NOT_FOUND and own_words is None):
+                    raise _AwayError(message) from None
                 raise _RefusedError(message, error.code) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             trust = isinstance(reason, ssl.SSLCertVerificationError)
             setting = "REKINDLE_SCHEMA_REGISTRY_SSL_CA_LOCATION" if trust else "REKINDLE_SCHEMA_REGISTRY_URL"
-            raise RekindleError(f"schema registry {self._url} doesn't answer: {reason} ({setting})") from None
+            kind = RekindleError if trust else _AwayError
+            raise kind(f"schema registry {self._url} doesn't answer: {reason} ({setting})") from None
 
 
 def _tls(ca_location: str | None) -> ssl.SSLContext:
@@ -236,8 +280,10 @@ def _body(schema: Mapping[str, Any]) -> dict[str, str]:
     return {"schema": json.dumps(schema), "schemaType": "AVRO"}
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _message(error: urllib.error.HTTPError) -> str | None:
+    """Return the registry's own words, None if it isn't the registry that speaks."""
     try:
-        return str(json.load(error)["message"])
+        answer = json.load(error)
+        return str(answer["message"]) if "error_code" in answer else None
     except (OSError, ValueError, KeyError, TypeError):
-        return str(error.reason)
+        return None

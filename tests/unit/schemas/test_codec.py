@@ -386,7 +386,7 @@ def test_a_foreign_schema_that_does_not_fit_is_named(schema: dict[str, Any], wor
     assert words in reasons(Codec(source).decode_log([value], [b"m1"]))[0]
 
 
-def test_an_unknown_id_is_asked_for_once() -> None:
+def test_an_unknown_id_is_asked_for_once_a_batch_until_it_is_known() -> None:
     asked = []
 
     class Counting(CommittedSchemas):
@@ -396,10 +396,17 @@ def test_an_unknown_id_is_asked_for_once() -> None:
 
     source = Counting()
     counted = Codec(source)
+    own = CommittedSchemas().id_of(PURCHASE)
+    number = len(avro_schemas()) + 1  # the next that will be given
+    early = b"\0" + number.to_bytes(4, "big") + CODEC.encode(purchase())[WIRE_PREFIX_BYTES:]
     for _ in range(2):
-        assert len(reasons(counted.decode_log([b"\0\0\0\xff\xff"] * 3, [None] * 3))) == 3
-        counted.decode_log([CODEC.encode(purchase())] * 3, [None] * 3)
-    assert len(asked) == 2
+        assert len(reasons(counted.decode_log([early] * 3, [None] * 3))) == 3
+        assert reasons(counted.decode_log([CODEC.encode(purchase())] * 3, [None] * 3)) == []
+    assert asked == [number, own, number]
+    assert source.add(avro_schemas()[PURCHASE]) == number
+    for _ in range(2):
+        assert counted.decode_log([early], [None]) == CODEC.decode_log([CODEC.encode(purchase())], [None])
+    assert asked == [number, own, number, number]
 
 
 def test_a_header_of_a_stranger_says_whose_state_it_is() -> None:
