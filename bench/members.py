@@ -6,7 +6,6 @@ shows the functions. `python -m bench.members` prints JSON.
 """
 
 import cProfile
-import gc
 import json
 import pstats
 import sys
@@ -21,6 +20,7 @@ from bench.support.ground import DAY_MS, PROGRAMME
 from bench.support.receipts import Receipts, Record
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
+from streams.collect_garbage import collect_seldom
 from streams.engine.events import Tick
 from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
@@ -131,9 +131,7 @@ def measure(
     clocked.wrap(Overlay, "load", "load")
     step = MemberStep(0, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=RECENT)
     events = 0
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    collect_seldom()
     for number, batch in enumerate(ready):
         if number == warm_up:
             clocked.seconds.clear()

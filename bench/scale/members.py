@@ -8,7 +8,6 @@ microseconds of processor time per event of the thread that decides and of the w
 the difference), and the memory of the process (MiB).
 """
 
-import gc
 import json
 import resource
 import subprocess
@@ -24,6 +23,7 @@ from bench.scale.crowd import PARTITIONS, fill, open_stores, programme_files, ty
 from bench.support.receipts import Receipts
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
+from streams.collect_garbage import collect_seldom
 from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.overlay import Overlay
@@ -70,9 +70,7 @@ def measure(folder: Path, members: int, events: int) -> dict[str, float]:
     offset = max(int(store.meta(PROGRESS) or 0) for store in stores)  # those before are in these stores
     source = Receipts(codec).of_members(members, seed=members, start=offset)
     steps = make_steps(stores, codec)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    collect_seldom()
     empty = memory_mib()
     seconds, waiting = [0.0, 0.0], [list[Read]() for _ in stores]
     handled, peak = 0, 0.0

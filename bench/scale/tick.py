@@ -9,7 +9,6 @@ done. Prints JSON: the longest wait and the longest portion (ms, by the wall clo
 all took and how many members a second were fired. At the end every member must have been told once.
 """
 
-import gc
 import json
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from bench.support.ground import DAY_MS
 from bench.support.receipts import Receipts
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
+from streams.collect_garbage import collect_seldom
 from streams.engine.events import Tick
 
 MEMBERS = 10**6
@@ -58,9 +58,7 @@ def measure(folder: Path, members: int) -> dict[str, float]:
     stores = open_stores(folder, 1)
     fill(stores, members, typical(now, same_due=True))
     (step,) = make_steps(stores, codec, told=told)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    collect_seldom()
     due = now - DAY_MS + WAIT_DAYS * DAY_MS
     source = receipts.of_members(members, seed=2, start=(due - now) // 1000)
     waits, portions = Longest(), Longest()

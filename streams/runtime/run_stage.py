@@ -1,13 +1,13 @@
 """Puts a stage together from the settings and runs it to its end."""
 
 import asyncio
-import gc
 import logging
 
 from schemas.codec import Codec
 from schemas.registry import Registry
 from streams import metrics
 from streams.app import quieten_libraries
+from streams.collect_garbage import collect_seldom
 from streams.ingest.stage import IngestStage
 from streams.kafka import Kafka
 from streams.members.engine import Engine, RealEngine
@@ -21,8 +21,6 @@ from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
 from streams.topics import ingest_group, members_group
 
-COLLECT_AFTER = (20_000, 50, 50)  # a batch makes many objects and no cycles: looking for them less often is cheaper
-
 logger = logging.getLogger(__name__)
 
 
@@ -30,7 +28,6 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start."""
     quieten_libraries(settings.log_level)
     check_services(settings)
-    gc.set_threshold(*COLLECT_AFTER)
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
     group = ingest_group(settings) if name == "ingest" else members_group(settings)
@@ -42,6 +39,7 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     else:
         deciding = engine or RealEngine()
         stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path)
+    collect_seldom()
     return asyncio.run(_run(settings, stage, group, local))
 
 
