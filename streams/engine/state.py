@@ -105,22 +105,8 @@ class Journey(Record):
     """
 
     __slots__ = (
-        "number",
-        "campaign",
-        "version",
-        "entered_at",
-        "member_id",
-        "entry_source",
-        "entry_event_id",
-        "entry_at",
-        "entry_body",
-        "base",
-        "at",
-        "pending",
-        "named",
-        "ending",
-        "amount",
-        "entered_version",
+        *("number", "campaign", "version", "entered_at", "member_id", "entry_source", "entry_event_id"),
+        *("entry_at", "entry_body", "base", "at", "pending", "named", "ending", "amount", "entered_version"),
     )
 
     def __init__(
@@ -192,18 +178,8 @@ class Sent(Record):
     """
 
     __slots__ = (
-        "at",
-        "dispatch_id",
-        "channel",
-        "campaign",
-        "capped",
-        "version",
-        "action",
-        "period",
-        "sent_at",
-        "delivered_at",
-        "clicked",
-        "purchases",
+        *("at", "dispatch_id", "channel", "campaign", "capped", "version", "action", "period", "sent_at"),
+        *("delivered_at", "clicked", "purchases"),
     )
 
     def __init__(
@@ -310,14 +286,8 @@ class Accrual(Record):
     """Bonus points accrued at once. `spent` is what payments took of them; times in ms."""
 
     __slots__ = (
-        "accrual_id",
-        "amount",
-        "currency",
-        "accrued_at",
-        "activates_at",
-        "expires_at",
-        "spent",
-        "cancelled",
+        *("accrual_id", "amount", "currency", "accrued_at", "activates_at", "expires_at", "spent"),
+        *("cancelled",),
     )
 
     def __init__(
@@ -364,25 +334,9 @@ class Profile(Record):
     """What the member is known by. Phone in E.164 where the rule could tell, times in ms."""
 
     __slots__ = (
-        "registered_at",
-        "first_name",
-        "middle_name",
-        "last_name",
-        "phone",
-        "email",
-        "birth_date",
-        "gender",
-        "city",
-        "address",
-        "time_zone",
-        "referrer_id",
-        "status",
-        "push_token",
-        "platform",
-        "card_number",
-        "attributes",
-        "social",
-        "city_zone",
+        *("registered_at", "first_name", "middle_name", "last_name", "phone", "email", "birth_date"),
+        *("gender", "city", "address", "time_zone", "referrer_id", "status", "push_token", "platform"),
+        *("card_number", "attributes", "social", "city_zone"),
     )
 
     def __init__(self) -> None:
@@ -443,33 +397,10 @@ class MemberState(Record):
     """
 
     __slots__ = (
-        "key",
-        "clock",
-        "sequence",
-        "programme",
-        "profile",
-        "purchases",
-        "statements",
-        "seen",
-        "last_at",
-        "tallies",
-        "journeys",
-        "timers",
-        "parked",
-        "entries",
-        "sent",
-        "awarded",
-        "assigned",
-        "inside",
-        "dated",
-        "mailed",
-        "cart",
-        "cart_changed_at",
-        "cart_last_at",
-        "accruals",
-        "noticed",
-        "orders",
-        "rfm",
+        *("key", "clock", "sequence", "programme", "profile", "purchases", "statements", "seen", "last_at"),
+        *("tallies", "journeys", "timers", "parked", "entries", "sent", "awarded", "assigned", "inside"),
+        *("dated", "mailed", "cart", "cart_changed_at", "cart_last_at", "accruals", "noticed", "orders"),
+        *("rfm",),
     )
 
     def __init__(self, key: str) -> None:
