@@ -30,8 +30,10 @@ def compile_encoder(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], 
     return _record(schema)
 
 
-def compile_struct_encoder(schema: Mapping[str, Any], repeated: Collection[str] = ()) -> Callable[[Any], bytes]:
-    """Compose the writer of a record schema for objects that have every field as an attribute.
+def compile_struct_encoder(
+    schema: Mapping[str, Any], repeated: Collection[str] = (), prefix: bytes = b""
+) -> Callable[[Any], bytes]:
+    """Compose the writer of a record schema for objects that have every field as an attribute; all begin with `prefix`.
 
     Three times as fast as the other, which writes what this one stumbles over, and so has the last word on it. Fields
     that are `repeated` have few values, and those that stand side by side are written once for all records alike.
@@ -54,9 +56,12 @@ def compile_struct_encoder(schema: Mapping[str, Any], repeated: Collection[str] 
 
     def write(record: Any) -> bytes:
         try:
-            return b"".join([writer(get(record)) for get, writer in plan_of_parts])
+            data = prefix
+            for get, writer in plan_of_parts:
+                data += writer(get(record))
         except (ValueError, TypeError, AttributeError, KeyError):
-            return judge(dict(zip(names, values_of(record), strict=True)))
+            return prefix + judge(dict(zip(names, values_of(record), strict=True)))
+        return data
 
     return write
 

@@ -129,10 +129,13 @@ class Codec:
     def encode(self, record: LogRecord | Command | DeadLetter) -> bytes:
         """Encode one record. Raises `ValueError` naming an unfit field, and what the registry raises."""
         kind = type(record)
+        write = self._writers.get(kind)
+        if write is not None:
+            return write(record)
         if kind in _PLAIN_STRUCTS:
-            write = self._writers.get(kind)
-            if write is None:
-                write = self._writers[kind] = self._compose_writer(_NAME_OF_STRUCT[kind])
+            name = _NAME_OF_STRUCT[kind]
+            prefix = _PREFIX.pack(0, self._registry.id_of(name))
+            write = self._writers[kind] = compile_struct_encoder(avro_schemas()[name], _REPEATED, prefix)
             return write(record)
         name, values = _values(record)
         encoder = self._encoders.get(name)
@@ -140,11 +143,6 @@ class Codec:
             encoder = self._encoders[name] = compile_encoder(avro_schemas()[name])
             self._prefixes[name] = _PREFIX.pack(0, self._registry.id_of(name))
         return self._prefixes[name] + encoder(values)
-
-    def _compose_writer(self, name: str) -> Callable[[Any], bytes]:
-        encode = compile_struct_encoder(avro_schemas()[name], _REPEATED)
-        prefix = _PREFIX.pack(0, self._registry.id_of(name))
-        return lambda record: prefix + encode(record)
 
     def decode_log(
         self,
