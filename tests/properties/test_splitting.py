@@ -39,14 +39,15 @@ PARTITIONS = (("m", "n", "o"), ("p", "q"), ("r",))
 FIRST_MS = 1_514_808_000_000  # 2018-01-01T12:00:00Z, when all members register
 HOUR_MS = 3_600_000
 ROUNDS_MAX = 12
-FATES = ("go on", "go on", "restart", "work off", "die")
+FATES = ("go on", "restart", "restart", "work off", "die")
 
 
 @cache
 def programme(number: int) -> Programme:
-    """Number 1 is everything; 2 lacks a campaign, has one more and waits less in a third; 0 is before them."""
+    """Number 1 is everything; 2 lacks a campaign, has one more and differs in two; 0 is before them."""
     later = {name: text for name, text in CAMPAIGNS.items() if name != "order"}
     later["back"] = later["back"].replace("P2D", "PT6H")
+    later["daily"] = later["daily"].replace("template: a", "template: b")
     later["new"] = "trigger: {event: site_visited}\nactions: [{wait: PT2H}, {send: {channel: push, template: b}}]"
     bundles = [bundle(FILES, **CAMPAIGNS), bundle(FILES, **later)]
     return load(bundles[:number], number) if number else ENGINE.load([], 0)
