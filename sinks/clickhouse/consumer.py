@@ -22,8 +22,10 @@ from sinks.clickhouse.connect import ClickHouseError, connect, is_lasting
 from sinks.clickhouse.write import Decode
 from sinks.clickhouse.writers import WAIT_MAX_S, Writers, Written, as_message
 from streams import metrics
+from streams.clock import wall_clock
 from streams.errors import RekindleError
 from streams.kafka import consumer_config
+from streams.runtime.group_offsets import Note
 from streams.settings import Settings
 
 BUFFER_BYTES_MAX = 256 << 20
@@ -215,11 +217,13 @@ class ClickHouseSink:
             self._commit(done, asynchronous=True)
 
     def _commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
+        note = Note(at=wall_clock()).encode()
+        noted = [TopicPartition(each.topic, each.partition, each.offset, note) for each in offsets]
         try:
             if asynchronous:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._consumer.commit(offsets=noted, asynchronous=True)
             else:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+                self._consumer.commit(offsets=noted, asynchronous=False)
         except KafkaException as error:
             log.info("offsets not committed, which does no harm: %s", error.args[0].str())
 

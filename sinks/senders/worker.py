@@ -39,6 +39,7 @@ from streams.consent.links import Links
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.kafka import REACH_SECONDS, Kafka
+from streams.runtime.group_offsets import Note
 from streams.settings import Settings
 
 WAITING_MAX = 4_000
@@ -91,6 +92,7 @@ class Sender:
         self._window = settings.sender_concurrency or gateway.concurrency
         self._bucket = TokenBucket(settings.sender_rate, monotonic())
         self._repeat_in_doubt = settings.sender_in_doubt == "repeat"
+        self._clock = clock
         self._now = _clock(settings, clock)
         self._partitions: dict[int, _Partition] = {}
         self._in_flight: dict[str, Claim] = {}
@@ -280,8 +282,9 @@ class Sender:
         if not finished:
             self._unreported, self._moved = [], set()
             return True
+        note = Note(at=self._clock()).encode()
         positions = [
-            TopicPartition(self._topic, partition, self._partitions[partition].progress.position_after(offsets))
+            TopicPartition(self._topic, partition, self._partitions[partition].progress.position_after(offsets), note)
             for partition, offsets in finished.items()
         ]
         entries: dict[int, dict[str, bytes | None]] = defaultdict(dict)

@@ -214,9 +214,9 @@ class PartitionStore:
         entries.seek(self._scan_from)
         self._scan_from = entries.key() if entries.valid() else _BEHIND_ALL
         while entries.valid():
-            due, key = split_index_key(entries.key())
-            if key not in but_for:
-                return due
+            entry = entries.key()
+            if entry[DUE_BYTES:] not in but_for:
+                return split_index_key(entry)[0]
             entries.next()
         with self._noticing_damage():
             entries.status()

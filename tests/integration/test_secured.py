@@ -20,6 +20,8 @@ from infra.local import ports
 from infra.local.service import Place
 from sinks.clickhouse.connect import connect
 from streams import settings as settings_module
+from streams.clock import wall_clock
+from streams.runtime.lag import LagReader
 from tests.own_broker import Proxy, own_broker
 from tests.stream_support import read_topic, write_events
 from tests.support import ROOT, Command, Guard, renew_database, run_rekindle
@@ -130,6 +132,11 @@ def test_every_part_works_over_it(
         sink.until(lambda: client.command(COUNTED) == wanted, 30, "the rows")
     for command in running:
         assert command.terminate(15) == 0, command.output
+    reader = LagReader(settings_module.load(own))
+    told = [(row.stage, row.committed_at) for row in reader.read() if row.committed is not None]
+    reader.close()
+    assert {stage for stage, _ in told} == {"ingest", "members", "sender-sms", "sink"}
+    assert all(0 <= wall_clock() - (at or 0) < 180_000 for _, at in told), "whoever commits says when"
     printed.append(_succeeds("log", "--export", tmp_path / "log.jsonl", env=own))
     assert not [text for text in (*printed, *(command.output for command in running)) if PASSWORD in text]
 

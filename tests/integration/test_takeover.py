@@ -8,7 +8,7 @@ import pytest
 
 from streams.settings import Settings
 from streams.topics import members_changelog
-from tests.stream_support import read_topic, write_events
+from tests.stream_support import read_topic, records_waiting, write_events
 from tests.support import ROOT, Command, run_rekindle
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
@@ -27,10 +27,11 @@ def test_a_worker_that_comes_back_reads_only_what_it_missed(
     for command in (
         ("campaigns", "apply", ROOT / "campaigns"),
         ("publish", write_events(tmp_path / "events.jsonl", 600, 100, seed=5)),
-        ("status", "--wait", "90"),
     ):
         done = run_rekindle(*command, env={**environment, **CLOCK})
         assert done.returncode == 0, done.stderr
+    for stage in ("ingest", "members"):
+        first.until(lambda stage=stage: records_waiting(settings, stage) == 0, 90, f"the end of {stage}")
     first.until(lambda: len((_last(PARTITIONS, first) or "").split(", ")) == 2, 30, "its share")
     owned = _last(PARTITIONS, second)
     assert second.terminate(10) == 0

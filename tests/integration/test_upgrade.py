@@ -22,8 +22,8 @@ from streams.members.engine import RealEngine
 from streams.members.record import DUE_BYTES, PROGRESS, RESERVED, state_of
 from streams.settings import Settings
 from streams.topics import members_changelog
-from tests.stream_support import read_topic
-from tests.support import ROOT, Command, run_rekindle, until
+from tests.stream_support import read_topic, records_waiting
+from tests.support import ROOT, Command, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 RECORDED = sorted((ROOT / "tests/upgrade").glob("state-*.json.gz"))
@@ -34,15 +34,13 @@ Start = Callable[..., Command]
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
 @pytest.mark.timeout(300)
-def test_what_an_earlier_release_left_is_taken_over(
-    settings: Settings, environment: dict[str, str], process: Start, path: Path
-) -> None:
+def test_what_an_earlier_release_left_is_taken_over(settings: Settings, process: Start, path: Path) -> None:
     recording = json.loads(gzip.decompress(path.read_bytes()))
     upgraded, calm = replace(settings, group_prefix="upgraded"), replace(settings, group_prefix="calm")
     _restore(upgraded, recording)
-    _finish(upgraded, process, environment)
+    _finish(upgraded, process)
     taken_over = {topic: read_topic(settings, topic) for topic in OUTPUTS}
-    _finish(calm, process, environment)
+    _finish(calm, process)
     for topic, partitions in taken_over.items():
         for partition, both in read_topic(settings, topic).items():
             own = [record.content for record in partitions[partition]]
@@ -110,11 +108,9 @@ def _start(settings: Settings, process: Start) -> Command:
     return process("worker", "--only", "members", env={**CLOCK, **own})
 
 
-def _finish(settings: Settings, process: Start, environment: dict[str, str]) -> None:
+def _finish(settings: Settings, process: Start) -> None:
     worker = _start(settings, process)
-    own = {**environment, "REKINDLE_GROUP_PREFIX": settings.group_prefix}
-    done = run_rekindle("status", "--wait", "60", env=own)
-    assert done.returncode == 0, worker.output
+    worker.until(lambda: records_waiting(settings, "members") == 0, 60, "the end of the log")
     assert worker.terminate(10) == 0, worker.output
 
 
