@@ -35,7 +35,8 @@ class Record:
 def read_topic(settings: Settings, topic: str) -> dict[int, list[Record]]:
     """Every committed record of a topic, by partition."""
     found: dict[int, list[Record]] = {partition: [] for partition in range(partition_counts(settings)[topic])}
-    consumer = Consumer({**consumer_config(settings, "tests"), "enable.partition.eof": True})
+    quick = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}  # an end is told after an answer without records
+    consumer = Consumer({**consumer_config(settings, "tests"), **quick})
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in found])
     open_partitions = set(found)
     while open_partitions:
