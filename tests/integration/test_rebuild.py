@@ -58,10 +58,11 @@ def test_whatever_became_of_local_state_a_compacted_changelog_gives_what_it_lack
     environment: dict[str, str], tmp_path: Path, guard: Guard
 ) -> None:
     replay = Replay(environment, tmp_path, guard)
-    replay.publish(2500, 100, seed=12)
-    for name, decisions in (("first", 300), ("second", 900)):  # the second has no state of its own
+    replay.publish(4000, 100, seed=12)
+    for name in ("first", "second"):  # the second has no state of its own
+        before = replay.decided()
         with replay.worker(name, env=SMALL) as worker:
-            worker.until(lambda at_least=decisions: replay.decided() > at_least, 60, "decisions")
+            worker.until(lambda before=before: replay.decided() > before + 300, 60, "decisions")
             assert worker.terminate(10) == 0, worker.output
         assert replay.waiting() > 0, "the replay was over before it was disturbed"
         _compact(replay.settings)
