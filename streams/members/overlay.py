@@ -145,11 +145,17 @@ class Overlay:
         member.due = None
 
     def due(self, until: int) -> Iterator[tuple[int, bytes]]:
-        """Yield (due, key) of members due by a time, in order; some may turn out to be due no more."""
+        """Yield (due, key) of the members due by a time, in order, each once."""
         changed = []
         while self._timers and self._timers[0][0] <= until:
             changed.append(heapq.heappop(self._timers))
-        return heapq.merge(changed, self._store.due_members(until))
+        last = None
+        for entry in heapq.merge(changed, self._store.due_members(until)):
+            due, key = entry
+            member = self._members.get(key)
+            if entry != last and (member is None or member.due == due):  # else it has been given, or was changed since
+                last = entry
+                yield entry
 
     def earliest_due(self) -> int | None:
         """Return when the earliest timer is due once `changes` are stored, None without any."""

@@ -203,10 +203,8 @@ class MemberStep:
             candidates = self._overlay.due(tick.occurred_at)
             chunk = list(islice(candidates, self._due_max))
             self._overlay.load(key for _, key in chunk)
-            for due, key in chunk:
-                member = self._overlay.member(key)
-                if member.due == due:  # else it was changed since, or already fired
-                    self._fire(member, opened)
+            for _, key in chunk:
+                self._fire(self._overlay.member(key), opened)
             metrics.timers_due.inc(len(chunk))
             if next(candidates, None) is not None:
                 self._leave_open(opened)
