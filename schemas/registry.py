@@ -11,6 +11,7 @@ for long, for ids are given on. Where there is no answer the id is asked for aga
 """
 
 import base64
+import http.client
 import json
 import logging
 import ssl
@@ -89,6 +90,10 @@ class CommittedSchemas:
 
 class _AwayError(RekindleError):
     """Nobody answers, or not the registry; in a while it may."""
+
+
+class _HungUpError(_AwayError):
+    """It took the connection and ended it without an answer."""
 
 
 class _RefusedError(RekindleError):
@@ -246,6 +251,12 @@ class Registry:
         return schema
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            return self._ask(method, path, body)
+        except _HungUpError:  # a registry with much to do lets go of whom it has just taken; all calls may be repeated
+            return self._ask(method, path, body)
+
+    def _ask(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=self._headers, method=method)  # noqa: S310 - the address is a setting
         try:
@@ -264,7 +275,8 @@ class Registry:
             reason = getattr(error, "reason", None) or error
             trust = isinstance(reason, ssl.SSLCertVerificationError)
             setting = "REKINDLE_SCHEMA_REGISTRY_SSL_CA_LOCATION" if trust else "REKINDLE_SCHEMA_REGISTRY_URL"
-            kind = RekindleError if trust else _AwayError
+            hung_up = isinstance(reason, http.client.RemoteDisconnected)
+            kind = RekindleError if trust else _HungUpError if hung_up else _AwayError
             raise kind(f"schema registry {self._url} doesn't answer: {reason} ({setting})") from None
 
 

@@ -21,6 +21,7 @@ NOWHERE = (404, "<html>nothing here</html>")
 BUSY = (503, "")
 BROKEN = (500, '{"error_code": 50001, "message": "the store is away"}')
 STRANGER = (401, "")
+HANGS_UP = (0, "")
 
 
 class Answering(HTTPServer):
@@ -37,6 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         status, text = server.answers[min(server.asked, len(server.answers) - 1)]
         server.asked += 1
+        if status == 0:
+            return
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -72,13 +75,13 @@ def server(listening: Answering) -> Answering:
 
 
 @pytest.fixture
-def time() -> Time:
+def clock() -> Time:
     return Time()
 
 
 @pytest.fixture
-def registry(server: Answering, time: Time) -> Registry:
-    return Registry(f"http://127.0.0.1:{server.server_port}", monotonic=lambda: time.now, sleep=time.sleep)
+def registry(server: Answering, clock: Time) -> Registry:
+    return Registry(f"http://127.0.0.1:{server.server_port}", monotonic=lambda: clock.now, sleep=clock.sleep)
 
 
 def test_a_known_id_is_asked_for_once(registry: Registry, server: Answering) -> None:
@@ -87,29 +90,35 @@ def test_a_known_id_is_asked_for_once(registry: Registry, server: Answering) -> 
     assert server.asked == 1
 
 
-def test_an_id_that_is_not_known_may_be_given_on_later(registry: Registry, server: Answering, time: Time) -> None:
+def test_one_that_hangs_up_is_called_again_at_once(registry: Registry, server: Answering, clock: Time) -> None:
+    server.answers = [HANGS_UP, FOUND]
+    assert registry.schema(7) == SCHEMA
+    assert (server.asked, clock.now) == (2, 0)
+
+
+def test_an_id_that_is_not_known_may_be_given_on_later(registry: Registry, server: Answering, clock: Time) -> None:
     server.answers = [UNKNOWN, UNKNOWN, FOUND]
     for again in range(2):
         for _ in range(3):
             with pytest.raises(UnknownSchemaError, match="schema id 7 is unknown to the registry"):
                 registry.schema(7)
         assert server.asked == again + 1, "a flood of such records doesn't become one of questions"
-        time.now += UNKNOWN_SECONDS
+        clock.now += UNKNOWN_SECONDS
     assert registry.schema(7) == SCHEMA
 
 
 @pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE], ids=["busy", "broken", "another's answer"])
 def test_a_registry_that_is_away_is_waited_for(
-    registry: Registry, server: Answering, time: Time, away: tuple[int, str]
+    registry: Registry, server: Answering, clock: Time, away: tuple[int, str]
 ) -> None:
     server.answers = [away, away, FOUND]
     assert registry.schema(7) == SCHEMA
-    assert 0 < time.now < 5
+    assert 0 < clock.now < 5
 
 
 @pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE], ids=["busy", "broken", "another's answer"])
 def test_one_that_stays_away_is_an_error_and_no_verdict_on_the_record(
-    registry: Registry, server: Answering, time: Time, away: tuple[int, str]
+    registry: Registry, server: Answering, clock: Time, away: tuple[int, str]
 ) -> None:
     codec = Codec(registry)
     value = b"\0\0\0\0\x07"
@@ -117,22 +126,22 @@ def test_one_that_stays_away_is_an_error_and_no_verdict_on_the_record(
     with pytest.raises(RekindleError, match=f"answers /schemas/ids/7 with {away[0]}") as caught:
         codec.decode_headers([value])
     assert not isinstance(caught.value, UnknownSchemaError)
-    assert PATIENCE_SECONDS <= time.now < PATIENCE_SECONDS + 5
+    assert PATIENCE_SECONDS <= clock.now < PATIENCE_SECONDS + 5
     server.answers = [UNKNOWN]
     (bad,) = codec.decode_headers([value])
     assert isinstance(bad, BadRecord)
     assert bad.reason == "schema id 7 is unknown to the registry"
 
 
-def test_nobody_at_the_address_is_waited_for_too(time: Time) -> None:
-    alone = Registry("http://127.0.0.1:9", monotonic=lambda: time.now, sleep=time.sleep)
+def test_nobody_at_the_address_is_waited_for_too(clock: Time) -> None:
+    alone = Registry("http://127.0.0.1:9", monotonic=lambda: clock.now, sleep=clock.sleep)
     with pytest.raises(RekindleError, match="doesn't answer"):
         alone.schema(7)
-    assert time.now >= PATIENCE_SECONDS
+    assert clock.now >= PATIENCE_SECONDS
 
 
-def test_a_refusal_is_told_at_once(registry: Registry, server: Answering, time: Time) -> None:
+def test_a_refusal_is_told_at_once(registry: Registry, server: Answering, clock: Time) -> None:
     server.answers = [STRANGER]
     with pytest.raises(RekindleError, match="REKINDLE_SCHEMA_REGISTRY_USERNAME"):
         registry.schema(7)
-    assert time.now == 0
+    assert clock.now == 0
