@@ -174,6 +174,8 @@ class PartitionStore:
     def end_rebuild(self, changelog_offset: int) -> None:
         """Make the index of due times, and everything durable."""
         self.rebuild({}, changelog_offset)
+        with self._noticing_damage():
+            self._due.delete_range(b"", _BEHIND_ALL)  # what a crash in the midst of this left
         members = self.members(b"")
         while chunk := list(islice(members, INDEX_BATCH)):
             batch = rocksdict.WriteBatch(raw_mode=True)

@@ -129,6 +129,34 @@ os._exit(9)
     store.close()
 
 
+def test_an_index_that_a_crash_left_half_made_is_made_anew(tmp_path: Path) -> None:
+    crash = """
+import os, sys
+from pathlib import Path
+from streams.members import store as module
+from streams.members.record import pack
+module.INDEX_BATCH = 1
+class Dying(module.PartitionStore):
+    def members(self, after):
+        for number, member in enumerate(super().members(after)):
+            if number == 2:
+                os._exit(9)
+            yield member
+store = Dying(Path(sys.argv[1]))
+store.begin_rebuild()
+store.rebuild({b"a": pack(500, b"a"), b"b": pack(110, b"b"), b"c": pack(120, b"c")}, 3)
+store.end_rebuild(3)
+"""
+    assert subprocess.run([sys.executable, "-c", crash, str(tmp_path / "7")], check=False).returncode == 9
+    store = PartitionStore(tmp_path / "7")
+    assert (due(store, 1000), store.is_rebuilding) == ([(110, b"b"), (500, b"a")], True)
+    store.begin_rebuild()
+    store.rebuild({b"a": pack(100, b"a"), b"c": pack(None, b"c")}, 5)
+    store.end_rebuild(5)
+    assert (due(store, 1000), store.is_rebuilding) == ([(100, b"a"), (110, b"b")], False)
+    store.close()
+
+
 def test_members_come_by_key_from_behind_a_key(store: PartitionStore) -> None:
     store.write([(key, pack(None, key), None) for key in (b"a", b"ab", b"b")], 0)
     assert [key for key, _ in store.members(b"a")] == [b"ab", b"b"]
