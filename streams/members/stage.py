@@ -26,7 +26,7 @@ from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
 from streams.members.record import PROGRESS
 from streams.members.recover import StaleStoreError, recover_partition, write_fences
-from streams.members.step import DUE_MAX, MemberStep, Part
+from streams.members.step import DUE_MAX, MEMBERS_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
@@ -150,8 +150,14 @@ class MembersStage:
                 metrics.batch_records.labels(self.name).observe(len(records))
                 step = touched[batch.partition] = self._steps[batch.partition]
                 step.decide(records, batch.end)
+                if sum(each.members_in_memory for each in touched.values()) > 2 * MEMBERS_MAX:
+                    self._commit(touched)  # a tick alone may be thousands of members, in every partition
+                    touched.clear()
         if touched:
-            self._flush([step.part() for step in touched.values()])
+            self._commit(touched)
+
+    def _commit(self, touched: Mapping[int, MemberStep]) -> None:
+        self._flush([step.part() for step in touched.values()])
         for step in touched.values():
             step.committed()
 
@@ -170,6 +176,7 @@ class MembersStage:
         pass_point(self.name, "handled")
         started = time.perf_counter()
         changes = {part.partition: _changes(part) for part in parts}
+        positions = [self._position(part) for part in parts]  # reads the stores, which no transaction should wait for
         with self._producer.begin() as transaction:
             for part in parts:
                 transaction.produce_all(part.effects.records)
@@ -177,7 +184,7 @@ class MembersStage:
                     self._dead_letters.produce(transaction, record, reason, key=member)
                 records = [(key, value) for key, value, _ in changes[part.partition]]
                 transaction.produce_changelog(self._changelog, records, partition=part.partition)
-            changelog_offsets = transaction.commit([self._position(part) for part in parts], self._group)
+            changelog_offsets = transaction.commit(positions, self._group)
         committed = time.perf_counter()
         for partition, changed in changes.items():
             self._stores[partition].write(changed, changelog_offsets[partition])

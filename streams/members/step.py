@@ -114,6 +114,11 @@ class MemberStep:
         """How many ticks are being worked off."""
         return len(self._open)
 
+    @property
+    def members_in_memory(self) -> int:
+        """Of how many members it holds what isn't committed yet."""
+        return len(self._overlay)
+
     def work_off(self, next_offset: int) -> None:
         """Fire a portion of what open ticks have due, and commit; `next_offset` is the position in the log."""
         if self._open:
