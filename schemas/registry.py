@@ -236,15 +236,21 @@ class Registry:
                 self._sleep(_AGAIN_SECONDS)
 
     def _fetch(self, schema_id: int) -> Mapping[str, Any]:
+        path = f"/schemas/ids/{schema_id}"
         try:
-            answer = self._call("GET", f"/schemas/ids/{schema_id}")
+            answer = self._call("GET", path)
         except _RefusedError as error:
             if error.status == _NOT_FOUND:
                 raise UnknownSchemaError(f"schema id {schema_id} is unknown to the registry") from None
             raise
+        text = answer.get("schema") if isinstance(answer, dict) else None
+        if not isinstance(text, str):  # another's answer, which says nothing of the id
+            raise _AwayError(
+                f"schema registry {self._url} answers {path} with 200 and no schema (REKINDLE_SCHEMA_REGISTRY_URL)"
+            )
         try:
-            schema = json.loads(answer["schema"])
-        except (ValueError, KeyError, TypeError):
+            schema = json.loads(text)
+        except ValueError:
             raise UnknownSchemaError(f"schema id {schema_id} is no Avro schema") from None
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise UnknownSchemaError(f"schema id {schema_id} is no Avro record")
@@ -271,7 +277,7 @@ class Registry:
                 if error.code in _PASSING or (error.code == _NOT_FOUND and own_words is None):
                     raise _AwayError(message) from None
                 raise _RefusedError(message, error.code) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # HTTPException: an answer that is cut off
             reason = getattr(error, "reason", None) or error
             trust = isinstance(reason, ssl.SSLCertVerificationError)
             setting = "REKINDLE_SCHEMA_REGISTRY_SSL_CA_LOCATION" if trust else "REKINDLE_SCHEMA_REGISTRY_URL"
@@ -297,5 +303,5 @@ def _message(error: urllib.error.HTTPError) -> str | None:
     try:
         answer = json.load(error)
         return str(answer["message"]) if "error_code" in answer else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None

@@ -22,10 +22,16 @@ BUSY = (503, "")
 BROKEN = (500, '{"error_code": 50001, "message": "the store is away"}')
 STRANGER = (401, "")
 HANGS_UP = (0, "")
+STARTING = (200, '{"status": "starting"}')
+LIST = (200, "[]")
+NO_TEXT = (200, '{"schema": 7}')
+CUT_OFF = (0, 'HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\n{"schema"')
+CUT_OFF_ERROR = (0, "HTTP/1.0 404 Not Found\r\nContent-Length: 100\r\n\r\n{")
+NO_HTTP = (0, "220 mail.example.org\r\n\r\n")
 
 
 class Answering(HTTPServer):
-    """Gives one answer after the other, the last one for ever."""
+    """Gives one answer after the other, the last one for ever: status and text, or with status 0 all that it says."""
 
     answers: list[tuple[int, str]]
     asked = 0
@@ -39,6 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         status, text = server.answers[min(server.asked, len(server.answers) - 1)]
         server.asked += 1
         if status == 0:
+            self.wfile.write(text.encode())
             return
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -107,7 +114,7 @@ def test_an_id_that_is_not_known_may_be_given_on_later(registry: Registry, serve
     assert registry.schema(7) == SCHEMA
 
 
-@pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE], ids=["busy", "broken", "another's answer"])
+@pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE, STARTING, LIST, NO_TEXT, CUT_OFF, CUT_OFF_ERROR, NO_HTTP])
 def test_a_registry_that_is_away_is_waited_for(
     registry: Registry, server: Answering, clock: Time, away: tuple[int, str]
 ) -> None:
@@ -116,7 +123,7 @@ def test_a_registry_that_is_away_is_waited_for(
     assert 0 < clock.now < 5
 
 
-@pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE], ids=["busy", "broken", "another's answer"])
+@pytest.mark.parametrize("away", [BUSY, BROKEN, NOWHERE, STARTING])
 def test_one_that_stays_away_is_an_error_and_no_verdict_on_the_record(
     registry: Registry, server: Answering, clock: Time, away: tuple[int, str]
 ) -> None:
@@ -143,5 +150,12 @@ def test_nobody_at_the_address_is_waited_for_too(clock: Time) -> None:
 def test_a_refusal_is_told_at_once(registry: Registry, server: Answering, clock: Time) -> None:
     server.answers = [STRANGER]
     with pytest.raises(RekindleError, match="REKINDLE_SCHEMA_REGISTRY_USERNAME"):
+        registry.schema(7)
+    assert clock.now == 0
+
+
+def test_what_is_no_avro_is_a_verdict_on_the_record(registry: Registry, server: Answering, clock: Time) -> None:
+    server.answers = [(200, json.dumps({"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}))]
+    with pytest.raises(UnknownSchemaError, match="schema id 7 is no Avro schema"):
         registry.schema(7)
     assert clock.now == 0
