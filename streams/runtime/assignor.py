@@ -3,7 +3,8 @@
 Whoever joins tells which partitions it has now, and which it had last: it keeps their state. The leader of the group
 deals:
 
-1. Everyone is left what it has, up to its share; what another keeps the state of is given up first.
+1. Everyone is left what it has, up to its share; what another keeps the state of is given up first,
+   then what it doesn't keep itself.
 2. Of the rest, each goes to one that keeps its state and has room, else to who has the most room.
 
 So a worker that comes back takes up its own partitions, and reads of the changelog only what it missed. Faust's own
@@ -80,7 +81,10 @@ def deal(
 
     keepers = {number: [each for each in members if number in kept[each]] for number in free}
     for member in members:
-        for number in sorted(owned[member], key=lambda each: (keepers.get(each, []) not in ([], [member]), each)):
+        for number in sorted(
+            owned[member],
+            key=lambda each: (keepers.get(each, []) not in ([], [member]), each not in kept[member], each),
+        ):
             give(number, [member])
     for number in sorted(free, key=lambda each: (len(keepers[each]), each)):
         give(number, keepers[number])

@@ -202,7 +202,7 @@ class Host:
         except BaseException as error:
             self._fail(error)
             raise
-        if partitions:
+        if partitions and self._tenure.recovered == generation:  # else the state isn't there
             self._local.remember(partitions)
         logger.info("%s has partitions %s", self._stage.name, ", ".join(map(str, partitions)) or "none yet")
 

@@ -35,6 +35,8 @@ def test_everyone_has_its_share_whatever_was_before() -> None:
         ({"a": {0, 1}, "b": {2, 3}}, {"a": {2, 3}, "b": {0, 1}}, {"a": [0, 1], "b": [2, 3]}),
         # one has gone: who kept its state inherits it, as far as it has room
         ({"a": {0}, "b": {1}}, {"a": {0, 3}, "b": {1, 2}}, {"a": [0, 3], "b": [1, 2]}),
+        # who gives some to one that keeps nothing stays with those whose state it has
+        ({"a": {0, 1, 2, 3}, "c": {}}, {"a": {2, 3}, "c": {}}, {"a": [2, 3], "c": [0, 1]}),
         # two that believe they have the same: one of them was away
         ({"a": {0, 1, 2}, "b": {2, 3}}, {"a": {}, "b": {}}, {"a": [0, 1], "b": [2, 3]}),
     ],
