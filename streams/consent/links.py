@@ -14,7 +14,7 @@ from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
 
-_MARK = re.compile(r"%unsubscribe_url%|%confirm_url:([\w.-]+)%")
+_MARK = re.compile(r"%unsubscribe_url%|%confirm_url:([^%]+)%")
 _EXEMPT = "service"
 PATHS: dict[Purpose, str] = {"unsubscribe": "u", "confirm": "c"}
 
@@ -55,7 +55,7 @@ class Links:
     def _marked(self, dispatch: Dispatch, messaging_type: str | None) -> str:
         if messaging_type is None:
             return self._link(dispatch, "unsubscribe")
-        return self._link(dispatch, "confirm", messaging_type)
+        return self._link(dispatch, "confirm", messaging_type.strip())
 
     def _link(self, dispatch: Dispatch, purpose: Purpose, messaging_type: str | None = None) -> str:
         if self._signer is None:

@@ -1,7 +1,7 @@
 """The web server behind the links: a token in, an event into its source topic out.
 
 A statement is made by POST alone: mail scanners and previews follow links by GET, which shows a page with one button.
-A mail program's one click is a POST as well (RFC 8058). The answer is 200 only when Kafka has the event for good; 404
+A mail program's one click is a POST as well (RFC 8058). The answer is 200 only when Kafka has its events for good; 404
 is no link of ours, 410 one that has expired, 503 that Kafka doesn't take it: then it can be tried again.
 """
 
@@ -18,7 +18,7 @@ from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.clock import wall_clock
 from streams.consent.links import PATHS, signer_of
-from streams.consent.tokens import Signer, TokenError, event_of
+from streams.consent.tokens import Signer, TokenError, events_of
 from streams.engine.events import Event
 from streams.errors import RekindleError
 from streams.kafka import producer_config
@@ -103,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(min(int(length), BODY_BYTES_MAX) if length.isdecimal() else 0)
         now = self.now()
         try:
-            self.publish(event_of(self.signer.read(token, now), now))
+            for event in events_of(self.signer.read(token, now), now):
+                self.publish(event)
         except TokenError as error:
             self._refuse(error)
         except RekindleError as error:
@@ -114,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _token(self) -> tuple[str, str] | None:
         """Kind and token of the address, if the token is good; else it is answered."""
-        kind, _, token = self.path.lstrip("/").partition("/")
+        kind, _, token = self.path.partition("?")[0].lstrip("/").partition("/")
         try:
             statement = self.signer.read(token, self.now())
         except TokenError as error:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -50,7 +50,7 @@ class Statement(msgspec.Struct, array_like=True, frozen=True):
 class Signer:
     """Makes and reads tokens. Raises `RekindleError` for a secret of fewer than `SECRET_CHARS_MIN` characters."""
 
-    secrets: Sequence[str]
+    secrets: Sequence[str] = field(repr=False)
 
     def __post_init__(self) -> None:
         if not self.secrets or any(len(secret) < SECRET_CHARS_MIN for secret in self.secrets):
@@ -90,23 +90,31 @@ def statement_of(dispatch: Dispatch, purpose: Purpose, days: int, messaging_type
     )
 
 
-def event_of(statement: Statement, now: int) -> Event:
-    """The event that a statement makes at `now` (ms); made again within the minute it has the same id, and counts once.
+def events_of(statement: Statement, now: int) -> list[Event]:
+    """The events that a statement makes at `now` (ms); made again within the minute they have the same ids.
 
-    `member_unsubscribed` for the message's channel, or `subscription_changed` for its channel and a type: confirmed,
-    since it is of our source. The id begins with that of the dispatch whose link it was, for the evidence.
+    `member_unsubscribed` for the message's channel, and `subscription_changed` for its channel and type: of statements
+    the narrowest counts, so that one for the channel alone wouldn't end a type that was confirmed. To confirm makes
+    only the latter: confirmed, since it is of our source. The ids begin with that of the dispatch whose link it was,
+    for the evidence.
     """
+    about_type = {"messaging_type": statement.messaging_type, "subscribed": statement.purpose == "confirm"}
+    if statement.purpose == "confirm":
+        return [_event(statement, now, "subscription_changed", about_type)]
+    events = [_event(statement, now, "member_unsubscribed", {"dispatch_id": statement.dispatch_id})]
+    if statement.messaging_type:
+        events.append(_event(statement, now, "subscription_changed", about_type, "/type"))
+    return events
+
+
+def _event(statement: Statement, now: int, event_type: str, said: dict[str, object], suffix: str = "") -> Event:
     prefix, colon, rest = statement.member_id.partition(":")
     stranger = _STRANGERS.get(prefix) if colon else None
     body: dict[str, object] = {} if stranger is None else {stranger: rest}
-    body["channel"] = statement.channel
-    if statement.purpose == "unsubscribe":
-        body["dispatch_id"] = statement.dispatch_id
-    else:
-        body |= {"messaging_type": statement.messaging_type, "subscribed": True}
+    body |= {"channel": statement.channel, **said}
     return Event(
-        event_id=f"{statement.dispatch_id}/{statement.purpose}/{statement.messaging_type}/{now // _MINUTE_MS}",
-        type="member_unsubscribed" if statement.purpose == "unsubscribe" else "subscription_changed",
+        event_id=f"{statement.dispatch_id}/{statement.purpose}/{statement.messaging_type}/{now // _MINUTE_MS}{suffix}",
+        type=event_type,
         occurred_at=now,
         source=SOURCE,
         key=statement.member_id,

@@ -39,11 +39,13 @@ def test_a_click_is_an_event_once_it_is_answered(settings, process):
             assert answer.status == 200
     found = []
     for topic in ("delivery.statuses", "members.registrations"):
-        ((_, _, key, value),) = read_all(settings, topic)
-        found += codec.decode_log([value], [key])
+        for _, _, key, value in read_all(settings, topic):
+            found += codec.decode_log([value], [key])
     assert [(event.type, event.key, event.source) for event in found] == [
         ("member_unsubscribed", "m1", "consent.link"),
         ("subscription_changed", "m1", "consent.link"),
+        ("subscription_changed", "m1", "consent.link"),
     ]
-    assert found[1].body == {"channel": "email", "messaging_type": "news", "subscribed": True}
+    assert found[1].body == {"channel": "email", "messaging_type": "service", "subscribed": False}
+    assert found[2].body == {"channel": "email", "messaging_type": "news", "subscribed": True}
     assert site.terminate() == 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.consent.tokens import Statement, events_of
 from tests.simulation.support import directory, event, happened, registered
 
 END = "2018-02-01T00:00:00Z"
@@ -54,6 +55,21 @@ def test_a_yes_has_to_be_confirmed(statements, outcome):
     )
     events = [registered("m", "2018-01-01T00:00:00Z"), *statements, event("m", "site_visited", "2018-01-09T12:00:00Z")]
     assert happened(programme, events, END)[0] == f"2018-01-09T12:00:00Z {outcome}"
+
+
+def test_the_unsubscribe_link_ends_a_type_that_was_confirmed():
+    programme = directory(
+        POLICIES,
+        c="trigger: {event: site_visited}\nactions: [{send: {channel: sms, template: a, messaging_type: news}}]",
+    )
+    confirm, stop = (Statement(purpose, "m", "d", "sms", "news", 0) for purpose in ("confirm", "unsubscribe"))
+    said = [
+        event("m", made.type, f"2018-01-0{day}T00:00:00Z", source=made.source, event_id=made.event_id, **made.body)
+        for day, statement in ((2, confirm), (3, stop))
+        for made in events_of(statement, day)
+    ]
+    events = [registered("m", "2018-01-01T00:00:00Z"), *said, event("m", "site_visited", "2018-01-09T12:00:00Z")]
+    assert happened(programme, events, END)[0] == f"2018-01-09T12:00:00Z {KEPT}"
 
 
 def test_an_unconfirmed_yes_can_ask_for_its_confirmation():

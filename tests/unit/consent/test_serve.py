@@ -26,9 +26,10 @@ class Site:
     port: int
     published: list[Event] = field(default_factory=list)
     down: bool = False
+    refused: str = ""
 
     def publish(self, event: Event) -> None:
-        if self.down:
+        if self.down or event.type == self.refused:
             raise RekindleError("Kafka is down")
         self.published.append(event)
 
@@ -56,7 +57,7 @@ def served() -> Iterator[Site]:
         thread.join()
 
 
-def test_one_click_makes_one_event():
+def test_one_click_makes_the_statements_events():
     with served() as site:
         assert site.ask("GET", f"/u/{UNSUBSCRIBE}") == 200
         assert site.published == []
@@ -65,7 +66,16 @@ def test_one_click_makes_one_event():
     assert [(event.type, event.occurred_at) for event in site.published] == [
         ("member_unsubscribed", NOW),
         ("subscription_changed", NOW),
+        ("subscription_changed", NOW),
     ]
+    assert [event.body.get("subscribed") for event in site.published] == [None, False, True]
+
+
+def test_a_query_behind_the_address_changes_nothing():
+    with served() as site:
+        assert site.ask("GET", f"/u/{UNSUBSCRIBE}?utm_source=mail") == 200
+        assert site.ask("POST", f"/c/{CONFIRM}?utm_source=mail") == 200
+    assert [event.type for event in site.published] == ["subscription_changed"]
 
 
 @pytest.mark.parametrize(
@@ -93,8 +103,12 @@ def test_it_says_so_while_the_event_cannot_be_kept():
         site.down = True
         assert site.ask("POST", f"/u/{UNSUBSCRIBE}") == 503
         site.down = False
+        site.refused = "subscription_changed"
+        assert site.ask("POST", f"/u/{UNSUBSCRIBE}") == 503
+        site.refused = ""
         assert site.ask("POST", f"/u/{UNSUBSCRIBE}") == 200
-    assert len(site.published) == 1
+    first, again, of_type = site.published
+    assert first.event_id == again.event_id != of_type.event_id
 
 
 def test_it_does_not_start_without_a_secret():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.consent.links import Links, LinksNotSetUpError
-from streams.consent.tokens import Signer, Statement, TokenError, event_of, statement_of
+from streams.consent.tokens import Signer, Statement, TokenError, events_of, statement_of
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
@@ -70,6 +70,10 @@ def test_another_secret_signs_from_now_on_and_the_old_one_is_still_accepted():
         SIGNER.read(new.sign(STATEMENT), 0)
 
 
+def test_a_signer_shows_no_secret():
+    assert SECRET not in repr(SIGNER)
+
+
 @pytest.mark.parametrize("secrets", [[], ["short"], [SECRET, "short"]])
 def test_a_secret_that_can_be_guessed_is_refused(secrets):
     with pytest.raises(RekindleError, match="LINKS_SECRET"):
@@ -77,16 +81,20 @@ def test_a_secret_that_can_be_guessed_is_refused(secrets):
 
 
 def test_the_events_that_statements_make():
-    unsubscribed = event_of(STATEMENT, 1_500_000_090_000)
+    unsubscribed, of_type = events_of(STATEMENT, 1_500_000_090_000)
     assert (unsubscribed.type, unsubscribed.source, unsubscribed.member_id) == (
         "member_unsubscribed",
         "consent.link",
         "m1",
     )
     assert unsubscribed.body == {"channel": "email", "dispatch_id": "d1"}
-    assert event_of(STATEMENT, 1_500_000_100_000).event_id == unsubscribed.event_id  # a double click
-    assert event_of(STATEMENT, 1_500_000_190_000).event_id != unsubscribed.event_id
-    confirmed = event_of(Statement("confirm", "email:ann@example.com", "d1", "email", "news", 0), 5)
+    assert (of_type.type, of_type.source, of_type.key) == ("subscription_changed", "consent.link", "m1")
+    assert of_type.body == {"channel": "email", "messaging_type": "marketing", "subscribed": False}
+    assert of_type.event_id != unsubscribed.event_id
+    ids = [event.event_id for event in (unsubscribed, of_type)]
+    assert [event.event_id for event in events_of(STATEMENT, 1_500_000_100_000)] == ids  # a double click
+    assert not {event.event_id for event in events_of(STATEMENT, 1_500_000_190_000)} & set(ids)
+    (confirmed,) = events_of(Statement("confirm", "email:ann@example.com", "d1", "email", "news", 0), 5)
     assert (confirmed.type, confirmed.key, confirmed.member_id) == (
         "subscription_changed",
         "email:ann@example.com",
@@ -110,6 +118,11 @@ def test_marks_in_a_message_become_links():
     assert (confirm.purpose, confirm.messaging_type) == ("confirm", "news")
     plain = dispatch()
     assert links.fill(plain) is plain
+
+
+def test_a_type_with_blanks_is_marked_too():
+    filled = Links(SETTINGS).fill(dispatch(content={"text": "%confirm_url:my news%"})).content["text"]
+    assert SIGNER.read(filled.removeprefix("https://l.example.com/c/"), 0).messaging_type == "my news"
 
 
 def test_a_message_that_marks_a_link_is_not_sent_without_one():
