@@ -54,6 +54,6 @@ def _cased(name: str) -> str:
 
 def _capitalised(word: str) -> str:
     if len(word) > 2 and word[1] in _APOSTROPHES:  # noqa: PLR2004 - a letter, the apostrophe, the rest
-        return word[0].upper() + word[1] + _capitalised(word[2:])
-    head = word[0].upper()
+        return word[0].title() + word[1] + _capitalised(word[2:])
+    head = word[0].title()  # of letters without capitals in use, as Georgian, the letter itself
     return (head if len(head) == 1 else word[0]) + word[1:]

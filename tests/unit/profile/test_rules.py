@@ -24,6 +24,7 @@ from streams.profile.zones import zone_of_address
         ("жан-поль", "Жан-Поль", "changed", "case"),
         ("o'neil", "O'Neil", "changed", "case"),
         ("мар'яна", "Мар'яна", "changed", "case"),
+        ("ნინო", "ნინო", "valid", None),
         ("IVAN III", "Ivan III", "changed", "case"),
         ("LUDWIG VAN BEETHOVEN", "Ludwig van Beethoven", "changed", "case"),
         ("İSMAİL", "Ismail", "changed", "case"),
