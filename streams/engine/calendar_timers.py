@@ -32,9 +32,10 @@ _YEAR_BITS = 14  # enough for MAXYEAR
 _YEAR_MASK = (1 << _YEAR_BITS) - 1
 
 
-def set_date_timers(handling: Handling, only: tuple[str, str] | None = None) -> None:
+def set_date_timers(handling: Handling, only: tuple[str, str] | None = None, *, since: int | None = None) -> None:
     """Reckon every date trigger's next occurrence; a timer that stays the same keeps its place.
 
+    `since`: the first due at or after it (ms), by default strictly after now.
     `only`: that of one campaign and place of the trigger, because it has come; others due at this very moment still
     have to.
     """
@@ -48,7 +49,7 @@ def set_date_timers(handling: Handling, only: tuple[str, str] | None = None) -> 
     for campaign, index, trigger in handling.programme.date_triggers:
         if only is not None and only != (campaign.id, str(index)):
             continue
-        found = _next_date(handling, campaign.id, index, trigger)
+        found = _next_date(handling, campaign.id, index, trigger, handling.now + 1 if since is None else since)
         if found is not None:
             year, due = found
             wanted[campaign.id, f"{index}/{year}"] = due
@@ -61,14 +62,15 @@ def set_date_timers(handling: Handling, only: tuple[str, str] | None = None) -> 
             handling.set_timer(due, DATE_TIMER, owner, detail)
 
 
-def _next_date(handling: Handling, campaign_id: str, index: int, trigger: "DateTrigger") -> tuple[int, int] | None:
-    """(year of the occurrence, when it is due in ms) of the next one, None without a date."""
+def _next_date(
+    handling: Handling, campaign_id: str, index: int, trigger: "DateTrigger", since: int
+) -> tuple[int, int] | None:
+    """(year of the occurrence, when it is due in ms) of the first since then, None without a date."""
     born = _as_date(handling, trigger.date)
     if born is None:
         return None
-    now = handling.now
     years = handling.state.dated.get(f"{campaign_id}/{index}", 0)
-    this_year = to_datetime(now, handling.zone).year
+    this_year = to_datetime(handling.now, handling.zone).year
     first_year = this_year - 1 - (0 if trigger.offset is None else max(0, trigger.offset.approximate_ms // _YEAR_MS))
     for year in range(max(first_year, born.year), min(this_year + _YEARS_AHEAD, MAXYEAR) + 1):
         if _came_in(years, year):
@@ -78,7 +80,7 @@ def _next_date(handling: Handling, campaign_id: str, index: int, trigger: "DateT
             continue
         day, rest_ms = moved
         due = local_moment(day, trigger.at, handling.zone) + rest_ms
-        if due > now:
+        if due >= since:
             return year, due
     return None
 
@@ -141,13 +143,16 @@ def _as_date(handling: Handling, name: str) -> date | None:
     return None
 
 
-def set_schedule_timers(handling: Handling, *, moved: bool = False) -> None:
-    """Set the next moment of every mailing that has a schedule; `moved`: only of those that go by the member's zone."""
+def set_schedule_timers(handling: Handling, *, moved: bool = False, since: int | None = None) -> None:
+    """Set the next moment of every mailing that has a schedule; `moved`: only of those that go by the member's zone.
+
+    `since`: the first at or after it (ms), by default strictly after now.
+    """
     state = handling.state
     wanted = {}
     for campaign, index, trigger in handling.programme.schedule_triggers:
         if not moved or trigger.zone == "member":
-            wanted[campaign.id, str(index)] = next_mailing(handling, trigger)
+            wanted[campaign.id, str(index)] = next_mailing(handling, trigger, since)
     if not wanted and moved:
         return
     kept = []
@@ -165,14 +170,15 @@ def set_schedule_timers(handling: Handling, *, moved: bool = False) -> None:
             handling.set_timer(due, SCHEDULE_TIMER, owner, detail)
 
 
-def next_mailing(handling: Handling, trigger: "ScheduleTrigger") -> int | None:
-    """The mailing's next moment strictly after now (ms), None if it has none."""
+def next_mailing(handling: Handling, trigger: "ScheduleTrigger", since: int | None = None) -> int | None:
+    """The mailing's first moment at or after `since` (ms), by default strictly after now; None if it has none."""
+    after = handling.now if since is None else since - 1
     tz = mailing_zone(handling, trigger)
     if trigger.at is not None:
         due = local_moment(trigger.at.date(), trigger.at.time(), tz)
-        return due if due > handling.now else None
+        return due if due > after else None
     assert trigger.cron is not None
-    return _next_by_cron(trigger.cron, handling.now, tz)
+    return _next_by_cron(trigger.cron, after, tz)
 
 
 def mailing_zone(handling: Handling, trigger: "ScheduleTrigger") -> ZoneInfo:

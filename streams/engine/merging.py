@@ -15,7 +15,8 @@ whoever logs in now. What both have:
   pending messages aren't sent.
 - Memberships that either had count as known, so that nobody enters again where they were; then they are looked at, and
   who comes in or out by what was united does so aloud.
-- Timers of carts, bonus and dates are reckoned anew. What the campaigns were told already they aren't told again.
+- Timers of carts, bonus, dates and mailings are reckoned anew, those due at this very moment included. What the
+  campaigns were told already they aren't told again. A late event brings back no date or mailing that is past.
 
 Timers fire once: those of the state that goes are moved or dropped, and it is no more.
 """
@@ -71,8 +72,9 @@ def merge(
         state.programme = programme.number
         set_cart_timers(handling, only_ahead=historical, only=waiting)
         set_bonus_timers(handling, since=None if historical else at)
-        set_date_timers(handling)
-        set_schedule_timers(handling)
+        on_time = None if historical or at < state.clock else at
+        set_date_timers(handling, since=on_time)
+        set_schedule_timers(handling, since=on_time)
     move_in(handling, other)
     if historical:
         note_silently(handling)

@@ -200,20 +200,20 @@ class Calendar(Knowledge):
             return None if self.registered_at is None else moment(self.registered_at).astimezone(self.zone).date()
         return self.profile.get(trigger["date"])
 
-    def set_date_timers(self, only: tuple[str, int] | None = None) -> None:
+    def set_date_timers(self, only: tuple[str, int] | None = None, since: int | None = None) -> None:
         """The next occurrence of each; `only`: of the one that has come, as others may have come with it."""
         wanted: Wanted = {}
         for campaign, index, trigger in self.triggers("date"):
             standing = next((timer for timer in self.timers if timer.place == ("date", campaign, index)), None)
             if only is None or only == (campaign, index):
-                found = self.next_date(campaign, index, trigger)
+                found = self.next_date(campaign, index, trigger, self.now + 1 if since is None else since)
                 if found is not None:
                     wanted["date", campaign, index] = (found[1], self.date_event(campaign, index, found[0]))
             elif standing is not None:
                 wanted[standing.place] = (standing.due, standing.fire)
         self.reset("date", wanted)
 
-    def next_date(self, campaign: str, index: int, trigger: dict[str, Any]) -> tuple[int, int] | None:
+    def next_date(self, campaign: str, index: int, trigger: dict[str, Any], since: int) -> tuple[int, int] | None:
         day = self.date_of(trigger)
         if day is None:
             return None
@@ -222,7 +222,7 @@ class Calendar(Knowledge):
             if (campaign, index, year) in self.date_years or year < day.year:
                 continue
             due = local_moment(days_in_year(day, year, offset), trigger["at"], self.zone)
-            if due > self.now:
+            if due >= since:
                 return year, due
         return None
 
@@ -236,7 +236,7 @@ class Calendar(Knowledge):
 
     # Mailings
 
-    def set_schedule_timers(self, *, moved: bool = False) -> None:
+    def set_schedule_timers(self, *, moved: bool = False, since: int | None = None) -> None:
         """`moved`: the member's zone may be another, which matters to mailings that go by it."""
         wanted: Wanted = {}
         for campaign, index, trigger in self.triggers("schedule"):
@@ -246,7 +246,7 @@ class Calendar(Knowledge):
                 if standing is not None:
                     wanted[place] = (standing.due, standing.fire)
                 continue
-            due = self.next_mailing(trigger["schedule"])
+            due = self.next_mailing(trigger["schedule"], since)
             if due is not None:
                 wanted[place] = (due, self.mailing(campaign, index, trigger["schedule"]))
         self.reset("schedule", wanted)
@@ -255,13 +255,14 @@ class Calendar(Knowledge):
         name = schedule.get("zone")
         return self.programme_zone if name is None else self.zone if name == "member" else ZoneInfo(name)
 
-    def next_mailing(self, schedule: dict[str, Any]) -> int | None:
+    def next_mailing(self, schedule: dict[str, Any], since: int | None = None) -> int | None:
+        first = self.now + 1 if since is None else since
         zone = self.mailing_zone(schedule)
         if "at" in schedule:
             local = datetime.fromisoformat(schedule["at"])
             due = local_moment(local.date(), schedule["at"][11:16], zone)
-            return due if due > self.now else None
-        return min(at for at in cron_moments(schedule["cron"], self.now, zone) if at > self.now)
+            return due if due >= first else None
+        return min(at for at in cron_moments(schedule["cron"], self.now, zone) if at >= first)
 
     def mailing(self, campaign: str, index: int, schedule: dict[str, Any]) -> Callable[[int, int], None]:
         def fire(due: int, at: int) -> None:

@@ -27,8 +27,9 @@ def absorb(member: Member, other: Member, at: int, *, historical: bool) -> list[
     if member.known:
         member.set_cart_timers(only_ahead=historical, only=told)
         member.set_bonus_timers(since=member.now + 1 if historical else at)
-        member.set_date_timers()
-        member.set_schedule_timers()
+        ahead = member.now + 1 if historical or at < member.now else at
+        member.set_date_timers(since=ahead)
+        member.set_schedule_timers(since=ahead)
     move_journeys(member, journeys, moving)
     member.note_segments(silently=historical)
     member.settle()

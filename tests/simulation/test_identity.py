@@ -367,3 +367,38 @@ def test_an_endless_id_is_known_by_its_hash():
 
 def test_blanks_around_a_card_number_are_not_part_of_it():
     assert whose(visit("09:00", "m", card_number=" c "), visit("10:00", card_number="c")) == ["m", "m"]
+
+
+# Due at the very moment ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        '{schedule: {at: "2026-12-01T10:00", zone: UTC}}',
+        '{schedule: {cron: "0 10 1 12 *", zone: UTC}}',
+        '{date: birth_date, at: "10:00"}',
+    ],
+)
+def test_what_is_due_at_the_moment_of_a_merger_comes_once(trigger):
+    programme = directory(
+        {"policies.yaml": "default_time_zone: UTC\n"},
+        c=f"trigger: {trigger}\nactions: [{{send: {{channel: sms, template: a, messaging_type: service}}}}]",
+    )
+    moment = "2026-12-01T10:00:00Z"
+    events = [
+        registered("m1", "2026-11-01T00:00:00Z", birth_date="1990-12-01"),
+        event(None, "site_visited", "2026-11-02T00:00:00Z", visitor_id="v1"),
+        event("m1", "site_visited", moment, visitor_id="v1"),
+    ]
+    assert sent(programme, events, "2027-01-01T00:00:00Z") == [(moment, "A")]
+
+
+def test_a_late_merger_brings_back_no_birthday_that_was_past_when_it_was_told():
+    programme = directory(c='trigger: {date: birth_date, at: "10:00"}\nactions: [{send: {channel: sms, template: a}}]')
+    events = [
+        event(None, "site_visited", "2018-01-01T00:00:00Z", visitor_id="v1"),
+        registered("m1", "2018-01-03T00:00:00Z", birth_date="1990-01-02"),
+        event("m1", "site_visited", "2018-01-01T12:00:00Z", visitor_id="v1"),
+    ]
+    assert sent(programme, events, END, in_order=True) == []
