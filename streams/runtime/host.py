@@ -214,6 +214,8 @@ class Host:
         try:
             async with self._lock:
                 positions = await self._in_thread(self._tenure.find_positions, generation, set(assigned))
+        except asyncio.CancelledError:  # the next deal stops Faust's fetcher: it asks again after that
+            raise
         except BaseException as error:
             self._fail(error)
             raise
