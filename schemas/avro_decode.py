@@ -43,10 +43,11 @@ class FieldPlan:
     fields: Sequence["FieldPlan"] = ()
 
 
-def plan_fields(schema: Mapping[str, Any], *, top: bool = True) -> tuple[FieldPlan, ...]:
+def plan_fields(schema: Mapping[str, Any], *, is_event: bool | None = None) -> tuple[FieldPlan, ...]:
     """Plan the reading of a record. Times of an event's body become `datetime`, all others stay milliseconds."""
     plans = []
-    is_event = not top or schema["namespace"] == EVENTS_NAMESPACE
+    if is_event is None:
+        is_event = schema["namespace"] == EVENTS_NAMESPACE
     for field in schema["fields"]:
         kind, inner = kind_of(field["type"])
         nested = inner["items"] if kind == "records" else inner
@@ -57,7 +58,7 @@ def plan_fields(schema: Mapping[str, Any], *, top: bool = True) -> tuple[FieldPl
                 avro=inner,
                 default=default_of(kind, field.get("default")),
                 as_datetime=kind == "timestamp" and is_event and field["name"] != "occurred_at",
-                fields=plan_fields(nested, top=False) if kind in {"records", "record"} else (),
+                fields=plan_fields(nested, is_event=is_event) if kind in {"records", "record"} else (),
             )
         )
     return tuple(plans)

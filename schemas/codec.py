@@ -20,6 +20,7 @@ from schemas.catalogue import EVENT_TYPES, HEADER
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
 from schemas.keys import event_key
+from schemas.profiles import MemberProfile
 from schemas.registry import SchemaSource, UnknownSchemaError
 from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
@@ -32,13 +33,14 @@ _HEAD_BYTES = _PREFIX.size
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
 _LOG_RECORDS = frozenset({*_EVENT_OF_RECORD, "rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
-_STRUCTS: Mapping[str, type[Command | DeadLetter | ProgrammeApplied]] = {
+_STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeApplied]] = {
     "rekindle.commands.Dispatch": Dispatch,
     "rekindle.commands.Award": Award,
     "rekindle.commands.Decision": Decision,
     "rekindle.commands.Webhook": Webhook,
     "rekindle.commands.Attribution": Attribution,
     "rekindle.commands.ProfileCheck": ProfileCheck,
+    "rekindle.members.Profile": MemberProfile,
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
 }
@@ -126,7 +128,7 @@ class Codec:
         self._prefixes: dict[str, bytes] = {}
         self._decoders: dict[int, _Decoder | str] = {}
 
-    def encode(self, record: LogRecord | Command | DeadLetter) -> bytes:
+    def encode(self, record: LogRecord | Command | MemberProfile | DeadLetter) -> bytes:
         """Encode one record. Raises `ValueError` naming an unfit field, and what the registry raises."""
         kind = type(record)
         write = self._writers.get(kind)
@@ -176,6 +178,10 @@ class Codec:
     def decode_control(self, values: Sequence[bytes]) -> list[Tick | ProgrammeApplied | BadRecord]:
         """Decode ticks and programmes, in order."""
         return self._decode(values, _LOG_RECORDS - frozenset(_EVENT_OF_RECORD), _structs)
+
+    def decode_profiles(self, values: Sequence[bytes]) -> list[MemberProfile | BadRecord]:
+        """Decode members' profiles, in order."""
+        return self._decode(values, frozenset({"rekindle.members.Profile"}), _structs)
 
     def decode_dead_letters(self, values: Sequence[bytes]) -> list[DeadLetter | BadRecord]:
         """Decode dead letters, in order."""
@@ -262,7 +268,7 @@ def _refusal(value: bytes | None) -> str:
     return "not in the registry's wire format: a zero byte, the schema's id in four, then Avro"
 
 
-def _values(record: LogRecord | Command | DeadLetter) -> tuple[str, Mapping[str, Any]]:
+def _values(record: LogRecord | Command | MemberProfile | DeadLetter) -> tuple[str, Mapping[str, Any]]:
     """Name the record schema and list its values."""
     if isinstance(record, Event):
         name = _RECORD_OF_EVENT.get(record.type)

@@ -15,6 +15,7 @@ DEAD_LETTERS = "dead.letters"
 AWARDS = "bonus.awards"
 ATTRIBUTIONS = "attributions"
 PROFILE_CHECKS = "profile.checks"
+MEMBER_PROFILES = "member.profiles"
 DECISIONS = "decisions"
 WEBHOOKS = "send.webhook"
 STATUSES = "delivery.statuses"
@@ -36,6 +37,11 @@ def ingest_group(settings: Settings) -> str:
 def members_group(settings: Settings) -> str:
     """Name the consumer group of the members stage."""
     return f"{settings.group_prefix}-members"
+
+
+def profiles_group(settings: Settings) -> str:
+    """Name the consumer group of the profiles stage."""
+    return f"{settings.group_prefix}-profiles"
 
 
 def members_changelog(settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """From the bytes of a topic to the records that the tables take.
 
 Records that cannot be read become dead letters of the sink itself, a pure function of the record like all rows. Ticks
-and programmes belong to the log's order, not to its contents: they make no rows.
+and programmes belong to the log's order, not to its contents: they make no rows. Of the topics that it reads, only
+`member.profiles` has records without a value: the profile is gone.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +10,11 @@ from typing import Any
 
 from schemas.codec import BadRecord, Codec
 from schemas.dead_letters import DeadLetter
+from schemas.profiles import MemberProfile
 from sinks.clickhouse.batch import Stored
 from streams import metrics
 from streams.errors import RekindleError
+from streams.topics import MEMBER_PROFILES
 
 LOG_TOPIC = "member.events"
 DEAD_LETTERS_TOPIC = "dead.letters"
@@ -34,6 +37,8 @@ def make_decoder(codec: Codec) -> Callable[[str, int, Sequence[Stored]], list[An
                 found: Sequence[Any] = codec.decode_log(values, [record.key for record in records])
             elif topic == DEAD_LETTERS_TOPIC:
                 found = codec.decode_dead_letters(values)
+            elif topic == MEMBER_PROFILES:
+                found = _profiles(codec, records)
             else:
                 found = codec.decode_commands(values)
         except RekindleError as error:
@@ -44,6 +49,19 @@ def make_decoder(codec: Codec) -> Callable[[str, int, Sequence[Stored]], list[An
         ]
 
     return decode
+
+
+def _profiles(codec: Codec, records: Sequence[Stored]) -> list[MemberProfile | BadRecord]:
+    there = iter(codec.decode_profiles([record.value for record in records if record.value is not None]))
+    return [_gone(record) if record.value is None else next(there) for record in records]
+
+
+def _gone(tombstone: Stored) -> MemberProfile | BadRecord:
+    try:
+        member_id = (tombstone.key or b"").decode()
+    except UnicodeDecodeError:
+        return BadRecord("a profile that is gone, under a key that is no UTF-8", b"")
+    return MemberProfile(member_id=member_id, at=tombstone.timestamp, gone=True)
 
 
 def _unreadable(topic: str, partition: int, stored: Stored, bad: BadRecord) -> DeadLetter:

@@ -17,6 +17,7 @@ from streams.errors import RekindleError
 from streams.kafka import partition_counts
 from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
+from streams.topics import MEMBER_PROFILES
 
 START_S = 60.0
 AGAIN_S = 1.0
@@ -25,13 +26,13 @@ log = logging.getLogger(__name__)
 
 
 def topics() -> list[str]:
-    """List what the sink reads: the log, every command, the decisions and the dead letters."""
+    """List what the sink reads: the log, every command, the decisions, members' profiles and the dead letters."""
     commands = [
         name
         for name, topic in topic_declarations().items()
         if any(schema.startswith("rekindle.commands.") for schema in topic.schemas)
     ]
-    return sorted({LOG_TOPIC, DEAD_LETTERS_TOPIC, *commands})
+    return sorted({LOG_TOPIC, DEAD_LETTERS_TOPIC, MEMBER_PROFILES, *commands})
 
 
 def migrate_database(settings: Settings, wait_s: float = START_S) -> list[Migration]:

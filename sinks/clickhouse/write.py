@@ -8,7 +8,8 @@ The steps, and why a crash after each is harmless:
    passes a block that it knows already over, and still brings the views up to date that may have missed it.
 4. If the batch may have been inserted before (after a restart or a failed attempt), count its rows. ClickHouse notes a
    token before the part is visible; a server killed between the two knows the token of rows that it lost. They are
-   inserted under another token then.
+   inserted under another token then. Of a table that keeps the latest row of a key, rows can't be counted; there a
+   second insert does no harm, and is made unseen.
 """
 
 import logging
@@ -118,6 +119,9 @@ def insert(client: Client, block: Block, token: str) -> None:
 
 
 def _insert_again_if_lost(client: Client, block: Block, batch: Batch) -> None:
+    if block.table.latest_only:
+        insert(client, block, f"{batch.token}/1")
+        return
     for attempt in range(1, 4):
         there = client.query(
             f"SELECT count() FROM {block.table.name} WHERE _topic = %(topic)s "  # noqa: S608 - our own names

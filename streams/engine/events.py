@@ -67,3 +67,11 @@ _STRANGERS = (
     ("email", "email"),
     ("receipt_id", "receipt"),
 )
+
+
+_STRANGER_PREFIXES = tuple(f"{prefix}:" for _, prefix in _STRANGERS)
+
+
+def is_stranger(key: str) -> bool:
+    """Whether the key of a state is a stranger's: a visitor, card, phone, e-mail or receipt of nobody known."""
+    return key.startswith(_STRANGER_PREFIXES)

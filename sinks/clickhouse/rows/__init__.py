@@ -27,7 +27,8 @@ class Table:
     """One table. `columns` maps each column that is written to its ClickHouse type, in the order of a row's values.
 
     `takes` is the class of records that it takes; `event_types`, where given, the types of events among them. Times
-    in rows are milliseconds since the epoch, UTC.
+    in rows are milliseconds since the epoch, UTC. `latest_only`: a row takes the place of an earlier one of its key, so
+    that it may be inserted again, and may be missing because a later one is there.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Table:
     columns: Mapping[str, str]
     rows: Callable[[Any], Iterable[Row]]
     event_types: frozenset[str] | None = None
+    latest_only: bool = False
 
 
 @cache

@@ -12,6 +12,7 @@ from schemas.codec import BadRecord, Codec
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import FOLDER
 from schemas.json_lines import format_record, read_events
+from schemas.profiles import MemberProfile
 from schemas.registry import CommittedSchemas
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event
@@ -71,6 +72,11 @@ def test_an_example_of_a_dead_letter_survives_the_wire() -> None:
     letter = msgspec.convert(json.loads(one_line("dead_letter")), DeadLetter)
     assert letter.key == b"m-1001"
     assert CODEC.decode_dead_letters([CODEC.encode(letter)]) == [letter]
+
+
+def test_an_example_of_a_profile_survives_the_wire() -> None:
+    profile = msgspec.convert(json.loads(one_line("profile")), MemberProfile)
+    assert CODEC.decode_profiles([CODEC.encode(profile)] * 50) == [profile] * 50
 
 
 def test_the_page_of_events_is_up_to_date() -> None:

@@ -4,10 +4,16 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from schemas.codec import Codec
 from schemas.dead_letters import DeadLetter
+from schemas.declarations import FOLDER
+from schemas.profiles import MemberProfile
+from schemas.registry import CommittedSchemas
 from sinks.clickhouse.batch import Batch, Stored
+from sinks.clickhouse.decode import make_decoder
 from sinks.clickhouse.rows import as_json, tables
 from sinks.clickhouse.write import make_blocks
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
@@ -75,6 +81,7 @@ def test_every_table_has_a_file_and_a_value_per_column():
             touched_at=1,
         ),
         ProfileCheck: CHECK,
+        MemberProfile: MemberProfile(member_id="m1", at=5),
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
     for table in tables():
@@ -170,3 +177,34 @@ def test_what_a_member_stated_is_kept_with_how_and_by_which_text():
         ("consent.link", True, None, "d1"),
         ("fbl", False, None, None),
     ]
+
+
+def test_a_profile_is_one_row_typed_for_conditions():
+    example = json.loads((FOLDER / "examples" / "profile.json").read_text(encoding="utf-8"))
+    (row,) = blocks_of(msgspec.convert(example, MemberProfile), topic="member.profiles")["profiles"]
+    assert row["birth_date"] == date(1985, 2, 28)
+    assert row["attribute_numbers"] == {"children": Decimal(2)}
+    assert (row["attribute_texts"], row["attribute_truths"]) == ({"coffee": "arabica"}, {"vip": True})
+    assert row["counter_numbers"][1] == ("spend_30d", "5f0c1a2b3c4d5e6f", 17532, Decimal("12.5"))
+    assert row["counter_values"] == [("brands", "0a1b2c3d4e5f6071", 0, "acme")]
+    assert row["accruals"][0][2:4] == (Decimal(500), Decimal("120.5"))
+    assert (row["segments_assigned"], row["segments_inside"]) == ({"vip-list": True}, ["year-old"])
+    assert row["statements"] == [("sms", None, False, 1_500_000_000_000)]
+    assert (row["is_deleted"], row["member_id"]) == (0, "m-1001")
+
+
+def test_a_number_larger_than_its_column_is_the_largest_there_is():
+    profile = MemberProfile(member_id="m1", at=5, purchases_total="1" + "0" * 40)
+    (row,) = blocks_of(profile, topic="member.profiles")["profiles"]
+    assert row["purchases_total"] == Decimal("9" * 32 + ".999999")
+
+
+def test_a_tombstone_is_a_profile_that_is_gone():
+    decode = make_decoder(Codec(CommittedSchemas()))
+    records = [Stored(0, 7, b"m1", None), Stored(1, 8, b"\xff", None), Stored(2, 9, b"m2", b"\x00broken")]
+    gone, unnamed, broken = decode("member.profiles", 0, records)
+    assert gone == MemberProfile(member_id="m1", at=7, gone=True)
+    assert "no UTF-8" in unnamed.reason
+    assert isinstance(broken, DeadLetter)
+    (row,) = blocks_of(gone, topic="member.profiles")["profiles"]
+    assert (row["member_id"], row["is_deleted"], row["phone"]) == ("m1", 1, None)

@@ -1,0 +1,1 @@
+"""The profiles stage: what the members stage knows of each member, carried on to `member.profiles`."""
