@@ -96,3 +96,10 @@ sender_retries = Counter(
 sender_duplicates = Counter(
     "rekindle_sender_duplicates", "Dispatches that came again and were passed over, by the ledger.", ["channel"]
 )
+
+# segments that are decided outside the engine
+segment_changes = Counter(
+    "rekindle_segment_changes",
+    "Members put into segments or taken out of them, published, by origin: upload, sql or rfm.",
+    ["origin"],
+)

@@ -94,6 +94,12 @@ class Settings:
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
     sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
+    segments_rate: int = _setting(
+        25_000, "events per second by which uploads, SQL segments and RFM are published, at most; 0 for no limit"
+    )
+    segments_lag: int = _setting(
+        20_000, "records that the workers haven't handled yet, beyond which that publishing pauses; 0: it never does"
+    )
     compiled: Literal["auto", "0", "1"] = _setting(
         "auto", "the engine's machine code: auto: if it was compiled; 1: or end with an error; 0: plain Python"
     )

@@ -23,18 +23,18 @@ _REFUSAL_CODES = frozenset({192, 193, 194, 497, 516})  # unknown user, wrong or 
 _CODE = re.compile(r"[Cc]ode:? ?(\d+)")
 
 
-def connect(dsn: str, *, create_database: bool = False) -> Client:
+def connect(dsn: str, *, create_database: bool = False, answer_s: int = SEND_RECEIVE_TIMEOUT_S) -> Client:
     """Open a client for the database that the address names.
 
-    `create_database` creates it first. Raises `RekindleError` when the address is malformed, and the driver's
-    `ClickHouseError` when the server cannot be reached.
+    `create_database` creates it first; `answer_s` is how long an answer may take. Raises `RekindleError` when the
+    address is malformed, and the driver's `ClickHouseError` when the server cannot be reached.
     """
     database = database_of(dsn)
     if create_database:
         parts = urlsplit(dsn)
         with _client(parts._replace(path="/default").geturl()) as client:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
-    return _client(dsn)
+    return _client(dsn, answer_s)
 
 
 def database_of(dsn: str) -> str:
@@ -61,13 +61,13 @@ def _code(error: BaseException) -> int | None:
     return None if found is None else int(found.group(1))
 
 
-def _client(dsn: str) -> Client:
+def _client(dsn: str, answer_s: int = SEND_RECEIVE_TIMEOUT_S) -> Client:
     return clickhouse_connect.get_client(
         dsn=dsn,
         interface=urlsplit(dsn).scheme,  # of an address alone the driver takes 8443 for TLS, and no other port
         compress="lz4",
         connect_timeout=CONNECT_TIMEOUT_S,
-        send_receive_timeout=SEND_RECEIVE_TIMEOUT_S,
+        send_receive_timeout=answer_s,
         autogenerate_session_id=False,
         query_retries=0,
     )

@@ -43,6 +43,13 @@ def _mistake(cells: list[str], column: int, width: int) -> str | None:
     if len(cells) != width:
         hint = "" if width > 1 else f" (or a first line that names the column `{_HEADER}`)"
         return f"expected {width} column{'s' if width > 1 else ''}{hint}, not {len(cells)}"
-    if not cells[column]:
+    return id_mistake(cells[column])
+
+
+def id_mistake(member_id: str) -> str | None:
+    """What is wrong with a member id, None if nothing is."""
+    if not member_id:
         return "expected a member id, not nothing"
-    return f"is longer than {ID_CHARS_MAX} characters" if len(cells[column]) > ID_CHARS_MAX else None
+    if len(member_id) > ID_CHARS_MAX:
+        return f"is longer than {ID_CHARS_MAX} characters"
+    return None

@@ -12,6 +12,7 @@ import threading
 VARIABLE = "REKINDLE_FAULT"
 NAMES = (
     "recovering",  # a partition's local state is being brought up to its changelog
+    "decided",  # a segment's next list was decided, nothing of it is published yet
     "handled",  # a batch was handled in memory, nothing is written yet
     "produced",  # its records are in the producer, the transaction is open
     "offsets_sent",  # the input offsets are part of the transaction

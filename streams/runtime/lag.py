@@ -70,11 +70,14 @@ class LagReader:
             }
         )
 
-    def read(self) -> Sequence[Lag]:
-        """Return the lag of every stage, in the order of the way of an event. Raises `RekindleError`."""
+    def read(self, *, whole: bool = True) -> Sequence[Lag]:
+        """Return the lag of every stage, in the order of the way of an event; or of ingest and members alone.
+
+        Raises `RekindleError`.
+        """
         try:
             rows: list[Lag] = []
-            for stage, group in self._groups():
+            for stage, group in self._groups() if whole else self._workers():
                 rows.extend(self._read_group(stage, group))
         except KafkaException as error:
             raise RekindleError(f"the lag cannot be read: {error.args[0].str()}") from error
@@ -85,6 +88,9 @@ class LagReader:
         for consumer in (self._consumer, *self._readers.values()):
             consumer.close()
 
+    def _workers(self) -> Sequence[tuple[str, str]]:
+        return (("ingest", ingest_group(self._settings)), ("members", members_group(self._settings)))
+
     def _groups(self) -> Sequence[tuple[str, str]]:
         prefix = f"{self._settings.group_prefix}-"
         listed = self._admin.list_consumer_groups(request_timeout=TIMEOUT_SECONDS).result()
@@ -94,8 +100,7 @@ class LagReader:
             for group in listed.valid
             if group.group_id.startswith((f"{prefix}sender", f"{prefix}sink")) and group.group_id not in own
         )
-        stages = [*(("ingest", ingest_group(self._settings)), ("members", members_group(self._settings)))]
-        return [*stages, *((group.removeprefix(prefix), group) for group in others)]
+        return [*self._workers(), *((group.removeprefix(prefix), group) for group in others)]
 
     def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
         found = self._committed(group)

@@ -1,0 +1,93 @@
+"""`rekindle segments`: lists that are decided outside the engine, and who is in a segment."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+@click.group
+def command() -> None:
+    """Upload lists of members, and evaluate and export segments."""
+
+
+@command.command
+@click.argument("segment")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--column", default="member_id", show_default=True, help="The column with the members' ids.")
+@click.option("--add", is_flag=True, help="Only add the file's members; those of before stay.")
+@click.option("--remove", is_flag=True, help="Only remove the file's members.")
+@click.option(
+    "--skip-bad",
+    "report",
+    metavar="REPORT",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Leave bad lines out and write them into this file, CSV.",
+)
+@click.option("--at", metavar="TIME", help="The moment of the list, for replays of history; else now.")
+def upload(
+    segment: str, file: Path, column: str, report: Path | None, at: str | None, *, add: bool, remove: bool
+) -> None:
+    """Make the members in FILE, CSV with a header, the list of SEGMENT.
+
+    Everything is validated first; nothing is published if a line is bad. Members who were in the upload before and
+    aren't in this one are removed. An upload that broke off is finished by the next, whatever its file.
+    """
+    if add and remove:
+        raise click.UsageError("--add and --remove exclude each other")
+    from streams import settings
+    from streams.cli._progress import count_progress
+    from streams.engine import rfm
+    from streams.programme.member_lists import id_mistake
+    from streams.publisher import check_topics, topic_of
+    from streams.segments import runs
+    from streams.segments import upload as uploads
+    from streams.segments.database import open_database
+    from streams.segments.moment import moment
+    from streams.segments.read_list import ignored_columns
+
+    if id_mistake(segment) or segment == "everyone" or rfm.parse(segment) is not None:
+        raise click.UsageError(f"the segment {segment!r} can't be uploaded: expected an id of your own")
+    configured = settings.load()
+    at_ms = moment(configured, at)
+    if ignored := ignored_columns(file, column):
+        click.echo(f"columns that are not used: {', '.join(ignored)}", err=True)
+    check_topics(configured, {topic_of("segment_assigned")})
+    with open_database(configured) as client:
+        if uploads.finish_earlier(client, configured, segment):
+            click.echo(f"an earlier run of {segment} had broken off: it is published now", err=True)
+        run_id = runs.new_id()
+        try:
+            with count_progress("validated") as advance:
+                staged = uploads.stage(client, run_id, file, column, report, advance)
+            mode = "add" if add else "remove" if remove else "replace"
+            with count_progress("published") as advance:
+                run = uploads.upload(client, configured, segment, run_id, mode=mode, at_ms=at_ms, advance=advance)
+        finally:
+            runs.drop_changes(client, run_id)
+    if staged.bad:
+        click.echo(f"{staged.bad} bad lines were left out, see {report}", err=True)
+    click.echo(f"{segment}: {run.members} members, {run.entered} entered, {run.gone} left")
+    _say_what_next(configured, segment)
+
+
+def _say_what_next(settings: "Settings", segment: str) -> None:
+    """Say how campaigns come to use it: the programme in force may not know the segment."""
+    from streams.kafka import Kafka
+    from streams.members.programmes import read_programmes
+    from streams.programme.definitions import read_definitions
+
+    programmes = read_programmes(Kafka(settings), settings.group_prefix)
+    known = read_definitions(programmes[max(programmes)]).segments if programmes else {}
+    if segment not in known:
+        click.echo(
+            f"the programme in force has no segment {segment}: add segments/{segment}.yaml with `id: {segment}`, "
+            "then `rekindle campaigns apply`",
+            err=True,
+        )
+    elif known[segment][0].where is not None:
+        click.echo(f"for its members the list now overrides the condition of segments/{segment}.yaml", err=True)
+    click.echo("`rekindle status --wait 60` returns once the workers have taken it in", err=True)

@@ -1,0 +1,226 @@
+"""Runs: what a list is to be from now on, decided once in ClickHouse, published, and only then recorded.
+
+An upload, an evaluation of SQL and one of RFM are the same from here on. A run goes through these steps, and a crash
+after any of them, or two processes at once, make no difference to what the log holds in the end:
+
+1. Its changes are written under an id of its own, which nobody else reads: a crash leaves a partition that expires.
+2. It is decided (`decide`): an insert under the token (list, number). Of several such inserts ClickHouse keeps the
+   first, all read back what was kept, and the others' changes are dropped. From here on the run is fixed.
+3. Its changes are published in order of the members (`streams.segments.publish`). Whoever finds a run that is decided
+   and not recorded publishes it from the last portion that was noted; event ids are made of (run, segment, member), so
+   that what comes twice changes nothing.
+4. It is recorded: the changes go into `segment_members`, rows that are the same however often they are inserted.
+
+A list's next run compares with `segment_members`, so it is made only when the one before is recorded.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sinks.clickhouse.connect import Client
+from streams.errors import RekindleError
+
+PAGE_CHANGES = 20_000
+_COLUMNS = ("list", "number", "run", "origin", "at", "definition", "members", "entered", "gone")
+SPILL = {"max_bytes_before_external_group_by": 400_000_000, "max_bytes_before_external_sort": 400_000_000}
+"""Sorts and groups of more than that (bytes) go on on the disk: millions of members fit into any memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a list. `at_ms` is the moment of which it speaks: the `occurred_at` of its events.
+
+    `members` are in the list after it; `entered` and `gone` are changes. `definition` tells an edited definition from
+    the one that was evaluated.
+    """
+
+    list: str
+    number: int
+    run: str
+    origin: str
+    at_ms: int
+    definition: str
+    members: int
+    entered: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A member who enters a segment or leaves it."""
+
+    segment: str
+    member_id: str
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a run was published: so many changes, the last of them that of this member and segment."""
+
+    published: int = 0
+    member_id: str = ""
+    segment: str = ""
+
+
+def new_id() -> str:
+    """Make the id of a run that is being prepared."""
+    return uuid.uuid4().hex
+
+
+def last_run(client: Client, name: str) -> Run | None:
+    """Look up the last decided run of a list. Raises `ClickHouseError`."""
+    found = _runs(client, "WHERE list = %(list)s ORDER BY number DESC LIMIT 1 BY list", {"list": name})
+    return found[0] if found else None
+
+
+def unrecorded_runs(client: Client) -> list[Run]:
+    """List the runs that were decided and aren't recorded, oldest first. Raises `ClickHouseError`."""
+    return _runs(
+        client,
+        "WHERE run NOT IN (SELECT run FROM segment_run_steps WHERE step = 'recorded') ORDER BY decided_at, list",
+        {},
+    )
+
+
+_RUNS = (
+    "SELECT list, number, run, origin, toUnixTimestamp64Milli(at), definition, members, entered, gone "
+    "FROM (SELECT * FROM segment_runs ORDER BY decided_at LIMIT 1 BY list, number) "
+)
+
+
+_RUNS = (
+    "SELECT list, number, run, origin, toUnixTimestamp64Milli(at), definition, members, entered, gone "
+    "FROM (SELECT * FROM segment_runs ORDER BY decided_at LIMIT 1 BY list, number) "
+)
+
+
+def _runs(client: Client, rest: str, parameters: dict[str, object]) -> list[Run]:
+    rows = client.query(_RUNS + rest, parameters=parameters).result_rows
+    names = ("list", "number", "run", "origin", "at_ms", "definition", "members", "entered", "gone")
+    return [Run(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def stage_changes(client: Client, run: str, segment: str, wanted: str, mode: str = "replace") -> None:
+    """Write the changes by which a segment becomes what the query `wanted` (SQL, a column `member_id`) selects.
+
+    `mode`: `replace` the list, `add` to it or `remove` from it. Raises `ClickHouseError`.
+    """
+    differs = {
+        "replace": "is_wanted != was_inside",
+        "add": "is_wanted AND NOT was_inside",
+        "remove": "is_wanted AND NOT was_outside",
+    }[mode]
+    inside = "false" if mode == "remove" else "is_wanted"
+    # The text of `wanted` may hold anything that the driver takes for a parameter: what is ours is written out.
+    client.command(
+        f"""
+        INSERT INTO segment_changes (run, member_id, segment, inside, was)
+        SELECT {literal(run)}, member_id, {literal(segment)}, {inside}, was_inside FROM
+        (
+            SELECT member_id, max(wanted) = 1 AS is_wanted, max(had) = 1 AS was_inside, max(outside) = 1 AS was_outside
+            FROM
+            (
+                SELECT member_id, 1 AS wanted, 0 AS had, 0 AS outside FROM ({wanted})
+                UNION ALL
+                SELECT member_id, 0, inside, NOT inside
+                FROM segment_members FINAL WHERE segment = {literal(segment)}
+            )
+            GROUP BY member_id
+        )
+        WHERE {differs}
+        """,  # noqa: S608 - our own text around a query that was checked
+        settings=SPILL,
+    )
+
+
+def literal(text: str) -> str:
+    """Write a text as SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def decide(client: Client, name: str, run: str, *, origin: str, at_ms: int, definition: str) -> Run:
+    """Make the prepared run the list's next; returns the run that holds, which is another's where that was first.
+
+    Raises `ClickHouseError`; then it is open whether it was kept, and it is found as unrecorded if it was.
+    """
+    before = last_run(client, name)
+    number = 1 if before is None else before.number + 1
+    entered, gone, fewer = client.query(
+        "SELECT countIf(inside), countIf(NOT inside), countIf(was AND NOT inside) "
+        "FROM segment_changes WHERE run = %(run)s",
+        parameters={"run": run},
+    ).result_rows[0]
+    members = (0 if before is None else before.members) + entered - fewer
+    client.insert(
+        "segment_runs",
+        [[name, number, run, origin, datetime.fromtimestamp(at_ms / 1000, UTC), definition, members, entered, gone]],
+        column_names=_COLUMNS,
+        settings={"insert_deduplication_token": f"{name}/{number}", "async_insert": 0},
+    )
+    decided = last_run(client, name)
+    if decided is None:
+        raise RekindleError(f"ClickHouse has lost run {number} of {name}")
+    if decided.run != run:
+        drop_changes(client, run)
+    return decided
+
+
+def read_position(client: Client, run: Run) -> Position:
+    """How far a run was published, by the last note. Raises `ClickHouseError`."""
+    rows = client.query(
+        "SELECT published, member_id, segment FROM segment_run_steps WHERE run = %(run)s AND step = 'published' "
+        "ORDER BY published DESC LIMIT 1",
+        parameters={"run": run.run},
+    ).result_rows
+    return Position(*rows[0]) if rows else Position()
+
+
+def note_position(client: Client, run: Run, position: Position) -> None:
+    """Note how far a run was published. Raises `ClickHouseError`."""
+    _note(client, run, "published", position)
+
+
+def read_changes(client: Client, run: Run, after: Position, page: int = PAGE_CHANGES) -> Iterator[Sequence[Change]]:
+    """Read what is to be published of a run from a position on, in portions. Raises `ClickHouseError`."""
+    while True:
+        rows = client.query(
+            "SELECT segment, member_id, inside FROM segment_changes WHERE run = %(run)s AND told "
+            "AND member_id >= %(member)s AND (member_id, segment) > (%(member)s, %(segment)s) "
+            "ORDER BY member_id, segment LIMIT %(page)s",
+            parameters={"run": run.run, "member": after.member_id, "segment": after.segment, "page": page},
+        ).result_rows
+        if not rows:
+            return
+        changes = [Change(*row) for row in rows]
+        yield changes
+        after = Position(after.published + len(changes), changes[-1].member_id, changes[-1].segment)
+
+
+def record(client: Client, run: Run) -> None:
+    """Note a published run's changes as known of its segments, and the run as done. Raises `ClickHouseError`."""
+    client.command(
+        "INSERT INTO segment_members (segment, member_id, inside, since, run, number) "
+        "SELECT segment, member_id, inside, fromUnixTimestamp64Milli(%(at)s, 'UTC'), run, %(number)s "
+        "FROM segment_changes WHERE run = %(run)s",
+        parameters={"run": run.run, "at": run.at_ms, "number": run.number},
+    )
+    _note(client, run, "recorded", Position())
+    drop_changes(client, run.run)
+
+
+def drop_changes(client: Client, run: str) -> None:
+    """Drop what was prepared for a run. Raises `ClickHouseError`."""
+    for table in ("segment_changes", "segment_staged"):
+        client.command(f"ALTER TABLE {table} DROP PARTITION %(run)s", parameters={"run": run})
+
+
+def _note(client: Client, run: Run, step: str, position: Position) -> None:
+    client.insert(
+        "segment_run_steps",
+        [[run.run, step, position.published, position.member_id, position.segment]],
+        column_names=["run", "step", "published", "member_id", "segment"],
+        settings={"async_insert": 0},
+    )
