@@ -41,6 +41,11 @@ class Share:
                 above = middle
         self._below: bytes = first.to_bytes(9, "big")
 
+    @property
+    def limit(self) -> int:
+        """The first number of 64 bits whose share isn't below the percentage; 2⁶⁴ if all are."""
+        return int.from_bytes(self._below, "big")
+
     def holds(self, member: str) -> bool:
         """Whether the share of the beginning, a slash and `member` is below the percentage."""
         digest = self._begun.copy()

@@ -25,10 +25,11 @@ IMPURE_MODULES = {
 IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "read_text", "write_text", "read_bytes", "write_bytes"}
 # hash() of a string differs from process to process; the engine's own hashes are SHA-256
 IMPURE_CALLS = {"open", "print", "input", "hash", "exec", "eval"}
-# the engine, what it knows of phones, addresses and zones, whose events are, and what of our own code all may lean on
-PURE = ("streams/engine", "streams/profile", "streams/identity")
+# the engine, what it knows of phones, addresses and zones, whose events are, conditions as SQL, and what of our own
+# code all may lean on
+PURE = ("streams/engine", "streams/profile", "streams/identity", "streams/segments/sql")
 PURE_OURS = ("streams.engine", "streams.profile", "streams.identity", "streams.errors", "schemas.catalogue")
-PURE_OURS = (*PURE_OURS, "streams.compiled")
+PURE_OURS = (*PURE_OURS, "streams.compiled", "streams.segments.sql")
 WRITES_CODE = ROOT / "streams/engine/conditions/writing.py"  # runs the functions that it has written, of our own words
 
 

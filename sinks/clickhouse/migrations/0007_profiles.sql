@@ -5,7 +5,8 @@
 -- time_zone is the zone that counts, null the programme's. counter_numbers and counter_values hold the buckets of the
 -- counters (streams/engine/windows.py); those of another `definition` than the counter's count nothing. Of segments,
 -- segments_assigned is what was said (it overrides list and condition), segments_inside the memberships last known of
--- those that campaigns listen to. left_out names fields that were too large for the record and are empty here.
+-- those that campaigns listen to. Numbers of attributes are as fine as a campaign may set them (`set: {share: 1e-7}`).
+-- left_out names fields that were too large for the record and are empty here.
 CREATE TABLE IF NOT EXISTS profiles
 (
     member_id String,
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS profiles
     push_token Nullable(String),
     platform LowCardinality(Nullable(String)),
     attribute_texts Map(String, String),
-    attribute_numbers Map(String, Decimal(38, 6)),
+    attribute_numbers Map(String, Decimal(76, 44)),
     attribute_truths Map(String, Bool),
     social Map(String, String),
     purchases_count Int64,

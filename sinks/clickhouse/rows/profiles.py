@@ -11,6 +11,7 @@ from schemas.profiles import MemberProfile
 from sinks.clickhouse.rows import TIME, Row, Table
 
 NUMBER = "Decimal(38, 6)"
+FINE_NUMBER = "Decimal(76, 44)"
 _MOST = Decimal("9" * 32 + ".999999")
 _LEAST = _MOST.copy_negate()  # `-` would round it
 _COUNTED = "name String, definition String, bucket Int64"
@@ -47,7 +48,7 @@ _MADE = {
     "at": TIME,
     "is_deleted": "UInt8",
     "attribute_texts": "Map(String, String)",
-    "attribute_numbers": f"Map(String, {NUMBER})",
+    "attribute_numbers": f"Map(String, {FINE_NUMBER})",
     "attribute_truths": "Map(String, Bool)",
     "social": "Map(String, String)",
     "purchases_total": NUMBER,

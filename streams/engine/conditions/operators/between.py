@@ -3,7 +3,7 @@
 import operator
 from typing import Any
 
-from streams.engine.conditions.operators import Compiled, Operator, never
+from streams.engine.conditions.operators import Asked, Compiled, Operator, all_of, never
 from streams.engine.conditions.operators._kinds import compile_comparison
 
 _ENDS = 2
@@ -18,6 +18,14 @@ def compile_between(operand: Any) -> Compiled:
     return lambda value: above(value) and below(value)
 
 
+def write_between(value: Asked, operand: Any) -> str:
+    """Both ends compare as `ge` and `le` do."""
+    if not isinstance(operand, list | tuple) or len(operand) != _ENDS:
+        return "0"
+    above = value.compared(">=", operand[0], ordered=True)
+    return all_of([above, value.compared("<=", operand[1], ordered=True)])
+
+
 def accepts(operand: Any) -> str | None:
     """A list of two."""
     return None if isinstance(operand, list) and len(operand) == _ENDS else "a list of two values, [lowest, highest]"
@@ -28,4 +36,5 @@ OPERATOR = Operator(
     doc="The value lies from the first to the second of the operand's, both included.",
     compile=compile_between,
     accepts=accepts,
+    sql=write_between,
 )

@@ -24,4 +24,5 @@ OPERATOR = Operator(
     doc="A string has the operand in it; a list has an element that equals it.",
     compile=compile_contains,
     accepts=scalar,
+    sql=lambda value, operand: value.contains(operand),
 )

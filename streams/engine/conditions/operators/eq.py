@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value equals the operand.",
     compile=lambda operand: compile_comparison(operand, operator.eq, ordered=False),
     accepts=scalar,
+    sql=lambda value, operand: value.compared("=", operand, ordered=False),
     sign="==",
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.engine.conditions.operators import Compiled, Operator
+from streams.engine.conditions.operators import Compiled, Operator, none_of
 
 
 def compile_exists(operand: Any) -> Compiled:
@@ -22,4 +22,5 @@ OPERATOR = Operator(
     doc="The name has a value that isn't null (`true`), or hasn't (`false`).",
     compile=compile_exists,
     accepts=accepts,
+    sql=lambda value, operand: value.exists() if operand is True else none_of(value.exists()),
 )

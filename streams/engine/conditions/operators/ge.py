@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value is not less than the operand.",
     compile=lambda operand: compile_comparison(operand, operator.ge, ordered=True),
     accepts=scalar,
+    sql=lambda value, operand: value.compared(">=", operand, ordered=True),
     sign=">=",
 )

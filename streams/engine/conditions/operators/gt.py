@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value is greater, later, or further in the alphabet.",
     compile=lambda operand: compile_comparison(operand, operator.gt, ordered=True),
     accepts=scalar,
+    sql=lambda value, operand: value.compared(">", operand, ordered=True),
     sign=">",
 )

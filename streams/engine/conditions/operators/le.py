@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value is not greater than the operand.",
     compile=lambda operand: compile_comparison(operand, operator.le, ordered=True),
     accepts=scalar,
+    sql=lambda value, operand: value.compared("<=", operand, ordered=True),
     sign="<=",
 )

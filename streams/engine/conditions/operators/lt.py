@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value is less, earlier, or sooner in the alphabet.",
     compile=lambda operand: compile_comparison(operand, operator.lt, ordered=True),
     accepts=scalar,
+    sql=lambda value, operand: value.compared("<", operand, ordered=True),
     sign="<",
 )

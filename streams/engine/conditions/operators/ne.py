@@ -10,5 +10,6 @@ OPERATOR = Operator(
     doc="The value is of the operand's kind, and another one.",
     compile=lambda operand: compile_comparison(operand, operator.ne, ordered=False),
     accepts=scalar,
+    sql=lambda value, operand: value.compared("!=", operand, ordered=False),
     sign="!=",
 )

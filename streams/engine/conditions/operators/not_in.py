@@ -3,7 +3,7 @@
 import operator
 from typing import Any
 
-from streams.engine.conditions.operators import Compiled, Operator, never, several
+from streams.engine.conditions.operators import Asked, Compiled, Operator, all_of, any_of, never, none_of, several
 from streams.engine.conditions.operators._kinds import compile_comparison
 
 
@@ -22,9 +22,19 @@ def compile_not_in(operand: Any) -> Compiled:
     return holds
 
 
+def write_not_in(value: Asked, operand: Any) -> str:
+    """A reference to a list is one to a field of an event: SQL knows of none."""
+    if not isinstance(operand, list):
+        return "0"
+    equal = any_of(value.compared("=", item, ordered=False) for item in operand)
+    unequal = any_of(value.compared("!=", item, ordered=False) for item in operand)
+    return all_of([none_of(equal), unequal if operand else value.exists()])
+
+
 OPERATOR = Operator(
     name="not_in",
     doc="The value is of the kind of one of the operand's, and equals none of them.",
     compile=compile_not_in,
     accepts=several,
+    sql=write_not_in,
 )

@@ -18,5 +18,9 @@ def accepts(operand: Any) -> str | None:
 
 
 OPERATOR = Operator(
-    name="starts_with", doc="A string begins with the operand.", compile=compile_starts_with, accepts=accepts
+    name="starts_with",
+    doc="A string begins with the operand.",
+    compile=compile_starts_with,
+    accepts=accepts,
+    sql=lambda value, operand: value.starts_with(operand),
 )
