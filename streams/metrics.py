@@ -10,14 +10,14 @@ _RECORDS = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10000, 50000)
 
 stage_running = Gauge("rekindle_stage_running", "1 for the stage that this process runs.", ["stage"])
 
-# what goes through the stages ingest and members
+# what goes through the stages ingest, members and profiles
 records_in = Counter("rekindle_records_in", "Records read, by stage and topic.", ["stage", "topic"])
 records_out = Counter("rekindle_records_out", "Records put out in committed transactions.", ["stage", "topic"])
 dead_letters = Counter("rekindle_dead_letters", "Records put aside into dead.letters.", ["stage"])
 batch_records = Histogram("rekindle_batch_records", "Records handled in one batch.", ["stage"], buckets=_RECORDS)
 step_seconds = Histogram(
     "rekindle_step_seconds",
-    "Time of one step of a batch: sift, append; decode, load, engine (with encoding), commit, store.",
+    "Time of one step of a batch: sift, append; decode, load, engine (with encoding), commit, store; make, commit.",
     ["stage", "step"],
     buckets=_SECONDS,
 )

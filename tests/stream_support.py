@@ -53,10 +53,11 @@ def read_topic(settings: Settings, topic: str) -> dict[int, list[Record]]:
 
 
 def records_waiting(settings: Settings, stage: str) -> int:
-    """How many records a stage has still to handle."""
+    """How many records a stage has still to handle; -1 for one that was never started and isn't told of."""
     reader = LagReader(settings)
     try:
-        return sum(row.records for row in reader.read() if row.stage == stage)
+        rows = [row.records for row in reader.read() if row.stage == stage]
+        return sum(rows) if rows else -1
     finally:
         reader.close()
 

@@ -5,15 +5,18 @@ import sys
 
 import click
 
+STAGES = ("ingest", "members", "profiles")
+
 
 @click.command()
-@click.option("--only", type=click.Choice(["ingest", "members"]), help="Run one stage alone, in this process.")
+@click.option("--only", type=click.Choice(STAGES), help="Run one stage alone, in this process.")
 @click.option("--parent", type=int, hidden=True, help="Pid of the worker that this process must not outlive.")
 def command(only: str | None, parent: int | None) -> None:
-    """Run the stages: ingest writes the log of events, members decides and puts out commands.
+    """Run the stages: ingest writes the log of events, members decides, profiles carries on what is known of members.
 
     Start as many workers as there are partitions at most; each takes its share. SIGTERM ends a worker cleanly: what it
-    has begun is committed first. With REKINDLE_METRICS_PORT=N, ingest serves its metrics on N and members on N + 1.
+    has begun is committed first. With REKINDLE_METRICS_PORT=N, ingest serves its metrics on N, members on N + 1 and
+    profiles on N + 2.
     """
     from streams import settings
     from streams.runtime.preflight import check_services
@@ -29,7 +32,7 @@ def command(only: str | None, parent: int | None) -> None:
 
     check_services(configured)
     commands, environments = [], []
-    for offset, stage in enumerate(("ingest", "members")):
+    for offset, stage in enumerate(STAGES):
         commands.append([sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())])
         port = configured.metrics_port + offset if configured.metrics_port else 0
         environments.append({**os.environ, settings.variable("metrics_port"): str(port)})

@@ -52,7 +52,7 @@ _WAIT_S_MAX = 900
 _SINK_WAIT_S_MAX = 60.0
 _LOOK_S = 0.5
 _KILL_AT = 0.4
-_STAGES = 2
+_STAGES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class _Run:
         self.directory = options.directory.absolute()
         self.replay_s = 0.0
         self.samples: list[Sample] = []
-        self._metrics_ports = {name: _two_ports() for name in (*WORKERS, "sink")}
+        self._metrics_ports = {name: _ports_in_a_row(_STAGES) for name in (*WORKERS, "sink")}
 
     def run(self) -> Result:
         with self.display.phase("topics and campaigns"):
@@ -241,11 +241,11 @@ class _Run:
         )
 
 
-def _two_ports() -> int:
-    """Choose a free port whose next is free as well: a worker serves each of its stages' metrics."""
+def _ports_in_a_row(count: int) -> int:
+    """Choose a free port with so many free ones in a row: a worker serves each of its stages' metrics."""
     while True:
         (port,) = ports.choose(1)
-        if ports.is_free(port + 1):
+        if all(ports.is_free(port + more) for more in range(1, count)):
             return port
 
 

@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import TopicPartition
 
 from schemas.codec import Codec
 from streams import metrics
@@ -21,6 +20,7 @@ from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.errors import RekindleError
 from streams.kafka import Kafka
+from streams.members.changelog import ensure_changelog
 from streams.members.engine import Engine
 from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
@@ -83,7 +83,7 @@ class MembersStage:
     def start(self) -> None:
         """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
         partitions = check_partitions(self._kafka)
-        _ensure_changelog(self._kafka, self._changelog, partitions, self._settings.replication_factor)
+        ensure_changelog(self._kafka, self._changelog, partitions, self._settings.replication_factor)
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
@@ -235,17 +235,3 @@ def _changes(part: Part) -> list[tuple[bytes, bytes | None, int | None]]:
     """List what the changelog and the store get: at least how far the partition has come."""
     meta = {**part.effects.meta, PROGRESS: b"%d" % part.next_offset}
     return [*part.overlay.changes(), *((key, value, None) for key, value in meta.items())]
-
-
-def _ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -> None:
-    count = kafka.partition_counts().get(topic)
-    if count is None:
-        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact"})
-        admin = kafka.admin()  # its calls end when it is let go
-        try:
-            admin.create_topics([new])[topic].result(30)
-        except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
-    elif count != partitions:
-        raise RekindleError(f"{topic} has {count} partitions, {MEMBER_EVENTS} has {partitions}: they must be equal")

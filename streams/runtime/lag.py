@@ -19,7 +19,14 @@ from streams.errors import RekindleError
 from streams.kafka import admin_client, consumer_config, partition_counts
 from streams.runtime.group_offsets import Committed, Note, read_note
 from streams.settings import Settings
-from streams.topics import INGEST_INPUTS, MEMBER_EVENTS, ingest_group, members_group
+from streams.topics import (
+    INGEST_INPUTS,
+    MEMBER_EVENTS,
+    ingest_group,
+    members_changelog,
+    members_group,
+    profiles_group,
+)
 
 TIMEOUT_SECONDS = 15.0
 DOUBTFUL_OFFSETS_MAX = 20_000
@@ -56,7 +63,7 @@ class Lag:
 
 
 class LagReader:
-    """Reads the lag of all stages: ingest and members, and the senders and sinks that were ever started."""
+    """Reads the lag of all stages: ingest and members, and profiles, senders and sinks if they were ever started."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -100,6 +107,9 @@ class LagReader:
             for group in listed.valid
             if group.group_id.startswith((f"{prefix}sender", f"{prefix}sink")) and group.group_id not in own
         )
+        profiles = profiles_group(self._settings)
+        if any(group.group_id == profiles for group in listed.valid):
+            others.insert(0, profiles)
         return [*self._workers(), *((group.removeprefix(prefix), group) for group in others)]
 
     def _read_group(self, stage: str, group: str) -> Sequence[Lag]:
@@ -132,8 +142,12 @@ class LagReader:
         return rows
 
     def _inputs(self, stage: str, group: str) -> set[Place]:
-        if stage in {"ingest", "members"}:
-            topics: Collection[str] = INGEST_INPUTS if stage == "ingest" else (MEMBER_EVENTS,)
+        topics: Collection[str] | None = {
+            "ingest": INGEST_INPUTS,
+            "members": (MEMBER_EVENTS,),
+            "profiles": (members_changelog(self._settings),),
+        }.get(stage)
+        if topics is not None:
             return {(topic, partition) for topic in topics for partition in range(self._counts.get(topic, 0))}
         described = self._admin.describe_consumer_groups([group], request_timeout=TIMEOUT_SECONDS)[group].result()
         return {
@@ -201,7 +215,7 @@ def _rank(topic: str) -> int:
     return INGEST_INPUTS.index(topic) if topic in INGEST_INPUTS else len(INGEST_INPUTS)
 
 
-_WAITS = ("ingest", "members", "")
+_WAITS = ("ingest", "members", "profiles", "")
 """The stages to wait for, one after another; the empty one is all the others."""
 
 
@@ -219,9 +233,9 @@ def await_handled(reader: LagReader, seconds: float, pause_seconds: float = 0.3)
     """Wait until all input is handled; returns whether it came to that, and the last rows.
 
     Ticks go on by the wall clock, so nothing ever stands still: what counts is what stood in the topics when the stage
-    before was done. Ingest first; then the members, up to the end that `member.events` had by then; then senders and
-    sinks, up to the ends that their topics had by then. If the source topics have grown meanwhile (a sender reports
-    statuses), it begins again.
+    before was done. Ingest first; then the members, up to the end that `member.events` had by then; then the profiles,
+    up to that of the changelog; then senders and sinks, up to the ends that their topics had by then. If the source
+    topics have grown meanwhile (a sender reports statuses), it begins again.
     """
     deadline = time.monotonic() + seconds
     sources: Mapping[Place, int] | None = None

@@ -12,6 +12,7 @@ from streams.ingest.stage import IngestStage
 from streams.kafka import Kafka
 from streams.members.engine import Engine, RealEngine
 from streams.members.stage import MembersStage
+from streams.profiles.stage import ProfilesStage
 from streams.runtime.host import Host
 from streams.runtime.local_state import LocalState, claim
 from streams.runtime.preflight import check_services
@@ -19,7 +20,10 @@ from streams.runtime.stage import Stage
 from streams.runtime.transactions import TransactionalProducer
 from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
-from streams.topics import ingest_group, members_group
+from streams.topics import ingest_group, members_group, profiles_group
+
+STAGES = {"ingest": ingest_group, "members": members_group, "profiles": profiles_group}
+"""The stages of a worker and the consumer group of each, in the order of the way of an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +34,14 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     check_services(settings)
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
-    group = ingest_group(settings) if name == "ingest" else members_group(settings)
+    group = STAGES[name](settings)
     kafka = Kafka(settings)
     producer = TransactionalProducer(kafka, name, f"{group}-{local.identity}")
     stage: Stage
     if name == "ingest":
         stage = IngestStage(settings, kafka, codec, producer)
+    elif name == "profiles":
+        stage = ProfilesStage(settings, kafka, codec, producer)
     else:
         deciding = engine or RealEngine()
         stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path)

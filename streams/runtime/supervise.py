@@ -1,8 +1,8 @@
-"""Both stages of a worker on one machine: a process each, which live and end together.
+"""All stages of a worker on one machine: a process each, which live and end together.
 
-Two Faust apps in one process would share one interpreter lock and one event loop; two processes share nothing. The
+Faust apps in one process would share one interpreter lock and one event loop; processes share nothing. The
 parent only passes signals on and waits. A child that loses its parent, even to SIGKILL, is killed by the kernel
-(Linux); a child that ends takes the other with it, and the worker ends with its status.
+(Linux); a child that ends takes the others with it, and the worker ends with its status.
 """
 
 import ctypes

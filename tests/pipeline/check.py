@@ -5,7 +5,9 @@
 2. What the members stage put out is, record for record, what the pure engine says to the same `member.events`, read
    from beginning to end without interruption; where ticks stay open, in the order of each member's. So is every
    member's state, in the changelog and in the local stores.
-3. What the senders did with it: `tests.pipeline.check_senders`.
+3. The last profile of each member is what the last state of theirs amounts to, and nobody else has one; profiles of a
+   member never go back.
+4. What the senders did with it: `tests.pipeline.check_senders`.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +21,9 @@ from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
 from streams.members.record import RESERVED, pack
 from streams.members.step import DUE_MAX
+from streams.profiles.make import is_members, profile_value
 from streams.runtime.transactions import kafka_time
-from streams.topics import CONTROL, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, members_changelog
+from streams.topics import CONTROL, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, MEMBER_PROFILES, members_changelog
 from tests.pipeline.check_senders import STATUSES, check_senders, reported, unreadable
 from tests.pipeline.partition import Stored
 from tests.pipeline.upstream import PROGRAMME_FILES
@@ -97,6 +100,7 @@ def check(world: World) -> None:
     out = [each for run in runs for each in run.out if each.topic not in SOURCES]
     _check_outputs(world, out, by_member=world.due_max < DUE_MAX)
     _check_states(world, runs)
+    _check_profiles(world, runs)
     check_senders(world)
 
 
@@ -187,6 +191,21 @@ def _check_states(world: World, runs: Sequence[CalmRun]) -> None:
         for number, store in process.stores.items():
             assert store.files.members == runs[number].members, f"the store of partition {number} in {process.name}"
             assert store.files.due == store.expected_due(), f"the due index of partition {number} in {process.name}"
+
+
+def _check_profiles(world: World, runs: Sequence[CalmRun]) -> None:
+    if "profiles" not in world.stages:
+        return
+    for number, run in enumerate(runs):
+        expected = {key: profile_value(world.codec, value)[0] for key, value in run.members.items() if is_members(key)}
+        records = world.log.topics[MEMBER_PROFILES][number].committed()
+        found = {each.key: each.value for each in records}
+        assert found == expected, f"profiles/{number}: {_difference(list(expected.items()), list(found.items()))}"
+        clocks: dict[bytes | None, int] = {}
+        for each, profile in zip(records, world.codec.decode_profiles([r.value or b"" for r in records]), strict=True):
+            if not isinstance(profile, BadRecord):
+                assert profile.at >= clocks.get(each.key, profile.at), f"profiles/{number}: {each.key!r} goes back"
+                clocks[each.key] = profile.at
 
 
 def _difference(expected: Sequence[Any], found: Sequence[Any]) -> str:

@@ -19,13 +19,14 @@ from streams.ingest.stage import IngestStage
 from streams.members.engine import Engine
 from streams.members.stage import MembersStage
 from streams.members.store import Changes
+from streams.profiles.stage import ProfilesStage
 from streams.runtime.batch import Batch
 from streams.runtime.group_offsets import GroupOffsets
+from streams.runtime.run_stage import STAGES
 from streams.runtime.stage import Input
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError, TransactionalProducer
 from streams.settings import Settings
-from streams.topics import ingest_group, members_group
 from tests.pipeline.consumer import Membership
 from tests.pipeline.groups import Refused
 from tests.pipeline.kafka import MemoryKafka
@@ -222,10 +223,19 @@ class Process:
 
     def _run(self) -> None:
         log, settings = self._network.log, self.settings
-        group = ingest_group(settings) if self.stage_name == "ingest" else members_group(settings)
+        group = STAGES[self.stage_name](settings)
         producer = TransactionalProducer(self._kafka, self.stage_name, f"{group}-{self.identity}")  # type: ignore[arg-type]
         if self.stage_name == "ingest":
             stage: Any = IngestStage(
+                settings,
+                self._kafka,  # type: ignore[arg-type]
+                self._codec,
+                producer,
+                clock=self._clock,
+                monotonic=lambda: self._clock.now_ms / 1000,
+            )
+        elif self.stage_name == "profiles":
+            stage = ProfilesStage(
                 settings,
                 self._kafka,  # type: ignore[arg-type]
                 self._codec,

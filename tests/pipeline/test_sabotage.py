@@ -6,9 +6,12 @@ import pytest
 
 from streams.ingest.merge import PartitionMerge
 from streams.members import stage as members_stage
-from streams.members.record import OPEN, TICK
+from streams.members.record import OPEN, RESERVED, TICK
 from streams.members.step import MemberStep
 from streams.members.ticks import OpenTicks
+from streams.profiles import stage as profiles_stage
+from streams.profiles.make import is_members
+from streams.profiles.stage import ProfilesStage
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import Transaction
 from tests.pipeline.check import check
@@ -121,6 +124,35 @@ def one_partition_of_a_transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "commit", commit)
 
 
+def profiles_of_the_first_record(patch: pytest.MonkeyPatch) -> None:
+    """Of records that wait together the first is carried on, not the last."""
+
+    def take(self, batch):
+        self._read_to[batch.partition] = batch.end
+        for record in batch.records:
+            if is_members(record.key):
+                self._waiting.setdefault(record.key, record)
+
+    patch.setattr(ProfilesStage, "_take", take)
+
+
+def profiles_that_wait_while_they_are_committed(patch: pytest.MonkeyPatch) -> None:
+    """The offset of what waits is committed, and what waits is lost with the process."""
+    original = ProfilesStage._commit
+
+    def commit(self, group):
+        waits = dict(list(self._waiting.items())[1:])
+        self._waiting = dict(list(self._waiting.items())[:1])
+        original(self, group)
+        self._waiting, self._since = waits, self._monotonic() if waits else None
+
+    patch.setattr(ProfilesStage, "_commit", commit)
+
+
+def profiles_of_strangers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(profiles_stage, "is_members", lambda key: not key.startswith(RESERVED))
+
+
 SABOTAGES: tuple[Patch, ...] = (
     offsets_outside_of_the_transaction,
     no_fence_in_recovery,
@@ -134,6 +166,9 @@ SABOTAGES: tuple[Patch, ...] = (
     open_ticks_that_become_one,
     a_state_from_elsewhere,
     one_partition_of_a_transaction,
+    profiles_of_the_first_record,
+    profiles_that_wait_while_they_are_committed,
+    profiles_of_strangers,
 )
 
 
@@ -141,7 +176,7 @@ SABOTAGES: tuple[Patch, ...] = (
 def test_what_is_broken_by_hand_is_found(sabotage: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     sabotage(monkeypatch)
     for seed in range(SEEDS_MAX):
-        world = World(seed)
+        world = World(seed, profiles=sabotage.__name__.startswith("profiles"))
         try:
             world.run()
             check(world)

@@ -2,9 +2,9 @@
 
 At each step the world lets one process go on to where it next gives way, or does something to it. Which faults there
 are, and how often, is drawn anew for each seed: a run with one kind of fault alone gets further than one with all.
-With `senders`, those of one channel run, too: what they report comes round to ingest again, and into their topic come
-records a second time, and some that nobody can read. Then everything heals, all input is handled, a last tick fires
-what is left, and `tests.pipeline.check` looks.
+With `profiles`, that stage runs, too. With `senders`, those of one channel do: what they report comes round to ingest
+again, and into their topic come records a second time, and some that nobody can read. Then everything heals, all input
+is handled, a last tick fires what is left, and `tests.pipeline.check` looks.
 """
 
 import random
@@ -27,10 +27,12 @@ from streams.topics import (
     DEAD_LETTERS,
     INGEST_INPUTS,
     MEMBER_EVENTS,
+    MEMBER_PROFILES,
     PROGRAMMES,
     ingest_group,
     members_changelog,
     members_group,
+    profiles_group,
 )
 from tests.pipeline.gateway import Counterpart
 from tests.pipeline.log import Log
@@ -50,6 +52,7 @@ PLACES = (
     "members after store",
 )
 """Where processes are killed on purpose: around every step of a commit and of taking partitions over."""
+PROFILES_PLACES = tuple(f"profiles {when} {name}" for when in ("before", "after") for name in REQUESTS)
 SENDER_REQUESTS = ("init_transactions", "join", "committed", "fetch", "produce", "send_offsets", "commit", "store")
 SENDER_PLACES = (
     "sender at gateway",
@@ -129,6 +132,7 @@ class World:
         only: Collection[str] = (),
         due_max: int | None = None,
         senders: bool = False,
+        profiles: bool = False,
     ) -> None:
         self.rng = rng = random.Random(seed)
         # how many members a tick concerns at once: few, so that ticks stay open
@@ -156,7 +160,7 @@ class World:
         self._mines: set[str] = set()  # places at which the next process that comes there dies
         self._slots: list[Slot] = []
         self._ghosts: list[Process] = []  # asleep while another runs in their place
-        for topic in (*COPARTITIONED, DEAD_LETTERS, *COMMAND_TOPICS):
+        for topic in (*COPARTITIONED, DEAD_LETTERS, MEMBER_PROFILES, *COMMAND_TOPICS):
             self.log.create_topic(topic, self.partitions)
         self.log.create_topic(PROGRAMMES, 1)
         has_names = rng.random() < 0.5
@@ -164,6 +168,8 @@ class World:
         self.stages: tuple[str, ...] = ("ingest", "members")
         self.counterpart: Counterpart | None = None
         self.noise: set[tuple[int, int]] = set()  # partition and offset of what isn't the members' own
+        if profiles:
+            self.stages, self.places = (*self.stages, "profiles"), (*self.places, PROFILES_PLACES)
         if senders:
             self._add_senders(seed)
         for stage in self.stages:
@@ -173,7 +179,7 @@ class World:
     def _add_senders(self, seed: int) -> None:
         random.seed(seed)  # stamina draws its pauses by it
         rng = self.rng
-        self.stages, self.places = (*self.stages, "sender"), (PLACES, SENDER_PLACES)
+        self.stages, self.places = (*self.stages, "sender"), (*self.places, SENDER_PLACES)
         self.counterpart = Counterpart(rng, rng.random() < 0.5, failing=rng.choice((0.0, 0.1, 0.4)))
         self.settings = replace(self.settings, sender_in_doubt=rng.choice(("fail", "fail", "repeat")))
         self.log.create_topic(ledger_topic(self.settings, CHANNEL), self.partitions)
@@ -255,6 +261,7 @@ class World:
         group, topics = {
             "ingest": (ingest_group(self.settings), INGEST_INPUTS),
             "members": (members_group(self.settings), (MEMBER_EVENTS,)),
+            "profiles": (profiles_group(self.settings), (members_changelog(self.settings),)),
             "sender": (group_of(self.settings, CHANNEL), (SENDERS_TOPIC,)),
         }[stage]
         for topic in topics:
@@ -393,7 +400,7 @@ class World:
     def _kill(self) -> None:
         """Kill a process where it stands, or whoever comes first to a certain place."""
         if self.rng.random() < 0.5:
-            places = self.places[0] if self.counterpart is None else self.rng.choice(self.places)
+            places = self.places[0] if len(self.places) == 1 else self.rng.choice(self.places)
             self._mines.add(self.rng.choice(places))
         elif running := self._running():
             self._kill_now(self.rng.choice(running))
@@ -451,7 +458,12 @@ class World:
             self._note(f"{slot.name} is told to stop")
 
     def _compact(self) -> None:
-        for topic in (members_changelog(self.settings), PROGRAMMES, ledger_topic(self.settings, CHANNEL)):
+        for topic in (
+            members_changelog(self.settings),
+            MEMBER_PROFILES,
+            PROGRAMMES,
+            ledger_topic(self.settings, CHANNEL),
+        ):
             for partition in self.log.topics.get(topic, []):
                 partition.compact()
         self._note("compacted")
