@@ -5,23 +5,27 @@ The clients are those of the pipeline (`streams.kafka.Kafka`), so what holds her
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from streams.ingest.partitions import partition_of
 from streams.kafka import Kafka
+from tests.cleaner import CLEANED_SOON, busy_cleaner
 from tests.pipeline.kafka import MemoryKafka
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock, Network
 from tests.support import until
 
 SECONDS = 40.0
+FENCE = b"fence"
+"""Key of records that only close what is before them."""
 _numbers = itertools.count()
 
 
@@ -31,14 +35,15 @@ class Broker:
 
     kafka: Any
     prefix: str
+    forgetful: set[str] = field(default_factory=set)  # topics that lose tombstones, too
 
     def name(self) -> str:
         return f"{self.prefix}-{next(_numbers)}"
 
-    def topic(self, partitions: int = 1) -> str:
+    def topic(self, partitions: int = 1, **config: str) -> str:
         name = self.name()
         admin = self.kafka.admin()  # its calls end when it is let go
-        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(SECONDS)
+        admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(SECONDS)
         consumer = self.kafka.consumer(self.name(), {})
         for number in range(partitions):
             until(lambda number=number: self._answers(consumer, TopicPartition(name, number)), SECONDS, "a leader")
@@ -71,6 +76,57 @@ class Broker:
         options = {name.replace("_", "."): value for name, value in config.items()}
         consumer = self.kafka.consumer(group, {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200, **options})
         return Member(consumer, topic)
+
+    def compacted_topic(self, *, tombstones_for: str = "86400000") -> str:
+        """Make one whose tombstones stay for so many milliseconds."""
+        config = {"cleanup.policy": "compact", **CLEANED_SOON, "delete.retention.ms": tombstones_for}
+        name = self.topic(**config)
+        if tombstones_for == "1":
+            self.forgetful.add(name)
+        return name
+
+    def compact(self, topic: str, *gone: bytes) -> None:
+        """Have the closed part of a topic compacted: wait until these values are gone."""
+        until(lambda: not self._clean(topic) & set(gone), SECONDS, f"the cleaning of {topic}")
+
+    def _clean(self, topic: str) -> set[bytes | None]:
+        """Let the cleaner come once more; returns what is left."""
+        producer = self.producer()
+        ahead = int(time.time() * 1000) + next(_numbers) * 60_000  # so it begins a segment: what is before is closed
+        producer.produce(topic, b"", FENCE, partition=0, timestamp=ahead)
+        assert producer.flush(SECONDS) == 0
+        return {value for _, _, value in self.contents(topic, committed=False)}
+
+    def contents(self, topic: str, *, committed: bool = True, start: int = 0) -> list[tuple[int, bytes, bytes | None]]:
+        """Offset, key and value of the records from `start` on, as a reader gets them; fences don't count."""
+        level = "read_committed" if committed else "read_uncommitted"
+        quick = {"isolation.level": level, "enable.partition.eof": True, "fetch.wait.max.ms": 20}
+        consumer = self.kafka.consumer(self.name(), quick)
+        consumer.assign(at(topic, start))
+        found: list[Any] = []
+
+        def ended() -> bool:
+            found.extend(consumer.consume(100, 0.2))
+            return bool(found) and found[-1].error() is not None
+
+        until(ended, SECONDS, "the end")
+        consumer.close()
+        records = [each for each in found if each.error() is None and each.key() != FENCE]
+        return [(each.offset(), each.key(), each.value()) for each in records]
+
+
+class MemoryBroker(Broker):
+    """The log in memory is cleaned when somebody says so."""
+
+    def __init__(self) -> None:
+        self.log = Log(Clock())
+        super().__init__(MemoryKafka(Network(self.log, self.log.now)), "contract")
+
+    def _clean(self, topic: str) -> set[bytes | None]:
+        super()._clean(topic)
+        (partition,) = self.log.topics[topic]
+        partition.compact(drop_tombstones=topic in self.forgetful)
+        return {value for _, _, value in self.contents(topic, committed=False)}
 
 
 class Reader:
@@ -127,10 +183,11 @@ class Member:
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.services)])
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if request.param == "kafka":
-        yield Broker(Kafka(request.getfixturevalue("settings")), f"contract-{os.getpid()}")
+        settings = request.getfixturevalue("settings")
+        with busy_cleaner(settings):
+            yield Broker(Kafka(settings), f"contract-{os.getpid()}")
     else:
-        clock = Clock()
-        yield Broker(MemoryKafka(Network(Log(clock), clock)), "contract")
+        yield MemoryBroker()
 
 
 def send(producer: Any, topic: str, *values: bytes, partition: int = 0) -> None:
@@ -408,3 +465,97 @@ def test_a_topic_exists_once(broker: Broker) -> None:
     admin = broker.kafka.admin()
     again = admin.create_topics([NewTopic(topic, 1, 1)])[topic]
     assert again.exception(SECONDS).args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+
+
+# Compaction and deletion ---------------------------------------------------------------------------------------------
+
+
+def put(broker: Broker, topic: str, *records: tuple[bytes, bytes | None]) -> None:
+    producer = broker.producer()
+    for key, value in records:
+        producer.produce(topic, value, key, partition=0)
+    assert producer.flush(SECONDS) == 0
+
+
+def test_compaction_leaves_the_last_of_each_key_where_it_stood(broker: Broker) -> None:
+    topic = broker.compacted_topic()
+    put(broker, topic, (b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (b"c", b"4"), (b"b", b"5"))
+    broker.compact(topic, b"1", b"2")
+    assert broker.contents(topic) == [(2, b"a", b"3"), (3, b"c", b"4"), (4, b"b", b"5")]
+    for start in (0, 1, 2):  # whoever stands where nothing is any more goes on with what comes next
+        assert broker.contents(topic, start=start)[0] == (2, b"a", b"3")
+    assert broker.contents(topic, start=3) == [(3, b"c", b"4"), (4, b"b", b"5")]
+    consumer = broker.kafka.consumer(broker.name(), {})
+    first, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=SECONDS)
+    consumer.close()
+    assert first == 0
+    assert end > 5  # with the fences
+    put(broker, topic, (b"c", b"6"))
+    broker.compact(topic, b"4")
+    assert broker.contents(topic) == [(2, b"a", b"3"), (4, b"b", b"5"), (end, b"c", b"6")]
+
+
+def test_a_tombstone_takes_what_was_before_it_and_stands_for_a_while(broker: Broker) -> None:
+    topic = broker.compacted_topic()
+    put(broker, topic, (b"a", b"1"), (b"b", b"2"), (b"a", None))
+    broker.compact(topic, b"1")
+    assert broker.contents(topic) == [(1, b"b", b"2"), (2, b"a", None)]
+    put(broker, topic, (b"a", b"3"))  # who comes again after it
+    broker.compact(topic, None)
+    assert [record[1:] for record in broker.contents(topic)] == [(b"b", b"2"), (b"a", b"3")]
+
+
+def test_a_tombstone_goes_when_its_time_is_over_and_nothing_comes_back(broker: Broker) -> None:
+    topic = broker.compacted_topic(tombstones_for="1")
+    put(broker, topic, (b"a", b"1"), (b"b", b"2"), (b"a", None))
+    broker.compact(topic, b"1", None)
+    assert broker.contents(topic) == [(1, b"b", b"2")]
+
+
+def test_what_was_aborted_takes_nothing_with_it(broker: Broker) -> None:
+    topic = broker.compacted_topic()
+    producer = broker.producer(broker.name())
+    for number, action in enumerate((producer.commit_transaction, producer.abort_transaction)):
+        producer.begin_transaction()
+        producer.produce(topic, b"%d" % number, b"a", partition=0)
+        producer.produce(topic, b"%d other" % number, b"b", partition=0)
+        action(SECONDS)
+    put(broker, topic, (b"b", b"2 other"))
+    broker.compact(topic, b"0 other")
+    assert [record[1:] for record in broker.contents(topic)] == [(b"a", b"0"), (b"b", b"2 other")]
+
+
+def test_nothing_from_the_first_undecided_record_on_is_compacted(broker: Broker) -> None:
+    topic = broker.compacted_topic()
+    put(broker, topic, (b"a", b"1"), (b"z", b"2"), (b"z", b"3"))
+    slow = broker.producer(broker.name())
+    slow.begin_transaction()
+    slow.produce(topic, b"4", b"a", partition=0)
+    slow.flush(SECONDS)
+    put(broker, topic, (b"z", b"5"), (b"z", b"6"))
+    broker.compact(topic, b"2")
+    every = [(0, b"a", b"1"), (2, b"z", b"3"), (3, b"a", b"4"), (4, b"z", b"5"), (5, b"z", b"6")]
+    assert broker.contents(topic, committed=False) == every
+    assert broker.contents(topic) == every[:2]
+    slow.commit_transaction(SECONDS)
+    broker.compact(topic, b"1", b"3", b"5")
+    assert broker.contents(topic) == [(3, b"a", b"4"), (5, b"z", b"6")]
+
+
+def test_records_are_deleted_from_the_beginning_on_and_the_others_stay_where_they_are(broker: Broker) -> None:
+    topic = broker.topic()
+    put(broker, topic, *((b"k", b"%d" % number) for number in range(5)))
+    admin = broker.kafka.admin()
+
+    def delete(offset: int) -> int:
+        (deleted,) = admin.delete_records(at(topic, offset)).values()
+        return deleted.result(SECONDS).low_watermark
+
+    assert delete(2) == 2
+    assert delete(1) == 2  # nothing comes back
+    assert broker.contents(topic) == [(2, b"k", b"2"), (3, b"k", b"3"), (4, b"k", b"4")]
+    assert broker.contents(topic, start=3) == [(3, b"k", b"3"), (4, b"k", b"4")]
+    assert code_of(lambda: delete(6)).code() == KafkaError.OFFSET_OUT_OF_RANGE
+    assert delete(OFFSET_END) == 5
+    put(broker, topic, (b"k", b"5"))
+    assert broker.contents(topic) == [(5, b"k", b"5")]

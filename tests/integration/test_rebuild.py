@@ -6,50 +6,28 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka.admin import ResourceType
 
-from streams.kafka import Kafka, client_config, partition_counts
+from streams.kafka import Kafka, partition_counts
 from streams.members.record import FENCE
 from streams.members.recover import write_fences
 from streams.settings import Settings
 from streams.topics import members_changelog
+from tests.cleaner import CLEANED_SOON, busy_cleaner, configure
 from tests.replays import Replay, Workers
 from tests.stream_support import read_topic
 from tests.support import Guard, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "50"}
-ROLLED_SOON = {
-    "segment.ms": "50",
-    "min.cleanable.dirty.ratio": "0",
-    "delete.retention.ms": "1",
-}
-BACKOFF = "log.cleaner.backoff.ms"
 
 
 @pytest.fixture
 def cleaned_often(settings: Settings, fresh_topics: None) -> Iterator[None]:
     """The members' changelog in many segments, and a broker that looks for what it can clean all the time."""
-    admin = AdminClient(client_config(settings))
-    _configure(admin, ResourceType.TOPIC, members_changelog(settings), **ROLLED_SOON)
-    _configure(admin, ResourceType.BROKER, "1", **{BACKOFF: "100"})
-    yield
-    _configure(admin, ResourceType.BROKER, "1", **{BACKOFF: None})
-
-
-def _configure(admin: AdminClient, kind: ResourceType, name: str, **values: str | None) -> None:
-    entries = [
-        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET if value else AlterConfigOpType.DELETE)
-        for key, value in values.items()
-    ]
-    resource = ConfigResource(kind, name, incremental_configs=entries)
-    admin.incremental_alter_configs([resource])[resource].result(30)
+    with busy_cleaner(settings) as admin:
+        configure(admin, ResourceType.TOPIC, members_changelog(settings), **CLEANED_SOON)
+        yield
 
 
 @pytest.mark.usefixtures("cleaned_often")

@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, IsolationLevel, KafkaError, KafkaException, TopicPartition
 
 from tests.pipeline.consumer import MemoryConsumer
 from tests.pipeline.groups import Refused
@@ -65,11 +65,13 @@ class MemoryAdmin:
         return {each: self._answer("list_offsets", lambda each=each: end(each)) for each in wanted}
 
     def delete_records(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Future[Any]]:
-        """Delete the records before the offset of each."""
+        """Delete the records before the offset of each, or all."""
 
         def delete(each: TopicPartition) -> Any:
             found = self._log.partition((each.topic, each.partition))
-            found.delete_before(each.offset)
+            if each.offset > found.end:
+                raise Refused(KafkaError.OFFSET_OUT_OF_RANGE)
+            found.delete_before(found.end if each.offset == OFFSET_END else each.offset)
             return SimpleNamespace(low_watermark=found.start)
 
         return {each: self._answer("delete_records", lambda each=each: delete(each)) for each in partitions}

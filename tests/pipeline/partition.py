@@ -78,18 +78,25 @@ class Partition:
 
     def delete_before(self, offset: int) -> None:
         """Delete records, as retention does, or someone on purpose."""
-        self.start = max(self.start, min(offset, self.end))
+        self.start = max(self.start, offset)
         del self.records[: bisect_left(self.records, self.start, key=_offset)]
 
-    def compact(self) -> None:
-        """Keep the last committed record of each key among the stable ones; the start doesn't move."""
+    def compact(self, *, drop_tombstones: bool = False) -> None:
+        """Keep the last committed record of each key among the stable ones; start, end and offsets don't move.
+
+        `drop_tombstones`: those of deleted keys have stood for so long that they go, too.
+        """
         stable_end = self.stable_end
         last = {record.key: record.offset for record in self._live() if record.offset < stable_end}
         self.records = [
             record
             for record in self.records
             if record.offset >= stable_end
-            or (last.get(record.key) == record.offset and not record.is_marker and not record.aborted)
+            or (
+                last.get(record.key) == record.offset
+                and not (record.is_marker or record.aborted)
+                and not (drop_tombstones and record.value is None)
+            )
         ]
 
     def _live(self) -> Iterable[Stored]:
