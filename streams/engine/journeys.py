@@ -58,7 +58,10 @@ def enter(handling: Handling, campaign: CampaignPlan, event: Event, at: int, vie
         body,
         at,
     )
-    state.journeys.append(journey)
+    journeys = state.journeys
+    journeys.append(journey)
+    if len(journeys) > 1 and journeys[-2].entered_at > at:  # by a late event: they stand in order of entry
+        journeys.sort(key=_entered_at)
     proceed(handling, journey, FIRST if campaign.starts else None)
 
 
@@ -199,7 +202,11 @@ def move_in(handling: Handling, other: MemberState) -> None:
         if len(state.journeys) > JOURNEYS_PER_MEMBER_MAX and is_running(handling, journey):
             leave(handling, journey, "ended", "limit_exceeded", "journeys")
     if moved:
-        state.journeys.sort(key=lambda journey: journey.entered_at)
+        state.journeys.sort(key=_entered_at)
+
+
+def _entered_at(journey: Journey) -> int:
+    return journey.entered_at
 
 
 def is_running(handling: Handling, journey: Journey) -> bool:

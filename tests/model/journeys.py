@@ -155,7 +155,7 @@ class Journeys(Attribution):
             branch = "then" if parse(action["if"]).holds(self.looking(journey)) else "else"
             yield from self.run_all(journey, action.get(branch, []), f"{path}.{branch}")
         elif "split" in action:
-            at = share(f"{journey.campaign}/{path}/{self.key}")
+            at = share(f"{journey.campaign}/{path}/{journey.member}")  # as everything that is derived
             for index, branch in enumerate(action["split"]):
                 at -= Decimal(repr(branch["percent"]))
                 if at < 0:

@@ -57,7 +57,9 @@ class Member(Journeys):
 
     def turning_moment(self, until: int) -> int | None:
         """The next after now at which a segment turns: days and hours after events, buckets, days of the calendar."""
-        if self.clock is None or not any(name in repr(self.programme["segments"]) for name in TURN_BY_TIME):
+        if self.clock is None or not self.known:  # nobody yet, or nobody any more
+            return None
+        if not any(name in repr(self.programme["segments"]) for name in TURN_BY_TIME):
             return None
         moments = {at + days * DAY + after for at in self.known_times() for days in range(9) for after in (0, 1)}
         for days in range(9):
@@ -171,11 +173,11 @@ class Member(Journeys):
     def change_state(self, event: Event) -> None:
         dates = self.date_inputs()
         self.change_profile(event, late=event.occurred_at < self.now)
-        self.count(event)
-        self.attribute(event)
         self.events.append(event)
         self.change_cart(event)
         self.change_bonus(event)
+        self.count(event)  # whose conditions see the member as the event leaves them: purchases and bonus, too
+        self.attribute(event)
         if self.date_inputs() != dates:
             if not event.type.startswith("bonus"):
                 self.set_bonus_timers(since=self.now + 1)

@@ -11,6 +11,8 @@ from tests.model.identity import Identity
 from tests.model.member import Member
 from tests.model.merging import absorb
 
+NAMES = {"card_number", "visitor_id", "phone", "email"}
+"""Fields of the header that say who it was; the body of an event is what comes besides."""
 NOTHING: dict[str, Any] = {"policies": {}, "counters": {}, "segments": {}, "templates": {}, "campaigns": []}
 """What is in force before any programme was applied."""
 
@@ -97,7 +99,7 @@ def run_model(
 
 
 def friends_purchase(member: Member, event: Event) -> list[Event]:
-    """What a purchase is to the referrer: it follows the purchase directly."""
+    """What a purchase is to the referrer: it follows at once, without what identifies the friend."""
     referrer = member.profile.get("referrer_id")
     if event.type != "purchase_completed" or referrer is None or referrer == member.key:
         return []
@@ -110,7 +112,7 @@ def friends_purchase(member: Member, event: Event) -> list[Event]:
             key=referrer,
             member_id=referrer,
             historical=event.historical,
-            body={**event.body, "friend_id": member.key},
+            body={**{name: value for name, value in event.body.items() if name not in NAMES}, "friend_id": member.key},
         )
     ]
 

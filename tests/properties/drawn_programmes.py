@@ -25,10 +25,11 @@ MEMBER_ZONES = [*ZONES, "Australia/Lord_Howe", "America/Santiago", "America/St_J
 quiet_hours = st.fixed_dictionaries(
     {"from": local_times, "to": local_times, "then": st.sampled_from(["defer", "defer", "suppress"])}
 ).filter(lambda quiet: quiet["from"] != quiet["to"])
+CAP_PERIODS = ["PT6H", "P1D", "P7D", "P1M"]
 caps = st.builds(
     lambda most, per, then, of: {"max": most, "per": per, "then": then, **of},
     st.sampled_from([1, 1, 2]),
-    st.sampled_from(["PT6H", "P1D", "P7D", "P1M"]),
+    st.sampled_from(CAP_PERIODS),
     st.sampled_from(["defer", "suppress"]),
     st.sampled_from([{}, {}, {"channel": "sms"}, {"channel": "email"}]),
 )
@@ -124,10 +125,23 @@ def next_programme(draw: st.DrawFn, before: Drawn, number: int) -> Drawn:
     kept = [found for each in before["campaigns"] if (found := draw(edited(each, number))) is not None]
     zone = before["policies"]["default_time_zone"]
     changed = rarely(draw, 3, policies=policies(zone), counters=counters(), segments=segments())
+    if "policies" in changed:
+        changed["policies"] = looking_back_no_further(changed["policies"], before["policies"])
     templates = {**before["templates"], **rarely(draw, 4, plain=st.just({"text": "Bye", "subject": "Bye"}))}
     more = [{**draw(campaigns("d")), "version": number}] if draw(st.integers(0, 3)) == 0 or not kept else []
     others = [each for each in kept if each["id"] != "d" or not more]
     return {**before, "templates": templates, **changed, "campaigns": others + more}
+
+
+def looking_back_no_further(policies: Drawn, before: Drawn) -> Drawn:
+    """Leave out caps for which the engine may have forgotten what was sent earlier; the model forgets nothing."""
+
+    def reach(cap: Drawn) -> int:
+        return CAP_PERIODS.index(cap["per"])
+
+    furthest = max(map(reach, before.get("frequency_caps", [])), default=-1)
+    kept = [cap for cap in policies.get("frequency_caps", []) if reach(cap) <= furthest]
+    return {**policies, "frequency_caps": kept} if "frequency_caps" in policies else policies
 
 
 @st.composite

@@ -161,3 +161,92 @@ def test_a_late_historical_event_brings_nobody_into_a_segment_aloud():
     purchase = {"event_id": "2", "type": "purchase_completed", "occurred_at": "2020-04-04T09:00:00Z", "member_id": "m"}
     assert compare([programme], [visit, {**purchase, "historical": True}]) == {}
     assert "dispatch" in reached(compare([programme], [visit, purchase]))
+
+
+def test_a_friends_purchase_links_nothing_of_the_friends_to_the_referrer():
+    programme = only({"id": "c", "trigger": [{"event": "purchase_completed"}], "actions": AWARD})
+    registration = {"member_id": "m", "phone": "+79001112233", "referrer_id": "n"}
+    output = compare(
+        [programme],
+        [
+            line("1", "registration_completed", "2020-02-26T12:00:00Z", **registration),
+            line("2", "purchase_completed", "2020-03-30T01:00:00Z", phone="+79001112233", visitor_id="w"),
+            line("3", "purchase_completed", "2020-03-31T01:00:00Z", phone="+79001112233", visitor_id="w"),
+        ],
+    )
+    assert {key: len([each for each in of if each["kind"] == "award"]) for key, of in output.items()} == {"m": 2}
+
+
+def test_a_journey_that_moves_takes_the_branch_of_who_entered():
+    awards = [{"percent": 50, "actions": [{"award": {"amount": n, "currency": "points"}}]} for n in (1, 2)]
+    actions = [{"wait": "P1D"}, {"split": awards}]
+    programme = only({"id": "c", "trigger": [{"event": "site_visited"}], "actions": actions})
+
+    def amount(*events: dict[str, Any]) -> int:
+        (found,) = [each for of in compare([programme], list(events)).values() for each in of if "amount" in each]
+        return int(found["amount"])
+
+    def visit(**who: str) -> dict[str, Any]:
+        return line("1", "site_visited", "2020-03-01T10:00:00Z", **who)
+
+    names = [f"v{number}" for number in range(20)]
+    alone = {name: amount(visit(visitor_id=name)) for name in names}
+    assert set(alone.values()) == {1, 2}
+    login = "2020-03-01T11:00:00Z"
+    moved = {
+        name: amount(visit(visitor_id=name), line("2", "balance_inquired", login, visitor_id=name, member_id="m"))
+        for name in names
+    }
+    assert moved == alone
+
+
+def test_journeys_of_late_events_stand_where_they_were_entered():
+    waits = [{"wait": "P30D"}]
+    kinds = {"a": "site_visited", "b": "feedback_received"}
+    programme = only(*({"id": name, "trigger": [{"event": kind}], "actions": waits} for name, kind in kinds.items()))
+    lines = [
+        {"type": "programme_applied", "occurred_at": "2020-02-28T00:00:00Z", "programme": 1},
+        line("1", "site_visited", "2020-03-05T10:00:00Z", member_id="m"),
+        line("2", "feedback_received", "2020-03-01T10:00:00Z", member_id="m"),
+        {"type": "programme_applied", "occurred_at": "2020-03-06T00:00:00Z", "programme": 2},
+    ]
+    another = only({"id": "c", "trigger": [{"event": "poll_answered"}], "actions": AWARD})
+    ended = compare([programme, another], lines)["m"]
+    assert [each["campaign"] for each in ended if each["kind"] == "decision"] == ["b", "a"]
+
+
+def test_what_a_counter_asks_of_the_member_is_as_the_event_leaves_it():
+    bought = {"event": "purchase_completed", "aggregate": "sum", "field": "total"}
+    programme = {
+        **only({"id": "c", "trigger": [{"segment_entered": "rich"}], "actions": AWARD}),
+        "counters": {"spent": {**bought, "where": {"member.purchases.total": {"gt": 0}}}},
+        "segments": {"rich": {"where": {"counter.spent": {"ge": 100}}}},
+    }
+    first = line("1", "purchase_completed", "2020-03-01T10:00:00Z", member_id="m", total=100)
+    assert "award" in reached(compare([programme], [first]))
+
+
+def test_whoever_is_nobody_yet_or_any_more_is_in_no_segment():
+    programme = {
+        **only({"id": "c", "trigger": [{"segment_entered": "known"}], "actions": AWARD}),
+        "counters": {"orders": {"event": "order_placed", "aggregate": "sum", "field": "total"}},
+        "segments": {"known": {"where": {"counter.orders": {"ge": 0}}}},
+    }
+    tick = {"type": "tick", "occurred_at": "2020-02-27T18:00:00Z", "clock": "wall"}
+    erased = line("1", "member_erased", "2020-02-29T22:00:00Z", member_id="m")
+    visit = line("2", "site_visited", "2020-04-04T10:00:00Z", member_id="n")
+    (award,) = [each for each in compare([programme], [tick, erased, visit])["n"] if each["kind"] == "award"]
+    assert award["at"] == read([visit])[0].occurred_at
+    assert compare([programme], [tick, erased]) == {}
+
+
+AWARD = [{"award": {"amount": 1, "currency": "points"}}]
+
+
+def only(*campaigns: dict[str, Any]) -> dict[str, Any]:
+    """A programme of these campaigns and nothing else."""
+    return {"policies": {}, "counters": {}, "templates": {}, "segments": {}, "campaigns": list(campaigns)}
+
+
+def line(event_id: str, kind: str, at: str, **fields: Any) -> dict[str, Any]:
+    return {"event_id": event_id, "type": kind, "occurred_at": at, "source": "test", **fields}

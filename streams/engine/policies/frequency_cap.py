@@ -10,7 +10,8 @@ class FrequencyCap(Definition):
     """At most `max` messages to a member within `per`, rolling.
 
     Of one channel, or without `channel` of all but receipt and cashier together. Only sent ones count; a dispatch
-    counts until exactly `per` after it.
+    counts until exactly `per` after it. One that looks back further than any before it counts from when its programme
+    comes into force: what no cap needed was forgotten.
     """
 
     example: ClassVar[str] = "frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]\n"
