@@ -103,3 +103,11 @@ segment_changes = Counter(
     "Members put into segments or taken out of them, published, by origin: upload, sql or rfm.",
     ["origin"],
 )
+segment_failures = Counter(
+    "rekindle_segment_failures", "Evaluations of SQL segments and RFM that failed, by segment.", ["list"]
+)
+segment_due_timestamp_seconds = Gauge(
+    "rekindle_segment_due_timestamp_seconds",
+    "When a SQL segment or RFM is to be evaluated next, in seconds since the epoch; while it fails, when it was to be.",
+    ["list"],
+)

@@ -100,6 +100,8 @@ class Settings:
     segments_lag: int = _setting(
         20_000, "records that the workers haven't handled yet, beyond which that publishing pauses; 0: it never does"
     )
+    segments_sql_seconds: int = _setting(600, "seconds that ClickHouse may take for the SQL of one segment")
+    segments_sql_members: int = _setting(50_000_000, "members that the SQL of one segment may select")
     compiled: Literal["auto", "0", "1"] = _setting(
         "auto", "the engine's machine code: auto: if it was compiled; 1: or end with an error; 0: plain Python"
     )

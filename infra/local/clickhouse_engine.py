@@ -94,7 +94,7 @@ class Engine:
         clean = False
         try:
             yield connection
-            clean = not _SET.match(request.sql)
+            clean = not _SET.match(request.sql) and "readonly" not in request.settings
         finally:
             # Of a connection that failed or was given settings nobody knows the state: it isn't used again.
             with self._lock:
@@ -144,7 +144,7 @@ def _execute(connection: _Connection, request: Request) -> Answer:
         else:
             body, read, written = b"", 0, _insert(connection.engine, request.sql, request.format, request.data)
     finally:
-        if request.settings:
+        if request.settings and "readonly" not in request.settings:  # it can't be taken back: the connection ends
             back = {name: _text(before[name]) if name in before else "DEFAULT" for name in request.settings}
             connection.engine.query("SET " + ", ".join(f"{_name(name)} = {value}" for name, value in back.items()))
     if request.session and _SET.match(request.sql):

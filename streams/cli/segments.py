@@ -1,5 +1,6 @@
 """`rekindle segments`: lists that are decided outside the engine, and who is in a segment."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,10 @@ def upload(
     from streams.engine import rfm
     from streams.programme.member_lists import id_mistake
     from streams.publisher import check_topics, topic_of
-    from streams.segments import runs
     from streams.segments import upload as uploads
     from streams.segments.database import open_database
     from streams.segments.moment import moment
+    from streams.segments.publish import finish
     from streams.segments.read_list import ignored_columns
 
     if id_mistake(segment) or segment == "everyone" or rfm.parse(segment) is not None:
@@ -59,19 +60,47 @@ def upload(
     with open_database(configured) as client:
         if uploads.finish_earlier(client, configured, segment):
             click.echo(f"an earlier run of {segment} had broken off: it is published now", err=True)
-        run_id = runs.new_id()
-        try:
-            with count_progress("validated") as advance:
-                staged = uploads.stage(client, run_id, file, column, report, advance)
-            mode = "add" if add else "remove" if remove else "replace"
-            with count_progress("published") as advance:
-                run = uploads.upload(client, configured, segment, run_id, mode=mode, at_ms=at_ms, advance=advance)
-        finally:
-            runs.drop_changes(client, run_id)
+        mode = "add" if add else "remove" if remove else "replace"
+        wanted = uploads.Upload(path=file, column=column, mode=mode, report=report)
+        with count_progress("validated") as advance:
+            run, staged = uploads.decide(client, segment, wanted, at_ms, advance)
+        with count_progress("published", total=run.entered + run.gone) as advance:
+            finish(client, configured, run, threading.Event(), advance)
     if staged.bad:
         click.echo(f"{staged.bad} bad lines were left out, see {report}", err=True)
     click.echo(f"{segment}: {run.members} members, {run.entered} entered, {run.gone} left")
     _say_what_next(configured, segment)
+
+
+@command.command(name="run")
+@click.argument("segments", nargs=-1)
+@click.option("--once", is_flag=True, help="Evaluate SEGMENTS now, or all; publish them, and end.")
+@click.option("--at", metavar="TIME", help="With --once: the moment of the lists, for replays of history; else now.")
+def run_command(segments: tuple[str, ...], at: str | None, *, once: bool) -> None:
+    """Evaluate the programme's SQL segments when they are due, and publish who enters and who leaves.
+
+    Runs until SIGTERM. One is enough; more do no harm.
+    """
+    from sinks.process import configure_logging, stop_on_signals
+    from streams import settings
+
+    if not once and (segments or at):
+        raise click.UsageError("SEGMENTS and --at go with --once")
+    configured = settings.load()
+    if not once:
+        from streams.segments.serve import run_segments
+
+        configure_logging(configured)
+        run_segments(configured, stop_on_signals())
+        return
+    from streams.segments.database import open_database
+    from streams.segments.moment import moment
+    from streams.segments.serve import evaluate_now
+
+    at_ms = moment(configured, at)
+    with open_database(configured) as client:
+        for name, run in evaluate_now(client, configured, list(segments), at_ms):
+            click.echo(f"{name}: {run.members} members, {run.entered} entered, {run.gone} left")
 
 
 def _say_what_next(settings: "Settings", segment: str) -> None:

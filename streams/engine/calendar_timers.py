@@ -178,7 +178,7 @@ def next_mailing(handling: Handling, trigger: "ScheduleTrigger", since: int | No
         due = local_moment(trigger.at.date(), trigger.at.time(), tz)
         return due if due > after else None
     assert trigger.cron is not None
-    return _next_by_cron(trigger.cron, after, tz)
+    return next_by_cron(trigger.cron, after, tz)
 
 
 def mailing_zone(handling: Handling, trigger: "ScheduleTrigger") -> ZoneInfo:
@@ -190,7 +190,7 @@ def mailing_zone(handling: Handling, trigger: "ScheduleTrigger") -> ZoneInfo:
     return found
 
 
-def _next_by_cron(expression: str, now: int, tz: ZoneInfo) -> int | None:
+def next_by_cron(expression: str, now: int, tz: ZoneInfo) -> int | None:
     """The expression's next local time after `now`, read by our rule for local times and not by cron's own.
 
     A time in a gap is read with the offset before the change and so may come after later ones: where the offset

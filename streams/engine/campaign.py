@@ -26,6 +26,7 @@ from streams.engine.policies.frequency_cap import FrequencyCap
 from streams.engine.policies.quiet_hours import QuietHours
 from streams.engine.script import Script, flatten
 from streams.engine.triggers import Trigger
+from streams.engine.triggers.schedule import CronText
 from streams.engine.values import Count, Duration, Percent, Period, Text, ZoneName, moment_ms
 
 DEFAULT_ZONE = "Europe/Moscow"
@@ -365,9 +366,11 @@ class Counter(EventMatch):
 
 
 class Segment(Definition):
-    """A set of members: those of whom `where` holds, or an uploaded list (`members`, or `members_file` beside it).
+    """A set of members: those of whom `where` holds, whom `sql` selects, or a list (`members`, `members_file`).
 
-    Without either it is a list that only `add_to`, `remove_from` and `segment_assigned` fill.
+    Without any of them it is a list that only [uploads](segments.md), `add_to` and `remove_from` fill. What `sql`
+    selects comes in like an upload, as `rekindle segments run` evaluates it over ClickHouse: `every` so often, or by
+    `cron`.
 
     Segments of RFM need no definition: `rfm.segment.champions`, `rfm.recency.5`, `rfm.frequency.4`, `rfm.monetary.5`.
     A member is in one of each kind at a time; another takes its place. Conditions have names for what they say:
@@ -384,6 +387,14 @@ class Segment(Definition):
     """The ids of those who belong to it."""
     members_file: Text | None = None
     """A CSV file beside it: one id to a line, or a column `member_id`."""
+    sql: Text | None = None
+    """One SELECT over ClickHouse's tables with a column `member_id`."""
+    every: Period | None = None
+    """How often `sql` is evaluated: `PT1H`."""
+    cron: CronText | None = None
+    """When `sql` is evaluated: minute, hour, day of the month, month, day of the week."""
+    zone: ZoneName | None = None
+    """The zone of `cron`; without it, the programme's."""
 
     @field_validator("members", mode="before")
     @classmethod
@@ -405,7 +416,26 @@ class Segment(Definition):
             raise invalid([(("where",), "a segment is a condition or a list, not both")])
         return self
 
+    @model_validator(mode="after")
+    def _when(self) -> Self:
+        problems: list[tuple[Loc, str]] = []
+        others = [name for name in ("where", "members", "members_file") if getattr(self, name) is not None]
+        if self.sql is None:
+            problems += [((name,), "belongs to `sql`") for name in _WHEN if getattr(self, name) is not None]
+        elif others:
+            problems.append((("sql",), f"a segment is SQL or `{others[0]}`, not both"))
+        elif (self.every is None) == (self.cron is None):
+            problems.append((("every",), "expected exactly one of `every` and `cron` beside `sql`"))
+        elif self.every is not None and self.every.approximate_ms < _MINUTE_MS:
+            problems.append((("every",), "expected a minute at least"))
+        elif self.zone is not None and self.cron is None:
+            problems.append((("zone",), "belongs to `cron`"))
+        if problems:
+            raise invalid(problems)
+        return self
 
+
+_WHEN = ("every", "cron", "zone")
 EVERYONE = Segment(id="everyone", where=parse({}))
 
 

@@ -21,6 +21,7 @@ from streams.programme.member_lists import read_members
 from streams.programme.problems import Problem
 from streams.programme.programme import Definitions
 from streams.programme.yaml_text import Document, read_yaml
+from streams.segments.check_sql import sql_mistake
 
 _Model = TypeVar("_Model", bound=Definition)
 COUNTER_NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
@@ -188,6 +189,10 @@ def _read_segment(reading: Reading, document: Document, bundle: Bundle) -> None:
     if rfm.parse(segment.id) is not None:
         message = f"the segment `{segment.id}` comes from RFM and can't be defined"
         reading.problems.append(source.problem(("id",), message))
+        return
+    mistake = sql_mistake(segment.sql) if segment.sql is not None else None
+    if mistake is not None:
+        reading.problems.append(source.problem(("sql",), mistake))
         return
     if segment.members_file is not None:
         path = path_of_list(document.file, document.data)

@@ -11,11 +11,12 @@ after any of them, or two processes at once, make no difference to what the log 
    that what comes twice changes nothing.
 4. It is recorded: the changes go into `segment_members`, rows that are the same however often they are inserted.
 
-A list's next run compares with `segment_members`, so it is made only when the one before is recorded.
+A list's next run compares with `segment_members`, so it is begun only when the one before is recorded (`settled_run`).
 """
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,6 +48,10 @@ class Run:
     gone: int
 
 
+class OvertakenError(RekindleError):
+    """Another process is at the same list; what this one has prepared isn't decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A member who enters a segment or leaves it."""
@@ -65,23 +70,24 @@ class Position:
     segment: str = ""
 
 
-def new_id() -> str:
-    """Make the id of a run that is being prepared."""
-    return uuid.uuid4().hex
-
-
 def last_run(client: Client, name: str) -> Run | None:
     """Look up the last decided run of a list. Raises `ClickHouseError`."""
     found = _runs(client, "WHERE list = %(list)s ORDER BY number DESC LIMIT 1 BY list", {"list": name})
     return found[0] if found else None
 
 
-def unrecorded_runs(client: Client) -> list[Run]:
-    """List the runs that were decided and aren't recorded, oldest first. Raises `ClickHouseError`."""
+def unrecorded_runs(client: Client, idle_s: int = 0) -> list[Run]:
+    """List the runs that were decided and aren't recorded, oldest first; those that haven't moved for so long.
+
+    Raises `ClickHouseError`.
+    """
     return _runs(
         client,
-        "WHERE run NOT IN (SELECT run FROM segment_run_steps WHERE step = 'recorded') ORDER BY decided_at, list",
-        {},
+        "WHERE run NOT IN (SELECT run FROM segment_run_steps WHERE step = 'recorded') "
+        "AND decided_at <= now64(3) - toIntervalSecond(%(idle)s) AND run NOT IN "
+        "(SELECT run FROM segment_run_steps WHERE at > now64(3) - toIntervalSecond(%(idle)s)) "
+        "ORDER BY decided_at, list",
+        {"idle": idle_s},
     )
 
 
@@ -103,8 +109,29 @@ def _runs(client: Client, rest: str, parameters: dict[str, object]) -> list[Run]
     return [Run(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def stage_changes(client: Client, run: str, segment: str, wanted: str, mode: str = "replace") -> None:
-    """Write the changes by which a segment becomes what the query `wanted` (SQL, a column `member_id`) selects.
+@contextmanager
+def preparing(client: Client) -> Iterator[str]:
+    """Give the id of a run to be prepared inside; what fails there leaves nothing. Raises `ClickHouseError`."""
+    run = uuid.uuid4().hex
+    try:
+        yield run
+    except BaseException:
+        _drop(client, "segment_changes", run)
+        raise
+    finally:
+        _drop(client, "segment_staged", run)
+
+
+def settled_run(client: Client, name: str) -> Run | None:
+    """Look up the run that a list's next one follows. Raises `OvertakenError` while it isn't recorded."""
+    run = last_run(client, name)
+    if any(each.list == name for each in unrecorded_runs(client)):
+        raise OvertakenError(f"{name}: its last run is being published by another process")
+    return run
+
+
+def stage_changes(client: Client, run: str, segment: str, mode: str = "replace") -> None:
+    """Write the changes by which a segment becomes what was staged for the run.
 
     `mode`: `replace` the list, `add` to it or `remove` from it. Raises `ClickHouseError`.
     """
@@ -114,24 +141,23 @@ def stage_changes(client: Client, run: str, segment: str, wanted: str, mode: str
         "remove": "is_wanted AND NOT was_outside",
     }[mode]
     inside = "false" if mode == "remove" else "is_wanted"
-    # The text of `wanted` may hold anything that the driver takes for a parameter: what is ours is written out.
     client.command(
         f"""
         INSERT INTO segment_changes (run, member_id, segment, inside, was)
-        SELECT {literal(run)}, member_id, {literal(segment)}, {inside}, was_inside FROM
+        SELECT %(run)s, member_id, %(segment)s, {inside}, was_inside FROM
         (
             SELECT member_id, max(wanted) = 1 AS is_wanted, max(had) = 1 AS was_inside, max(outside) = 1 AS was_outside
             FROM
             (
-                SELECT member_id, 1 AS wanted, 0 AS had, 0 AS outside FROM ({wanted})
+                SELECT member_id, 1 AS wanted, 0 AS had, 0 AS outside FROM segment_staged WHERE run = %(run)s
                 UNION ALL
-                SELECT member_id, 0, inside, NOT inside
-                FROM segment_members FINAL WHERE segment = {literal(segment)}
+                SELECT member_id, 0, inside, NOT inside FROM segment_members FINAL WHERE segment = %(segment)s
             )
             GROUP BY member_id
         )
         WHERE {differs}
-        """,  # noqa: S608 - our own text around a query that was checked
+        """,  # noqa: S608 - our own text
+        parameters={"run": run, "segment": segment},
         settings=SPILL,
     )
 
@@ -141,12 +167,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def decide(client: Client, name: str, run: str, *, origin: str, at_ms: int, definition: str) -> Run:
-    """Make the prepared run the list's next; returns the run that holds, which is another's where that was first.
+def decide(client: Client, name: str, run: str, before: Run | None, *, origin: str, at_ms: int, definition: str) -> Run:
+    """Make the prepared run the list's next after `before`. Raises `OvertakenError` where another's was first.
 
     Raises `ClickHouseError`; then it is open whether it was kept, and it is found as unrecorded if it was.
     """
-    before = last_run(client, name)
     number = 1 if before is None else before.number + 1
     entered, gone, fewer = client.query(
         "SELECT countIf(inside), countIf(NOT inside), countIf(was AND NOT inside) "
@@ -161,10 +186,9 @@ def decide(client: Client, name: str, run: str, *, origin: str, at_ms: int, defi
         settings={"insert_deduplication_token": f"{name}/{number}", "async_insert": 0},
     )
     decided = last_run(client, name)
-    if decided is None:
-        raise RekindleError(f"ClickHouse has lost run {number} of {name}")
-    if decided.run != run:
-        drop_changes(client, run)
+    if decided is None or decided.run != run:
+        _drop(client, "segment_changes", run)
+        raise OvertakenError(f"{name}: another process has begun run {number} of it meanwhile")
     return decided
 
 
@@ -208,13 +232,11 @@ def record(client: Client, run: Run) -> None:
         parameters={"run": run.run, "at": run.at_ms, "number": run.number},
     )
     _note(client, run, "recorded", Position())
-    drop_changes(client, run.run)
+    _drop(client, "segment_changes", run.run)
 
 
-def drop_changes(client: Client, run: str) -> None:
-    """Drop what was prepared for a run. Raises `ClickHouseError`."""
-    for table in ("segment_changes", "segment_staged"):
-        client.command(f"ALTER TABLE {table} DROP PARTITION %(run)s", parameters={"run": run})
+def _drop(client: Client, table: str, run: str) -> None:
+    client.command(f"ALTER TABLE {table} DROP PARTITION %(run)s", parameters={"run": run})
 
 
 def _note(client: Client, run: Run, step: str, position: Position) -> None:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sinks.clickhouse.connect import ClickHouseError, Client
+from sinks.clickhouse.connect import Client
 from streams.errors import InputError, RekindleError
 from streams.runtime.fault_points import pass_point
 from streams.segments import runs
@@ -25,6 +25,19 @@ BLOCK_ROWS = 100_000
 SHOWN_MAX = 20
 _DUPLICATES_PAGE = 10_000
 Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file, the column of the ids, and what is to be done with them: `replace`, `add` or `remove`.
+
+    With `report`, bad lines go into that file and are left out.
+    """
+
+    path: Path
+    column: str = HEADER
+    mode: str = "replace"
+    report: Path | None = None
 
 
 @dataclass(slots=True)
@@ -86,28 +99,20 @@ def stage(
     return found
 
 
-def upload(
-    client: Client,
-    settings: Settings,
-    segment: str,
-    run_id: str,
-    *,
-    mode: str,
-    at_ms: int,
-    advance: Advance = lambda _: None,
-) -> Run:
-    """Make a staged file the segment's list, or add or remove its members; returns the published run.
+def decide(
+    client: Client, segment: str, upload: Upload, at_ms: int, advance: Advance = lambda _: None
+) -> tuple[Run, Staged]:
+    """Read a file and decide the run by which it changes the segment's list; it isn't published yet.
 
     Raises `RekindleError`, and the driver's `ClickHouseError`.
     """
-    staged = f"SELECT member_id FROM segment_staged WHERE run = {runs.literal(run_id)}"  # noqa: S608 - quoted
-    runs.stage_changes(client, run_id, segment, staged, mode)
-    run = runs.decide(client, segment, run_id, origin="upload", at_ms=at_ms, definition=mode)
-    if run.run != run_id:
-        raise RekindleError(f"another upload of {segment} has begun meanwhile: repeat this one")
+    before = runs.settled_run(client, segment)
+    with runs.preparing(client) as run:
+        staged = stage(client, run, upload.path, upload.column, upload.report, advance)
+        runs.stage_changes(client, run, segment, upload.mode)
+    decided = runs.decide(client, segment, run, before, origin="upload", at_ms=at_ms, definition=upload.mode)
     pass_point("segments", "decided")
-    finish(client, settings, run, threading.Event(), advance)
-    return run
+    return decided, staged
 
 
 def finish_earlier(client: Client, settings: Settings, segment: str) -> Run | None:
@@ -172,6 +177,3 @@ def _tell(path: Path, found: Staged) -> str:
     more = [f"… and {found.bad - len(shown)} more"] if found.bad > len(shown) else []
     advice = f"nothing was published; {found.bad} bad lines: mend them, or leave them out with --skip-bad REPORT.csv"
     return "\n".join([*shown, *more, advice])
-
-
-__all__ = ["BadLinesError", "ClickHouseError", "Staged", "finish_earlier", "stage", "upload"]

@@ -26,6 +26,9 @@ def _cron(value: Any) -> str:
     raise PydanticCustomError("definition", f"expected {expected}, not {described(value)}")
 
 
+CronText = Annotated[str, PlainValidator(_cron), WithJsonSchema({"type": "string", "examples": ["0 10 * * 1"]})]
+
+
 def _zone(value: Any) -> str:
     if isinstance(value, str) and (value == "member" or is_zone(value)):
         return value
@@ -47,9 +50,7 @@ class ScheduleTrigger(Trigger):
 
     at: LocalDateTime | None = None
     """A date and time of day, without offset."""
-    cron: (
-        Annotated[str, PlainValidator(_cron), WithJsonSchema({"type": "string", "examples": ["0 10 * * 1"]})] | None
-    ) = None
+    cron: CronText | None = None
     """Five fields: minute, hour, day of the month, month, day of the week."""
     zone: Annotated[str, PlainValidator(_zone), WithJsonSchema({"type": "string", "examples": ["member"]})] | None = (
         None

@@ -21,7 +21,7 @@ PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(?:\.\d+)+[\w.-]*(?:@sha256:[0-9a-f]{64
 
 def test_services_are_those_of_the_pipeline() -> None:
     assert set(SERVICES) - set(PIPELINE) == {"kafka", "registry", "clickhouse", "prometheus", "grafana"}
-    assert set(PIPELINE) == {"init", "worker", "sink", "sender-sms", "sender-email"}
+    assert set(PIPELINE) == {"init", "worker", "sink", "segments-run", "sender-sms", "sender-email"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
