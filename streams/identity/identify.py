@@ -19,13 +19,37 @@
 Links are of events as they come, historical ones too; they depend on no campaign.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
-from streams.engine.events import Event
 from streams.identity.identifiers import CONTACTS, HEADER, names, receipt_name, shortened
 from streams.identity.links import Changes, Draft, Link, Links, root
 
 _BINDING = frozenset({"registration_completed", "profile_updated", "phone_bound", "email_bound"})
+
+
+class Facts(Protocol):
+    """What is asked of an event: an `Event`, or a record's header with the fields of its body that identify."""
+
+    @property
+    def type(self) -> str:
+        """Its type."""
+
+    @property
+    def occurred_at(self) -> int:
+        """Its time, in ms."""
+
+    @property
+    def member_id(self) -> str | None:
+        """The member it is of, by its own word."""
+
+    @property
+    def key(self) -> str:
+        """Whose it is, by its own word: the member, else the stranger."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """At least what identifies."""
 
 
 class Identified(NamedTuple):
@@ -40,7 +64,7 @@ class Identified(NamedTuple):
     changes: Changes | None = None
 
 
-def identify(links: Links, event: Event, region: str) -> Identified:
+def identify(links: Links, event: Facts, region: str) -> Identified:
     """Apply the rules to an event; `region` reads phones without a country code."""
     if event.type == "members_merged" and event.body.get("into_id"):
         return _merged(links, event, region)
@@ -55,13 +79,13 @@ def identify(links: Links, event: Event, region: str) -> Identified:
     return _link(draft, draft.root(event.member_id), given, event.occurred_at)
 
 
-def _given(event: Event, region: str) -> list[str]:
+def _given(event: Facts, region: str) -> list[str]:
     body = event.body
     given = names(body, region, HEADER) if "visitor_id" in body or "card_number" in body else []
     return [*given, *names(body, region, CONTACTS)] if event.type in _BINDING else given
 
 
-def _of_nobody(links: Links, event: Event, region: str) -> Identified:
+def _of_nobody(links: Links, event: Facts, region: str) -> Identified:
     known = names(event.body, region)
     for name in known:
         link = links.link(name)
@@ -81,7 +105,7 @@ def _erased(links: Links, member: str, at: int) -> Identified:
     return Identified(member, (), draft.changes())
 
 
-def _merged(links: Links, event: Event, region: str) -> Identified:
+def _merged(links: Links, event: Facts, region: str) -> Identified:
     from_id, into_id = event.body.get("from_id"), event.body["into_id"]
     draft = Draft(links)
     into = draft.root(into_id)

@@ -1,11 +1,11 @@
 """The table of links: to whom a name belongs, and what is known of a member's own ids.
 
 Both directions are kept, so that an erasure finds what it must forget without looking through all links. Whoever keeps
-the table (`simulate` in memory, a worker in its store) hands it to `streams.identity.identify`, which only reads, and
-writes what that returns.
+the table (`simulate` in memory, ingest in a store that all its tasks have a copy of) hands it to
+`streams.identity.identify`, which only reads, and writes what that returns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 NAMES_MAX = 1_000
@@ -20,12 +20,11 @@ class Link(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Of a member id: the names that are linked to it, oldest link first.
+    """Of a member id: the member that it was merged into; and when it was erased (ms).
 
-    `into`: the member that this one was merged into. `erased_at` (ms): what was given by then links nothing any more.
+    What was given by then links nothing any more.
     """
 
-    names: tuple[str, ...] = ()
     into: str | None = None
     erased_at: int | None = None
 
@@ -42,9 +41,12 @@ class Links(Protocol):
     def known(self, member: str) -> Known | None:
         """Return what is known of the member id, None for nothing."""
 
+    def names(self, member: str) -> Collection[str]:
+        """Return the names that are linked to the member."""
+
 
 class Changes(NamedTuple):
-    """What an event changes: a name without a link any more is None."""
+    """What an event changes: a name that has no link any more is None."""
 
     links: Mapping[str, Link | None]
     members: Mapping[str, Known]
@@ -56,6 +58,7 @@ class LinkTable:
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
         self._members: dict[str, Known] = {}
+        self._names: dict[str, set[str]] = {}
 
     def link(self, name: str) -> Link | None:
         """Return to whom the name belongs."""
@@ -65,13 +68,21 @@ class LinkTable:
         """Return what is known of the member id, None for nothing."""
         return self._members.get(member)
 
+    def names(self, member: str) -> Collection[str]:
+        """Return the names that are linked to the member."""
+        return self._names.get(member, ())
+
     def take(self, changes: Changes) -> None:
         """Write what an event changes."""
         for name, link in changes.links.items():
+            before = self._links.get(name)
+            if before is not None and (link is None or link.member != before.member):
+                self._names[before.member].discard(name)
             if link is None:
                 self._links.pop(name, None)
             else:
                 self._links[name] = link
+                self._names.setdefault(link.member, set()).add(name)
         self._members.update(changes.members)
 
 
@@ -98,49 +109,42 @@ class Draft:
     def put(self, name: str, link: Link) -> None:
         """Link the name, or move its link."""
         before = self.link(name)
-        if before is not None and before.member != link.member:
-            self._forget_name(before.member, name)
-        if before is None or before.member != link.member:
-            known = self.known(link.member)
-            self._members[link.member] = known._replace(names=(*known.names, name))
-            self._keep_few(link.member)
         self._links[name] = link
+        if before is None or before.member != link.member:
+            self._keep_few(link.member)
 
     def merge(self, member: str, into: str) -> None:
         """Give all names of a member to another, who it is from now on."""
-        gone, stays = self.known(member), self.known(into)
-        for name in gone.names:
-            link = self.link(name)
-            if link is not None:
-                self._links[name] = link._replace(member=into)
-        erased = [at for at in (gone.erased_at, stays.erased_at) if at is not None]
-        names = (*stays.names, *(name for name in gone.names if name not in stays.names))
-        self._members[into] = stays._replace(names=names, erased_at=max(erased, default=None))
+        for name, link in self._of(member).items():
+            self._links[name] = link._replace(member=into)
+        erased = [at for at in (self.known(member).erased_at, self.known(into).erased_at) if at is not None]
+        self._members[into] = self.known(into)._replace(erased_at=max(erased, default=None))
         self._members[member] = Known(into=into)
         self._keep_few(into)
 
     def erase(self, member: str, at: int) -> None:
         """Forget the names of the member; what was given by `at` (ms) links nothing any more."""
         known = self.known(member)
-        for name in known.names:
-            self._links[name] = None
+        self._links.update(dict.fromkeys(self._of(member)))
         before = at if known.erased_at is None else known.erased_at
-        self._members[member] = Known(into=known.into, erased_at=max(before, at))
+        self._members[member] = known._replace(erased_at=max(before, at))
 
     def changes(self) -> Changes:
         """Return what is to be written."""
         return Changes(self._links, self._members)
 
-    def _forget_name(self, member: str, name: str) -> None:
-        known = self.known(member)
-        self._members[member] = known._replace(names=tuple(other for other in known.names if other != name))
+    def _of(self, member: str) -> dict[str, Link]:
+        """Return the names of the member by now, with their links, longest ago first."""
+        held = {name: self.link(name) for name in (*self._before.names(member), *self._links)}
+        own = [(name, link) for name, link in held.items() if link is not None and link.member == member]
+        return dict(sorted(own, key=lambda each: (each[1].at, each[0])))
 
     def _keep_few(self, member: str) -> None:
-        while len(self.known(member).names) > NAMES_MAX:
-            held = self.known(member).names
-            oldest = next((name for name in held if name.startswith("visitor:")), held[0])
-            self._forget_name(member, oldest)
+        held = self._of(member)
+        while len(held) > NAMES_MAX:
+            oldest = next((name for name in held if name.startswith("visitor:")), next(iter(held)))
             self._links[oldest] = None
+            del held[oldest]
 
 
 def root(links: Links, member: str, shortened: dict[str, Known] | None = None) -> str:

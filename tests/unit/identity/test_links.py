@@ -52,8 +52,7 @@ def test_links_and_members_agree_and_nobody_is_linked_who_was_merged_away(events
         assert all(into == key for _, into in merges)
         linked = {name: link.member for name in NAMES if (link := table.link(name)) is not None}
         for member in MEMBERS:
-            known = table.known(member)
-            held = known.names if known is not None else ()
+            held = table.names(member)
             assert sorted(held) == sorted(name for name, owner in linked.items() if owner == member)
             assert not (held and root(table, member) != member)
 
@@ -67,6 +66,8 @@ def test_an_event_that_comes_again_at_once_changes_nothing(events: list[Event], 
     first, _ = take(table, last)
     before = repr(table.__dict__)
     again, merges = take(table, last)
+    if last.type == "member_erased" and last.member_id is None:
+        return  # its first name is forgotten, and by its second it may be of somebody else
     assert (again, merges) == (first, ()) or last.type == "member_erased"
     assert repr(table.__dict__) == before
 
@@ -76,9 +77,7 @@ def test_a_robot_without_cookies_has_no_more_names_than_may_be_and_keeps_the_car
     take(table, event(card_number="c"))
     for number in range(NAMES_MAX + 5):
         take(table, event(at=number, visitor_id=str(number)))
-    known = table.known("m")
-    assert known is not None
-    assert len(known.names) == NAMES_MAX
+    assert len(table.names("m")) == NAMES_MAX
     assert table.link("card:c") is not None
     assert table.link("visitor:5") is None
     assert table.link(f"visitor:{NAMES_MAX + 4}") is not None
