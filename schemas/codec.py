@@ -23,7 +23,7 @@ from schemas.keys import event_key
 from schemas.profiles import MemberProfile
 from schemas.registry import SchemaSource, UnknownSchemaError
 from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, ProfileCheck, Webhook
-from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 
 VALUE_BYTES_MAX = 1_048_576
 """A record's value at most: what Kafka itself takes by default."""
@@ -32,8 +32,9 @@ _PREFIX = struct.Struct(">bI")
 _HEAD_BYTES = _PREFIX.size
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
-_LOG_RECORDS = frozenset({*_EVENT_OF_RECORD, "rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
-_STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeApplied]] = {
+_CONTROL = frozenset({"rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
+_LOG_RECORDS = _CONTROL | {*_EVENT_OF_RECORD, "rekindle.log.StateMoved", "rekindle.log.StateHandedOver"}
+_STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeApplied | StateMoved | StateHandedOver]] = {
     "rekindle.commands.Dispatch": Dispatch,
     "rekindle.commands.Award": Award,
     "rekindle.commands.Decision": Decision,
@@ -43,6 +44,8 @@ _STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeAppl
     "rekindle.members.Profile": MemberProfile,
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
+    "rekindle.log.StateMoved": StateMoved,
+    "rekindle.log.StateHandedOver": StateHandedOver,
 }
 _NAME_OF_STRUCT: Mapping[type[Any], str] = {each: name for name, each in _STRUCTS.items()}
 _PLAIN_STRUCTS = frozenset(_NAME_OF_STRUCT) - {Webhook}  # what their fields hold is what is written
@@ -56,7 +59,8 @@ _FROM_JSON = msgspec.json.Decoder(float_hook=Decimal).decode
 class Header(msgspec.Struct, kw_only=True):
     """What ingest needs of an event, whose payload is known to decode. `occurred_at` is in milliseconds.
 
-    `key` is whose state it belongs to as far as the event itself says: the member id, else the stranger's key.
+    `key` is whose state it belongs to as far as the event itself says: the member id, else the stranger's key. `body`
+    has the fields that identify, null where they are not given.
     """
 
     type: str
@@ -66,6 +70,7 @@ class Header(msgspec.Struct, kw_only=True):
     event_id: str
     historical: bool
     key: str
+    body: dict[str, Any] = {}
 
 
 class BadRecord(msgspec.Struct):
@@ -177,7 +182,7 @@ class Codec:
 
     def decode_control(self, values: Sequence[bytes]) -> list[Tick | ProgrammeApplied | BadRecord]:
         """Decode ticks and programmes, in order."""
-        return self._decode(values, _LOG_RECORDS - frozenset(_EVENT_OF_RECORD), _structs)
+        return self._decode(values, _CONTROL, _structs)
 
     def decode_profiles(self, values: Sequence[bytes]) -> list[MemberProfile | BadRecord]:
         """Decode members' profiles, in order."""
@@ -334,12 +339,13 @@ def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header
                 event_id=event_id,
                 historical=historical,
                 key=key,
+                body=body,
             )
         )
     return found
 
 
-_HEADER_FIELDS = frozenset({*HEADER, "card_number", "visitor_id", "phone", "email", "receipt_id", "into_id"})
+_HEADER_FIELDS = frozenset({*HEADER, "card_number", "visitor_id", "phone", "email", "receipt_id", "from_id", "into_id"})
 
 
 def _nobodys(name: str) -> str:

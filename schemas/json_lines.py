@@ -5,10 +5,12 @@ a field that the type doesn't have, a number in quotes or a time without offset 
 line and the field. Values come out in the canonical form of `schemas.values`, the same as from Kafka.
 
 `source` may be left out (it is `file` then); `event_id`, `type` and `occurred_at` may not. An exported log has,
-besides, an object `log` with partition, offset and key in each line, and lines of `type` `tick` and
-`programme_applied`.
+besides, an object `log` with partition, offset and key in each line, and lines of `type` `tick`,
+`programme_applied`, `state_moved` and `state_handed_over` (whose state is in base64).
 """
 
+import base64
+import binascii
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,13 +25,15 @@ import msgspec
 from schemas.catalogue import EVENT_TYPES, HEADER, EventType, FieldType
 from schemas.keys import event_key
 from schemas.values import datetime_from_ms, exact, format_time, ms_from_datetime, parse_time
-from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.errors import InputError
 
 DEFAULT_SOURCE = "file"
 LINE_CHARACTERS_MAX = 200_000
 """Far above any receipt, and surely below the 1 MiB that Kafka takes, whatever the characters."""
-LOG_ONLY_TYPES = ("tick", "programme_applied")
+LOG_LINE_CHARACTERS_MAX = 1_500_000
+"""Of an exported log: a state that is handed over is longer than any event."""
+LOG_ONLY_TYPES = ("tick", "programme_applied", "state_moved", "state_handed_over")
 _OFFSET_MAX = 2**63 - 1
 
 
@@ -85,8 +89,9 @@ def read_events(
 
 
 def _parse(text: str) -> dict[str, Any]:
-    if len(text) > LINE_CHARACTERS_MAX:
-        raise _Unfit(f"expected at most {LINE_CHARACTERS_MAX} characters, got {len(text)}")
+    characters_max = LOG_LINE_CHARACTERS_MAX if '"type":"state_handed_over"' in text[:60] else LINE_CHARACTERS_MAX
+    if len(text) > characters_max:
+        raise _Unfit(f"expected at most {characters_max} characters, got {len(text)}")
     try:
         found = json.loads(
             text,
@@ -120,7 +125,7 @@ def _read(raw: dict[str, Any], *, events_only: bool) -> tuple[LogRecord, LogPosi
     position = _take(raw, "log", _log_position) if raw.get("log") is not None else raw.pop("log", None)
     name = _take(raw, "type", _string)
     if name in LOG_ONLY_TYPES and events_only:
-        raise _Unfit("expected an event: ticks and programmes are written by the pipeline", "type")
+        raise _Unfit(f"expected an event: `{name}` is written by the pipeline", "type")
     if name in LOG_ONLY_TYPES:
         return _log_only_record(name, raw), position
     event_type = EVENT_TYPES.get(name)
@@ -156,14 +161,31 @@ def _event(event_type: EventType, raw: dict[str, Any], position: LogPosition | N
     )
 
 
-def _log_only_record(name: str, raw: dict[str, Any]) -> Tick | ProgrammeApplied:
+def _log_only_record(name: str, raw: dict[str, Any]) -> LogRecord:
     occurred_at = _take(raw, "occurred_at", _time)
-    record: Tick | ProgrammeApplied
+    record: LogRecord
     if name == "tick":
         clock = _take(raw, "clock", partial(_enum, ("wall", "event")))
         record = Tick(occurred_at=occurred_at, wall=clock == "wall")
-    else:
+    elif name == "programme_applied":
         record = ProgrammeApplied(occurred_at=occurred_at, programme=_take(raw, "programme", _whole))
+    elif name == "state_moved":
+        record = StateMoved(
+            occurred_at=occurred_at,
+            move_id=_take(raw, "move_id", _identifier),
+            gone=_take(raw, "gone", _identifier),
+            into=_take(raw, "into", _identifier, None),
+            historical=_take(raw, "historical", _boolean, default=False),
+        )
+    else:
+        record = StateHandedOver(
+            occurred_at=occurred_at,
+            move_id=_take(raw, "move_id", _identifier),
+            gone=_take(raw, "gone", _identifier),
+            into=_take(raw, "into", _identifier),
+            historical=_take(raw, "historical", _boolean, default=False),
+            state=_take(raw, "state", _base64, None),
+        )
     if raw:
         raise _Unfit(f"`{name}` has no such field", next(iter(raw)))
     return record
@@ -299,6 +321,13 @@ def _time(raw: Any) -> int:
         raise _expected(str(error), raw) from None
 
 
+def _base64(raw: Any) -> bytes:
+    try:
+        return base64.b64decode(_string(raw), validate=True)
+    except binascii.Error:
+        raise _expected("bytes in base64", raw) from None
+
+
 def _timestamp(raw: Any) -> datetime:
     return datetime_from_ms(_time(raw))
 
@@ -383,9 +412,12 @@ def format_record(record: LogRecord, *, log: LogPosition | None) -> str:
     elif isinstance(record, Tick):
         clock = "wall" if record.wall else "event"
         flat = {"type": "tick", "occurred_at": format_time(record.occurred_at), "clock": clock}
-    else:
+    elif isinstance(record, ProgrammeApplied):
         occurred_at = format_time(record.occurred_at)
         flat = {"type": "programme_applied", "occurred_at": occurred_at, "programme": record.programme}
+    else:
+        name = "state_moved" if isinstance(record, StateMoved) else "state_handed_over"
+        flat = {"type": name, **msgspec.structs.asdict(record), "occurred_at": format_time(record.occurred_at)}
     if log is not None:
         flat["log"] = {"partition": log.partition, "offset": log.offset, "key": log.key}
     return _TO_JSON(flat).decode()

@@ -18,8 +18,10 @@ QUEUED_BATCHES_MAX = 4
 FETCH_BYTES_MAX = 1024 * 1024
 
 
-def create_app(settings: Settings, group: str, directory: Path, instance: str | None, kept_state: Kept) -> faust.App:
-    """Make the app of a stage, where its event loop runs. For `kept_state` see `streams.runtime.assignor`."""
+def create_app(
+    settings: Settings, group: str, directory: Path, kept_state: Kept, *, is_undivided: bool = False
+) -> faust.App:
+    """Make the app of a stage, where its event loop runs. For the last two see `streams.runtime.assignor`."""
     brokers = [yarl.URL(f"kafka://{server.strip()}") for server in settings.kafka_bootstrap_servers.split(",")]
 
     class Scheduler(BatchScheduler):
@@ -27,6 +29,8 @@ def create_app(settings: Settings, group: str, directory: Path, instance: str | 
 
     class Assignor(LocalStateAssignor):
         kept = staticmethod(kept_state)
+
+    Assignor.is_undivided = is_undivided
 
     app = faust.App(
         group,
@@ -37,7 +41,7 @@ def create_app(settings: Settings, group: str, directory: Path, instance: str | 
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         broker_commit_interval=3600.0,  # nothing is ever acked: offsets are committed in our transactions
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=instance,
+        consumer_group_instance_id=settings.instance,
         consumer_max_fetch_size=FETCH_BYTES_MAX,
         stream_buffer_maxsize=QUEUED_BATCHES_MAX,
         stream_wait_empty=False,

@@ -49,6 +49,11 @@ def members_changelog(settings: Settings) -> str:
     return f"{settings.group_prefix}-members-changelog"
 
 
+def identity_changelog(settings: Settings) -> str:
+    """Name the compacted topic that the table of links can be rebuilt from."""
+    return f"{settings.group_prefix}-identity-changelog"
+
+
 def check_partitions(kafka: Kafka) -> int:
     """Return the partition count that sources, control and member.events share.
 

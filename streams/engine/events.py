@@ -45,7 +45,31 @@ class ProgrammeApplied(msgspec.Struct, kw_only=True, gc=False):
     programme: int
 
 
-LogRecord = Event | Tick | ProgrammeApplied
+class StateMoved(msgspec.Struct, kw_only=True, gc=False):
+    """Under the key `gone`, its state is to be handed over; under `into`, what comes next waits until it has come.
+
+    `into` None: the name `gone` is linked to nobody any more. `historical`: the event that says so is.
+    """
+
+    occurred_at: int
+    move_id: str
+    gone: str
+    into: str | None
+    historical: bool = False
+
+
+class StateHandedOver(msgspec.Struct, kw_only=True, gc=False):
+    """The state that was kept under `gone`, as bytes, for the member `into`; None if there was none."""
+
+    occurred_at: int
+    move_id: str
+    gone: str
+    into: str
+    historical: bool = False
+    state: bytes | None = None
+
+
+LogRecord = Event | Tick | ProgrammeApplied | StateMoved | StateHandedOver
 
 
 def stranger_key(body: dict[str, Any]) -> str | None:

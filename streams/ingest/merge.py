@@ -1,9 +1,9 @@
-"""Merges the inputs of one partition by time, as far as it is known what comes next.
+"""Merges inputs by time, as far as it is known what comes next: those of one partition, or all that there are.
 
-The next entry is the earliest among the first ones of all inputs; by equal times the order of the inputs decides, then
-the offset. It is known only when every input either has an entry waiting or is at its end, so an input with more to
-come holds the others back until it has arrived. What comes out is therefore a function of what stands in the inputs,
-not of when it was fetched: a replay of stored history gives the same log each time.
+The next entry is the earliest among the first ones of all inputs; by equal times the order of their topics decides,
+then the partition, then the offset. It is known only when every input either has an entry waiting or is at its end, so
+an input with more to come holds the others back until it has arrived. What comes out is therefore a function of what
+stands in the inputs, not of when it was fetched: a replay of stored history gives the same log each time.
 """
 
 import heapq
@@ -12,46 +12,52 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.codec import Header
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.errors import RekindleError
+from streams.runtime.stage import Input
 
 
 @dataclass(slots=True)
 class Entry:
-    """One record on its way through. `reason` says why it goes to `dead.letters`, None that it doesn't."""
+    """One record on its way through: an event of which `facts` are known, or something of `control`.
+
+    `reason` says why it goes to `dead.letters`, None that it doesn't.
+    """
 
     occurred_at: int
     rank: int
     record: Any
-    key: bytes | None = None
+    facts: Header | None = None
     reason: str | None = None
     control: Tick | ProgrammeApplied | None = None
 
     @property
-    def order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, int, int, int]:
         """What the merge sorts by."""
-        return self.occurred_at, self.rank, self.record.offset
+        return self.occurred_at, self.rank, self.record.partition, self.record.offset
 
 
 @dataclass(slots=True)
-class _Input:
+class _Source:
     next_offset: int  # of the first record that isn't in a committed transaction
     read_to: int  # where the next batch must join
     at_end: bool = False
     waiting: deque[Entry] = field(default_factory=deque)
 
 
-class PartitionMerge:
-    """The inputs of one partition number, by topic."""
+class Merge:
+    """Inputs, each with the position at which reading begins."""
 
-    def __init__(self, positions: Mapping[str, int]) -> None:
-        self._inputs = {topic: _Input(position, position) for topic, position in positions.items()}
+    def __init__(self, positions: Mapping[Input, int]) -> None:
+        self._inputs = {each: _Source(position, position) for each, position in positions.items()}
 
-    def add(self, topic: str, start: int, end: int, entries: Iterable[Entry], *, at_end: bool) -> None:
+    def add(self, place: Input, start: int, end: int, entries: Iterable[Entry], *, at_end: bool) -> None:
         """Add what stands between two positions of an input; raises `RekindleError` if something before is missing."""
-        source = self._inputs[topic]
+        source = self._inputs[place]
         if start > source.read_to:
-            raise RekindleError(f"records {source.read_to} to {start - 1} of {topic} were never delivered")
+            topic, partition = place
+            raise RekindleError(f"records {source.read_to} to {start - 1} of {topic}/{partition} were never delivered")
         if end < source.read_to:
             return
         source.waiting.extend(entry for entry in entries if entry.record.offset >= source.read_to)
@@ -59,10 +65,6 @@ class PartitionMerge:
         source.at_end = at_end
         if not source.waiting:
             source.next_offset = end
-
-    def read_to(self, topic: str) -> int:
-        """Return the position up to which an input was added."""
-        return self._inputs[topic].read_to
 
     @property
     def waiting(self) -> int:
@@ -78,17 +80,17 @@ class PartitionMerge:
         """Take the next entries; `impatient` doesn't wait for an input that has more to come."""
         if not impatient and any(not source.waiting and not source.at_end for source in self._inputs.values()):
             return ()
-        heads = [(source.waiting[0].order, topic) for topic, source in self._inputs.items() if source.waiting]
+        heads = [(source.waiting[0].order, place) for place, source in self._inputs.items() if source.waiting]
         heapq.heapify(heads)
         taken: list[Entry] = []
         while heads and len(taken) < entries_max:
-            _, topic = heads[0]
-            source = self._inputs[topic]
+            _, place = heads[0]
+            source = self._inputs[place]
             entry = source.waiting.popleft()
             taken.append(entry)
             if source.waiting:
                 source.next_offset = entry.record.offset + 1
-                heapq.heapreplace(heads, (source.waiting[0].order, topic))
+                heapq.heapreplace(heads, (source.waiting[0].order, place))
                 continue
             source.next_offset = source.read_to
             heapq.heappop(heads)
@@ -96,10 +98,10 @@ class PartitionMerge:
                 break
         return taken
 
-    def next_offsets(self) -> Mapping[str, int]:
+    def next_offsets(self) -> Mapping[Input, int]:
         """Return the offset to commit for each input once everything taken is committed."""
-        return {topic: source.next_offset for topic, source in self._inputs.items()}
+        return {place: source.next_offset for place, source in self._inputs.items()}
 
-    def full(self, entries_max: int) -> Sequence[str]:
+    def full(self, entries_max: int) -> Sequence[Input]:
         """Name the inputs in which at least so many entries wait: no more of them is needed for now."""
-        return [topic for topic, source in self._inputs.items() if len(source.waiting) >= entries_max]
+        return [place for place, source in self._inputs.items() if len(source.waiting) >= entries_max]

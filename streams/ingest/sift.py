@@ -1,7 +1,6 @@
-"""Looks at each record before it may enter the log: does it decode, does it belong here, whose is it, is its time sane.
+"""Looks at each record before it may enter the log: does it decode, does it belong here, is its time sane.
 
-What passes keeps its original bytes. What doesn't gets a reason and is put aside. Whose it is, the event itself says,
-whatever key its producer gave it: the member id, else what identifies the stranger.
+What passes keeps its original bytes. What doesn't gets a reason and is put aside.
 """
 
 from collections.abc import Sequence
@@ -55,7 +54,7 @@ class Sift:
             if isinstance(header, BadRecord):
                 entries.append(Entry(0, rank, record, reason=header.reason))
                 continue
-            entry = Entry(header.occurred_at, rank, record, header.key.encode())
+            entry = Entry(header.occurred_at, rank, record, header)
             if latest is not None and header.occurred_at > latest:
                 entry.reason = "its time is more than an hour ahead of the clock"
             entries.append(entry)

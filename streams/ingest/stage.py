@@ -1,39 +1,48 @@
-"""The ingest stage: the task of partition p is the only writer of `member.events` partition p.
+"""The ingest stage: source topics in, `member.events` out.
 
-Batches of the source topics and `control` are sifted and put into the merge of their partition number. What the merge
-gives is appended, original bytes and all, in one transaction with the input offsets; a tick may end it. The last tick
-is kept as a note beside the committed offset of `control`, so that it is exactly as durable as the log itself, and the
-stage needs no state of its own.
+Batches of the source topics and `control` are sifted and put into a merge. What the merge gives is appended, original
+bytes and all, under the key of whoever it is of, in one transaction with the input offsets and what changed in the
+table of links; a tick may end it. The last tick of a partition and its programme are kept as a note beside the
+committed offset of `control`, so that they are exactly as durable as the log itself.
 
-An event whose key belongs to another partition (its producer had none, or another partitioner) goes back into its
-source topic at the right one: a member has one partition, whoever published.
+By the wall clock each partition number has a merge of its own, and the tasks share the partitions. By the event clock
+one task has all partitions and merges them as a whole: stored history is handled in the exact order of time, links
+between partitions included, and the same history gives the same log.
 """
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from confluent_kafka import TopicPartition
 
-from schemas.codec import Codec
+from schemas.codec import Codec, Header
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.engine.events import ProgrammeApplied, Tick
-from streams.ingest.merge import Entry, PartitionMerge
+from streams.ingest.merge import Entry, Merge
+from streams.ingest.owners import Owners, merger_key
 from streams.ingest.partitions import partition_of
+from streams.ingest.regions import RegionLoader
+from streams.ingest.shared_links import SharedLinks
 from streams.ingest.sift import Sift
 from streams.kafka import Kafka
+from streams.members.programmes import Programmes
+from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
+from streams.runtime.changelog import ensure_changelog
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
 from streams.settings import Settings
 from streams.ticks import PartitionTicks
-from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, check_partitions
+from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, check_partitions, identity_changelog
 
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
+ALL = -1  # the one merge of all partitions
 
 
 class IngestStage:
@@ -49,8 +58,10 @@ class IngestStage:
         codec: Codec,
         producer: TransactionalProducer,
         *,
+        directory: Path,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        open_store: Callable[[Path], PartitionStore] = PartitionStore,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
@@ -62,34 +73,52 @@ class IngestStage:
         self._sift = Sift(codec, clock if self._wall else None)
         self._dead_letters = DeadLetters(codec, self.name, clock)
         self._partitions = 0
-        self._merges: dict[int, PartitionMerge] = {}
+        self._links_topic = identity_changelog(settings)
+        self._links = SharedLinks(kafka, self._links_topic, directory / "links", open_store)
+        self._owners = Owners(self._links)
+        self._regions = Programmes(kafka, settings.group_prefix, RegionLoader())
+        self._programmes: dict[int, int] = {}
+        self._merges: dict[int, Merge] = {}
         self._ticks: dict[int, PartitionTicks] = {}
         self._blocked_since: dict[int, float] = {}
+
+    @property
+    def is_undivided(self) -> bool:
+        """Tell whether one process must have all partitions: by the event clock they are merged as a whole."""
+        return not self._wall
 
     def start(self) -> None:
         """Check the topics and end what a predecessor left open."""
         self._partitions = check_partitions(self._kafka)
+        ensure_changelog(self._kafka, self._links_topic, 1, self._settings.replication_factor)
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
-        """Do nothing: whatever ingest must remember is committed with its offsets."""
+        """Bring the table of links up to what was committed so far."""
+        if partitions:
+            self._links.recover(abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
-        """Start where the last commit stands, and take the last tick from its note."""
-        self._ticks = {}
+        """Start where the last commit stands, and take the last tick and the programme from its note."""
+        self._ticks, self._programmes = {}, {}
         for (topic, partition), found in committed.items():
             if topic == CONTROL:
-                tick = None if found is None else found.note.tick
-                self._ticks[partition] = PartitionTicks(self._wall, tick, tick)
+                note = Note() if found is None else found.note
+                self._ticks[partition] = PartitionTicks(self._wall, note.tick, note.tick)
+                self._programmes[partition] = note.programme
+                self._regions.get(note.programme)
         return {each: None if found is None else found.offset for each, found in committed.items()}
 
     def read_from(self, positions: Mapping[Input, int]) -> None:
         """Begin with empty merges."""
-        by_partition: dict[int, dict[str, int]] = {}
-        for (topic, partition), position in positions.items():
-            by_partition.setdefault(partition, {})[topic] = position
-        self._merges = {partition: PartitionMerge(inputs) for partition, inputs in by_partition.items()}
+        inputs: dict[int, dict[Input, int]] = {}
+        for place, position in positions.items():
+            inputs.setdefault(self._merge_of(place[1]), {})[place] = position
+        self._merges = {number: Merge(places) for number, places in inputs.items()}
         self._blocked_since = {}
+
+    def _merge_of(self, partition: int) -> int:
+        return partition if self._wall else ALL
 
     def handle(self, batches: Sequence[Batch], group: bytes) -> None:
         """Sift batches, merge them, and append what is next in line in their partitions."""
@@ -98,48 +127,50 @@ class IngestStage:
             started = time.perf_counter()
             entries = self._sift.entries(batch.topic, batch.records)
             metrics.step_seconds.labels(self.name, "sift").observe(time.perf_counter() - started)
-            self._merges[batch.partition].add(batch.topic, batch.start, batch.end, entries, at_end=batch.at_end)
-        self._append_ready(dict.fromkeys(batch.partition for batch in batches), group)
+            merge = self._merges[self._merge_of(batch.partition)]
+            merge.add((batch.topic, batch.partition), batch.start, batch.end, entries, at_end=batch.at_end)
+        self._append_ready(dict.fromkeys(self._merge_of(batch.partition) for batch in batches), group)
 
     def idle(self, group: bytes) -> bool:
         """Append a tick where it is time, and what has waited for too long."""
-        self._append_ready([partition for partition, merge in self._merges.items() if merge.waiting], group)
+        self._append_ready([number for number, merge in self._merges.items() if merge.waiting], group)
         now = self._clock()
         due = {
             partition: tick
-            for partition, merge in self._merges.items()
-            if merge.caught_up and (tick := self._ticks[partition].due(now, caught_up=True)) is not None
+            for partition, ticks in self._ticks.items()
+            if self._is_caught_up(partition) and (tick := ticks.due(now, caught_up=True)) is not None
         }
         if due:
-            self._commit({partition: [] for partition in due}, due, group)
+            self._commit({self._merge_of(partition): [] for partition in due}, due, group)
         return False
+
+    def _is_caught_up(self, partition: int) -> bool:
+        merge = self._merges.get(self._merge_of(partition))
+        return merge is not None and merge.caught_up
 
     def held(self) -> Collection[Input]:
         """Hold back inputs of which enough waits to be merged."""
         enough = WAITING_FACTOR * self._settings.batch_records_max
-        return [(topic, partition) for partition, merge in self._merges.items() for topic in merge.full(enough)]
+        return [place for merge in self._merges.values() for place in merge.full(enough)]
 
     def next_offsets(self) -> Mapping[Input, int]:
         """Tell how far each input is in the log."""
-        return {
-            (topic, partition): offset
-            for partition, merge in self._merges.items()
-            for topic, offset in merge.next_offsets().items()
-        }
+        return {place: offset for merge in self._merges.values() for place, offset in merge.next_offsets().items()}
 
     def close(self) -> None:
-        """Do nothing: there is no local state."""
+        """Close the table of links."""
+        self._links.close()
 
-    def _append_ready(self, partitions: Collection[int], group: bytes) -> None:
-        """Append what is known to come next, of all these partitions in one transaction, or in as many as it takes."""
+    def _append_ready(self, merges: Collection[int], group: bytes) -> None:
+        """Append what is known to come next, of all these merges in one transaction, or in as many as it takes."""
         while True:
             taken: dict[int, Sequence[Entry]] = {}
             room = self._settings.batch_records_max
-            for partition in partitions:
-                entries = self._merges[partition].take(room, impatient=self._is_impatient(partition))
+            for number in merges:
+                entries = self._merges[number].take(room, impatient=self._is_impatient(number))
                 if entries:
-                    self._blocked_since.pop(partition, None)
-                    taken[partition] = entries
+                    self._blocked_since.pop(number, None)
+                    taken[number] = entries
                     room -= len(entries)
                 if room == 0:
                     break
@@ -147,49 +178,83 @@ class IngestStage:
                 return
             self._commit(taken, {}, group)
 
-    def _is_impatient(self, partition: int) -> bool:
+    def _is_impatient(self, number: int) -> bool:
         """Tell whether, by the wall clock, an input has held the others back for long enough."""
-        if not self._wall or not self._merges[partition].waiting:
-            self._blocked_since.pop(partition, None)
+        if not self._wall or not self._merges[number].waiting:
+            self._blocked_since.pop(number, None)
             return False
-        since = self._blocked_since.setdefault(partition, self._monotonic())
+        since = self._blocked_since.setdefault(number, self._monotonic())
         return self._monotonic() - since >= PATIENCE_SECONDS
 
     def _commit(self, taken: Mapping[int, Sequence[Entry]], ticks: Mapping[int, Tick], group: bytes) -> None:
-        """Append entries and ticks of some partitions in one transaction."""
+        """Append what was taken of some merges, and ticks, in one transaction."""
         pass_point(self.name, "handled")
         started = time.perf_counter()
+        self._links.follow()
+        entries = [entry for entries in taken.values() for entry in entries]
+        self._owners.prefetch(entries)
+        for entry in entries:
+            if isinstance(entry.control, ProgrammeApplied):
+                self._regions.get(entry.control.programme)  # read before a transaction would wait for it
         with self._producer.begin() as transaction:
-            for partition, entries in taken.items():
+            for number, entries in taken.items():
                 for entry in entries:
-                    self._append(transaction, partition, entry)
-                tick = ticks.get(partition) or self._tick_after(partition, entries)
-                if tick is not None:
-                    self._append_tick(transaction, partition, tick)
-            transaction.commit(list(self._offsets(taken)), group)
+                    self._append(transaction, entry)
+                for partition in self._partitions_of(number):
+                    tick = ticks.get(partition) or self._tick_after(partition, entries)
+                    if tick is not None:
+                        self._append_tick(transaction, partition, tick)
+            links = self._links.changes()
+            transaction.produce_changelog(self._links_topic, links, partition=0)
+            offsets = transaction.commit(list(self._offsets(taken)), group)
+        if links:
+            self._links.committed(offsets[0])
         metrics.step_seconds.labels(self.name, "append").observe(time.perf_counter() - started)
         metrics.batch_records.labels(self.name).observe(sum(map(len, taken.values())))
 
-    def _append(self, transaction: Transaction, partition: int, entry: Entry) -> None:
+    def _partitions_of(self, number: int) -> Collection[int]:
+        return self._ticks if number == ALL else (number,)
+
+    def _append(self, transaction: Transaction, entry: Entry) -> None:
         record = entry.record
-        ticks = self._ticks[partition]
         at = kafka_time(entry.occurred_at)
         if entry.reason is not None:
             self._dead_letters.produce(transaction, record, entry.reason)
+        elif isinstance(entry.control, ProgrammeApplied):
+            self._programmes[record.partition] = entry.control.programme
+            transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
         elif entry.control is not None:
-            if isinstance(entry.control, ProgrammeApplied) or ticks.forwards(entry.control):
-                transaction.produce(MEMBER_EVENTS, record.value, None, partition=partition, timestamp=at)
-        elif entry.key is not None and (home := partition_of(entry.key, self._partitions)) != partition:
-            transaction.produce(record.topic, record.value, entry.key, partition=home, timestamp=at)
-        else:
-            transaction.produce(MEMBER_EVENTS, record.value, entry.key, partition=partition, timestamp=at)
-            if self._wall or record.topic != STATUSES:
-                ticks.saw_event(entry.occurred_at)
+            if self._ticks[record.partition].forwards(entry.control):
+                transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
+        elif entry.facts is not None:
+            self._append_event(transaction, entry, entry.facts)
+
+    def _append_event(self, transaction: Transaction, entry: Entry, facts: Header) -> None:
+        record = entry.record
+        at = kafka_time(entry.occurred_at)
+        if self._wall and facts.type == "members_merged" and facts.body.get("into_id"):
+            key = merger_key(facts.body).encode()
+            if (home := partition_of(key, self._partitions)) != record.partition:
+                transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)
+                return
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        owned = self._owners.owner(facts, place, self._regions.get(self._programmes[record.partition]))
+        for name, moved in owned.before:
+            self._append_under(transaction, name, self._codec.encode(moved), at)
+        home = self._append_under(transaction, owned.key, record.value, at)
+        if home in self._ticks and (self._wall or record.topic != STATUSES):
+            self._ticks[home].saw_event(entry.occurred_at)
+
+    def _append_under(self, transaction: Transaction, key: str, value: bytes, at: int) -> int:
+        name = key.encode()
+        partition = partition_of(name, self._partitions)
+        transaction.produce(MEMBER_EVENTS, value, name, partition=partition, timestamp=at)
+        return partition
 
     def _tick_after(self, partition: int, entries: Sequence[Entry]) -> Tick | None:
         if not entries:
             return None
-        return self._ticks[partition].due(self._clock(), caught_up=self._merges[partition].caught_up)
+        return self._ticks[partition].due(self._clock(), caught_up=self._is_caught_up(partition))
 
     def _append_tick(self, transaction: Transaction, partition: int, tick: Tick) -> None:
         value = self._codec.encode(tick)
@@ -197,8 +262,9 @@ class IngestStage:
         self._ticks[partition].last = tick.occurred_at
         metrics.tick_timestamp_seconds.labels(str(partition)).set(tick.occurred_at / 1000)
 
-    def _offsets(self, partitions: Iterable[int]) -> Iterable[TopicPartition]:
-        for partition in partitions:
-            note = Note(at=self._clock(), tick=self._ticks[partition].last).encode()
-            for topic, offset in self._merges[partition].next_offsets().items():
-                yield TopicPartition(topic, partition, offset, note)
+    def _offsets(self, numbers: Iterable[int]) -> Iterable[TopicPartition]:
+        now = self._clock()
+        for number in numbers:
+            for (topic, partition), offset in self._merges[number].next_offsets().items():
+                note = Note(at=now, tick=self._ticks[partition].last, programme=self._programmes[partition])
+                yield TopicPartition(topic, partition, offset, note.encode())

@@ -26,6 +26,11 @@ class Engine(Protocol):
     def adopt(self, programme: Any, state: Any, at: int, *, tick_at: int | None) -> Sequence[Command | Event]:
         """Let a programme come into force for a member that exists."""
 
+    def merge(
+        self, programme: Any, state: Any, other: Any, at: int, *, historical: bool, tick_at: int | None
+    ) -> Sequence[Command | Event]:
+        """Make another state part of the member's; the other is to be thrown away."""
+
     def new(self, key: str) -> Any:
         """Make the state of a member of whom nothing is known."""
 
@@ -49,12 +54,13 @@ class RealEngine:
     """The engine that decides in production. Its modules are imported when it is made."""
 
     def __init__(self) -> None:
-        from streams.engine import state, state_bytes, step  # noqa: PLC0415 - the engine takes a second to import
+        from streams.engine import merging, state, state_bytes, step  # noqa: PLC0415 - the engine takes a second to import
         from streams.programme import looked_at  # noqa: PLC0415
 
         self.handle = step.handle
         self.advance = step.advance
         self.adopt = step.adopt
+        self.merge = merging.merge
         self.new = state.new
         self.encode = state_bytes.encode
         self.decode = state_bytes.decode

@@ -19,7 +19,8 @@ from streams.engine.events import Event
 from streams.errors import RekindleError
 from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
-from streams.members.record import due_of, pack, state_of
+from streams.members.held import Held
+from streams.members.record import HELD, MOVED, due_of, pack, state_of
 from streams.members.store import PartitionStore
 
 RECENT_BYTES_MAX = 32 * 1024 * 1024
@@ -34,35 +35,80 @@ class EngineError(Exception):
 
 
 class Loaded:
-    """A member in memory. `due` is when its earliest timer is due, `stored_due` what the index says."""
+    """A member in memory. `due` is when its earliest timer is due, `stored_due` what the index says.
 
-    __slots__ = ("due", "encoded", "key", "state", "steps", "stored", "stored_due")
+    `held` is what waits for a state that is on its way; `moved_to` says whose the state has become part of, if it was
+    handed over. `is_changed` says that one of them, or the state by other means than a step, isn't as it is stored.
+    """
+
+    __slots__ = ("_bytes", "due", "encoded", "held", "is_changed", "key", "moved_to", "state", "steps", "stored_due")
 
     def __init__(self, key: bytes, stored: bytes | None, engine: Engine) -> None:
         self.key = key
-        self.stored = stored
         self.stored_due = None if stored is None else due_of(stored)
         self.due = self.stored_due
         self.encoded = stored
         self.steps: list[Step] = []
+        self.is_changed = False
+        self.held: Held | None = None
+        self.moved_to: str | None = None
+        self._bytes: bytes | None = None  # of the state, as it is stored
+        if stored is not None:
+            self._read(state_of(stored))
         self.state = self.fresh_state(engine)
+
+    def _read(self, record: bytes) -> None:
+        head = record[:1]
+        if head == HELD:
+            self.held, self._bytes = Held.decode(record[1:])
+        elif head == MOVED:
+            self.moved_to = record[1:].decode()
+        else:
+            self._bytes = record
 
     @property
     def size(self) -> int:
         """How long its record is, in bytes."""
         return 0 if self.encoded is None else len(self.encoded)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether anything was ever handled for it."""
+        return self._bytes is not None or bool(self.steps)
+
+    def encode(self, engine: Engine) -> bytes | None:
+        """Write its record; None if there is to be none."""
+        if self.moved_to is not None:
+            self._bytes, self.encoded = None, pack(None, MOVED + self.moved_to.encode())
+            return self.encoded
+        if self.is_known:
+            self._bytes = engine.encode(self.state)
+        if self.held is not None:
+            self.encoded = pack(None, HELD + self.held.encode(self._bytes))
+        else:
+            self.encoded = None if self._bytes is None else pack(self.due, self._bytes)
+        return self.encoded
+
     def keep(self) -> None:
         """What was encoded last is what is stored now."""
-        self.stored, self.stored_due = self.encoded, self.due
+        self.stored_due = self.due
+        self.is_changed = False
         self.steps.clear()
+
+    def hand_over(self, engine: Engine, into: str | None) -> bytes | None:
+        """Give the state away, None if there is none; `into` None leaves no trace of it."""
+        state = engine.encode(self.state) if self.is_known else None
+        self._bytes, self.state, self.due = None, engine.new(self.key.decode()), None
+        self.steps.clear()
+        self.moved_to, self.is_changed = into, True
+        return state
 
     def fresh_state(self, engine: Engine) -> Any:
         """Make the state as it was loaded. Raises `RekindleError` when this release cannot read it."""
-        if self.stored is None:
+        if self._bytes is None:
             return engine.new(self.key.decode())
         try:
-            return engine.decode(state_of(self.stored))
+            return engine.decode(self._bytes)
         except msgspec.DecodeError as error:
             raise RekindleError(
                 f"the state of member {self.key.decode()} cannot be read ({error}): if a later release wrote it, "
@@ -125,7 +171,7 @@ class Overlay:
         """
         try:
             records = encode_commands(self._codec, step(member.state))
-            due = member.state.next_due()
+            due = None if member.held is not None else member.state.next_due()
         except RekindleError:  # no fault of the member's: the registry is down
             raise
         except Exception as error:
@@ -134,11 +180,19 @@ class Overlay:
                 earlier(member.state)
             raise EngineError(f"{type(error).__name__}: {error}") from error
         member.steps.append(step)
+        self._note_due(member, due)
+        return records
+
+    def hold(self, member: Loaded, held: Held | None) -> None:
+        """Let a member wait, so that no timer of theirs fires, or, with None, wait no more."""
+        member.held, member.is_changed = held, True
+        self._note_due(member, None if held is not None else member.state.next_due())
+
+    def _note_due(self, member: Loaded, due: int | None) -> None:
         if due != member.due:
             member.due = due
             if due is not None:
                 heapq.heappush(self._timers, (due, member.key))
-        return records
 
     def park(self, member: Loaded) -> None:
         """Take a member whose timers cannot be fired out of the index; its next event brings it back."""
@@ -165,12 +219,11 @@ class Overlay:
             dues.append(others)
         return min(dues, default=None)
 
-    def changes(self) -> Iterator[tuple[bytes, bytes, int | None]]:
-        """Yield key, new record and the due time of the old one, for every member that changed."""
+    def changes(self) -> Iterator[tuple[bytes, bytes | None, int | None]]:
+        """Yield key, new record (None: deleted) and the due time of the old one, for every member that changed."""
         for member in self._members.values():
-            if member.steps or member.due != member.stored_due:
-                member.encoded = pack(member.due, self._engine.encode(member.state))
-                yield member.key, member.encoded, member.stored_due
+            if member.steps or member.is_changed or member.due != member.stored_due:
+                yield member.key, member.encode(self._engine), member.stored_due
 
     def committed(self) -> None:
         """Take note that the store has what `changes` gave."""

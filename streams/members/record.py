@@ -20,6 +20,11 @@ OPEN = b"\0open"
 PROGRESS = b"\0progress"
 """Next offset of `member.events`, decimal: what the group's offsets say, too, unless they have expired."""
 
+MOVED = b"\x7e"
+"""Instead of a state: it was handed over; whose it became part of follows (UTF-8)."""
+HELD = b"\x7d"
+"""Before what waits for the member, and their own state (`streams.members.held`). No state begins with either byte."""
+
 _DUE = struct.Struct(">Q")
 _NEVER = 2**64 - 1
 DUE_BYTES = _DUE.size

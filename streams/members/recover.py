@@ -14,6 +14,7 @@ A store whose position the changelog no longer reaches (it was wiped or truncate
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -58,6 +59,19 @@ def write_fences(kafka: Kafka, topic: str, partitions: list[int]) -> Mapping[int
     if failures or len(offsets) < len(partitions):
         raise RekindleError(f"{topic} cannot be written: {'; '.join(failures) or 'no answer from the broker'}")
     return offsets
+
+
+def recover_store(
+    kafka: Kafka, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+) -> int:
+    """Bring a store up to the fence, anew from the beginning if it must; returns the number of records read."""
+    recover = partial(recover_partition, kafka, topic, partition, store, fence=fence, abandoned=abandoned)
+    try:
+        return recover()
+    except StaleStoreError as stale:
+        logger.warning("local state of %s/%d is rebuilt: %s", topic, partition, stale)
+        store.empty()
+        return recover()
 
 
 def recover_partition(

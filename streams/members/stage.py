@@ -8,7 +8,6 @@ changelog after a crash between the last two; recovery closes the gap.
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ from streams.members.engine import Engine
 from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
 from streams.members.record import PROGRESS
-from streams.members.recover import StaleStoreError, recover_partition, write_fences
+from streams.members.recover import recover_store, write_fences
 from streams.members.step import DUE_MAX, MEMBERS_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
+from streams.runtime.changelog import ensure_changelog
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
@@ -47,6 +47,7 @@ class MembersStage:
 
     name = "members"
     topics = (MEMBER_EVENTS,)
+    is_undivided = False
 
     def __init__(
         self,
@@ -107,13 +108,7 @@ class MembersStage:
         store = self._stores.get(partition)
         if store is None:
             store = self._stores[partition] = self._open_store(self._directory / "state" / str(partition))
-        recover = partial(recover_partition, self._kafka, self._changelog, partition, store)
-        try:
-            return recover(fence=fence, abandoned=abandoned)
-        except StaleStoreError as stale:
-            logger.warning("local state of partition %d is rebuilt: %s", partition, stale)
-            store.empty()
-            return recover(fence=fence, abandoned=abandoned)
+        return recover_store(self._kafka, self._changelog, partition, store, fence=fence, abandoned=abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
         """Start where the last commit stands; if the group's offsets have expired, where the state says."""

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.codec import BadRecord, Codec
 from streams import metrics
 from streams.engine.commands import Command
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.members.engine import Engine
+from streams.members.held import Adopted
+from streams.members.moves import LogPlace, Moves
 from streams.members.overlay import RECENT_BYTES_MAX, EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
-from streams.topics import MEMBER_EVENTS
 
 if TYPE_CHECKING:
     from streams.members.emit import Outgoing
@@ -39,16 +40,6 @@ ADVANCES_MAX = 4
 """How often a tick is handled for a member who still has timers due by it."""
 
 logger = logging.getLogger(__name__)
-
-
-class TickRecord(NamedTuple):
-    """A tick as it stands in the log, for a dead letter."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes
 
 
 class Effects:
@@ -98,8 +89,18 @@ class MemberStep:
         self._flush = flush
         self._overlay = Overlay(store, engine, codec, recent_max, recent_bytes_max)
         self._effects = Effects()
+        self._moves = Moves(
+            partition,
+            codec=codec,
+            engine=engine,
+            programmes=programmes,
+            overlay=self._overlay,
+            put_out=self._put_out,
+            do=self._do,
+        )
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
-        self._programme = programmes.get(int(store.meta(PROGRAMME) or 0))
+        self._programme_number = int(store.meta(PROGRAMME) or 0)
+        self._programme = programmes.get(self._programme_number)
         self._recordless = engine.recordless_types(self._programme)
         self._left_out = self._recordless  # the types of which the batch in hand lacks lists of records
         tick = store.meta(TICK)
@@ -134,7 +135,9 @@ class MemberStep:
         )
         loading = time.perf_counter()
         self._overlay.load(
-            record.key for record, item in zip(records, decoded, strict=True) if isinstance(item, Event) and record.key
+            record.key
+            for record, item in zip(records, decoded, strict=True)
+            if record.key and isinstance(item, Event | StateMoved | StateHandedOver)
         )
         deciding = time.perf_counter()
         self._flushing = 0.0
@@ -149,6 +152,8 @@ class MemberStep:
                 self._handle_tick(record, item)
             elif isinstance(item, ProgrammeApplied):
                 self._handle_programme(record, item)
+            elif isinstance(item, StateMoved | StateHandedOver):
+                self._handle_move(record, item)
             else:
                 self._put_aside(record, item.reason if isinstance(item, BadRecord) else "unknown record")
             if len(self._overlay) > 2 * MEMBERS_MAX:
@@ -187,16 +192,34 @@ class MemberStep:
 
         if self._open and member.due is not None:
             self._catch_up(member)
+        if (member.held is not None or member.moved_to is not None) and self._moves.detains(
+            member, record, event.occurred_at, tick_at
+        ):
+            self._settle(member, record)
+            return
 
         def step(state: Any) -> Sequence[Command | Event]:
             return self._engine.handle(programme, state, event, tick_at=tick_at)
 
-        failure = self._try(member, step)
-        if failure is not None:
-            self._put_aside(record, failure, member.key)
+        if self._do(member, record, step):
+            self._settle(member, record)
+        else:
             metrics.engine_errors.labels(event.type).inc()
-        elif tick_at is not None and member.due is not None and member.due <= tick_at:  # more than fire at once
-            self._fire(member, OpenTick(tick_at, wall=False, offset=record.offset))
+
+    def _handle_move(self, record: Any, item: StateMoved | StateHandedOver) -> None:
+        member = self._overlay.member(record.key)
+        if self._open and member.due is not None:
+            self._catch_up(member)
+        if isinstance(item, StateMoved):
+            self._moves.move(member, record, item, programme=self._programme_number, tick_at=self._tick_at)
+        else:
+            self._moves.arrive(member, record, item, programme=self._programme, tick_at=self._tick_at)
+        self._settle(member, record)
+
+    def _settle(self, member: Loaded, record: Any) -> None:
+        """Fire what the last tick has due: more than fires at once, or what waited for a state."""
+        if self._tick_at is not None and member.due is not None and member.due <= self._tick_at:
+            self._fire(member, OpenTick(self._tick_at, wall=False, offset=record.offset))
 
     def _handle_tick(self, record: Any, tick: Tick) -> None:
         opened = OpenTick(tick.occurred_at, tick.wall, record.offset)
@@ -260,7 +283,7 @@ class MemberStep:
         metrics.timers_fired.inc()
         if failure is not None:
             value = self._codec.encode(Tick(occurred_at=tick.at, wall=tick.wall))
-            self._put_aside(TickRecord(MEMBER_EVENTS, self._partition, tick.offset, None, value), failure, member.key)
+            self._put_aside(LogPlace(self._partition, tick.offset, None, value), failure, member.key)
             self._overlay.park(member)
 
     def _handle_programme(self, record: Any, applied: ProgrammeApplied) -> None:
@@ -277,13 +300,13 @@ class MemberStep:
         while chunk := list(islice(members, MEMBERS_MAX)):
             self._overlay.load(key for key, _ in chunk)
             for key, _ in chunk:
-                failure = self._try(self._overlay.member(key), step)
-                if failure is not None:
-                    self._put_aside(record, failure, key)
+                member = self._overlay.member(key)
+                if not self._moves.adopts_later(member, Adopted(applied.programme, applied.occurred_at, tick_at)):
+                    self._do(member, record, step)
             if len(chunk) == MEMBERS_MAX:
                 self._effects.meta[ADOPTING] = b"%d:" % record.offset + chunk[-1][0]
                 self._commit(record.offset)
-        self._programme = programme
+        self._programme, self._programme_number = programme, applied.programme
         self._recordless = self._engine.recordless_types(programme)
         self._effects.meta[ADOPTING] = None
         self._effects.meta[PROGRAMME] = b"%d" % applied.programme
@@ -295,6 +318,13 @@ class MemberStep:
         offset, _, key = (self._store.meta(ADOPTING) or b"").partition(b":")
         return key if offset == b"%d" % record.offset else b""
 
+    def _do(self, member: Loaded, record: Any, step: Step) -> bool:
+        """Apply a step for a record, which is put aside if that fails; tells whether it didn't."""
+        failure = self._try(member, step)
+        if failure is not None:
+            self._put_aside(record, failure, member.key)
+        return failure is None
+
     def _try(self, member: Loaded, step: Step) -> str | None:
         """Apply a step; returns why it failed, if it did."""
         try:
@@ -303,6 +333,9 @@ class MemberStep:
             logger.debug("the engine failed", exc_info=error)
             return f"the engine failed: {error}"
         return None
+
+    def _put_out(self, record: "Outgoing") -> None:
+        self._effects.records.append(record)
 
     def _put_aside(self, record: Any, reason: str, key: bytes | None = None) -> None:
         self._effects.dead.append((record, reason, key))

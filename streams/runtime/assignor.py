@@ -7,6 +7,8 @@ deals:
    then what it doesn't keep itself.
 2. Of the rest, each goes to one that keeps its state and has room, else to who has the most room.
 
+A stage that is undivided goes whole to the first of those who have most of it, else keep most of it.
+
 So a worker that comes back takes up its own partitions, and reads of the changelog only what it missed. Faust's own
 assignor, in whose place this stands, knows of no state on disk. All topics of a stage have the same partitions, so
 numbers are dealt. What is sent has Faust's form: workers of earlier releases may be in the same group.
@@ -27,6 +29,7 @@ class LocalStateAssignor(PartitionAssignor):
     """Deals out a stage's partitions."""
 
     kept: Kept
+    is_undivided: bool = False
 
     def metadata(self, topics: set[str]) -> Any:
         """Tell what we have and what we keep the state of; to Faust the latter is a standby."""
@@ -46,6 +49,7 @@ class LocalStateAssignor(PartitionAssignor):
             max(counts.values()),
             {member: _numbers(each.assignment.actives) for member, each in told.items()},
             {member: _numbers(each.assignment.standbys) for member, each in told.items()},
+            is_undivided=self.is_undivided,
         )
         assignments = {
             member: ClientAssignment(
@@ -62,10 +66,16 @@ def _numbers(partitions: Mapping[str, Collection[int]]) -> set[int]:
 
 
 def deal(
-    partitions: int, owned: Mapping[str, Collection[int]], kept: Mapping[str, Collection[int]]
+    partitions: int,
+    owned: Mapping[str, Collection[int]],
+    kept: Mapping[str, Collection[int]],
+    *,
+    is_undivided: bool = False,
 ) -> Mapping[str, list[int]]:
     """Deal the partitions 0 to `partitions` - 1 to members: what each had, and what it keeps the state of."""
     members = sorted(owned, key=lambda each: (-len(owned[each]), -len(kept[each]), each))
+    if is_undivided:
+        return {member: list(range(partitions)) if member == members[0] else [] for member in members}
     least, more = divmod(partitions, len(members))
     room = {member: least + (place < more) for place, member in enumerate(members)}
     dealt: dict[str, list[int]] = {member: [] for member in members}

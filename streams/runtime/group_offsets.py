@@ -27,13 +27,15 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is committed beside an offset. All times are in ms since the epoch.
 
     `at`: when it was committed. `due`: when the partition's earliest timer is due, if it has any. `open_ticks`: what
-    ticks before the offset have due is still worked off. `tick`: the last that was written into the log.
+    ticks before the offset have due is still worked off. `tick`: the last that was written into the log. `programme`:
+    the number of the last that was.
     """
 
     at: int | None = None
     due: int | None = None
     open_ticks: bool = False
     tick: int | None = None
+    programme: int = 0
 
     def encode(self) -> str:
         """Return the metadata for the offset."""

@@ -110,7 +110,13 @@ class Host:
         return 0
 
     def _build(self) -> faust.App:
-        app = create_app(self._settings, self._group, self._local.path, self._settings.instance, self._local.partitions)
+        app = create_app(
+            self._settings,
+            self._group,
+            self._local.path,
+            self._local.partitions,
+            is_undivided=self._stage.is_undivided,
+        )
         consumer = consumer_of(app)
         consumer.seek_positions = self._seek_positions
         topics = app.topic(

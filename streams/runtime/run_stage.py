@@ -39,7 +39,7 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     producer = TransactionalProducer(kafka, name, f"{group}-{local.identity}")
     stage: Stage
     if name == "ingest":
-        stage = IngestStage(settings, kafka, codec, producer)
+        stage = IngestStage(settings, kafka, codec, producer, directory=local.path)
     elif name == "profiles":
         stage = ProfilesStage(settings, kafka, codec, producer)
     else:

@@ -21,6 +21,10 @@ class Stage(Protocol):
     def topics(self) -> Sequence[str]:
         """Name its input topics."""
 
+    @property
+    def is_undivided(self) -> bool:
+        """Tell whether one process must have all partitions; the others wait to take its place."""
+
     def start(self) -> None:
         """Check what the stage needs and open its producer. Raises `RekindleError`."""
 

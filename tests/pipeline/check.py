@@ -1,7 +1,8 @@
 """What must hold at the end of a run, whatever went wrong in it.
 
-1. Every record of the sources is once in `member.events`, in its partition and in its order; what doesn't belong into
-   its partition was handed on once, what is unfit stands once in `dead.letters`. Ticks never go back.
+1. Every record of the sources is once in `member.events`, in the partition of its key, and those of a source partition
+   are there in its order; what is unfit stands once in `dead.letters`. Ticks never go back. Every state that moves is
+   told of on both sides, and handed over once.
 2. What the members stage put out is, record for record, what the pure engine says to the same `member.events`, read
    from beginning to end without interruption; where ticks stay open, in the order of each member's. So is every
    member's state, in the changelog and in the local stores.
@@ -11,15 +12,16 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from schemas.codec import BadRecord, Codec
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
+from streams.ingest.owners import merger_key
 from streams.ingest.partitions import partition_of
 from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
-from streams.members.record import RESERVED, pack
+from streams.members.record import MOVED, RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.profiles.make import is_members, profile_value
 from streams.runtime.transactions import kafka_time
@@ -34,7 +36,10 @@ FAR_AHEAD_MS = 3_600_000
 
 
 class CalmRun:
-    """The pure engine over one partition of the log: members in a dictionary, timers found by looking at all."""
+    """The pure engine over one partition of the log: members in a dictionary, timers found by looking at all.
+
+    What comes for somebody to whom a state is on its way is put off until it has come.
+    """
 
     def __init__(self, engine: Engine, codec: Codec) -> None:
         self._engine = engine
@@ -42,27 +47,101 @@ class CalmRun:
         self._states: dict[str, Any] = {}
         self._programme = engine.load([], 0)
         self._tick_at: int | None = None
+        self._moved: dict[str, str] = {}
+        self._put_off: dict[str, list[tuple[Any, bytes, int | None, Any]]] = {}  # item, bytes, last tick, programme
+        self._arrived: dict[str, bytes | None] = {}
         self.out: list[Outgoing] = []
+        self.gone: set[str] = set()  # the keys whose state was handed over
 
     def handle(self, records: Sequence[Stored]) -> None:
         """Handle the records of a partition."""
         decoded = self._codec.decode_log([each.value or b"" for each in records], [each.key for each in records])
         for record, item in zip(records, decoded, strict=True):
-            if isinstance(item, Event):
-                self._event((record.key or b"").decode(), item)
-            elif isinstance(item, Tick):
+            key, value = (record.key or b"").decode(), record.value or b""
+            if isinstance(item, Tick):
                 self._tick(item)
-            else:
-                assert isinstance(item, ProgrammeApplied), item
+            elif isinstance(item, ProgrammeApplied):
                 self._apply(item)
+            else:
+                assert isinstance(item, Event | StateMoved | StateHandedOver), item
+                self._of_one(key, item, value)
+                self._catch_up(key)
 
-    def _event(self, key: str, event: Event) -> None:
-        state = self._states.setdefault(key, self._engine.new(key))
-        self._put(self._engine.handle(self._programme, state, event, tick_at=self._tick_at))
+    def _of_one(self, key: str, item: Any, value: bytes) -> None:
+        gives = isinstance(item, StateMoved) and item.gone == key
+        if key in self._moved and not gives:
+            self.out.append(Outgoing(MEMBER_EVENTS, self._moved[key].encode(), value, item.occurred_at))
+        elif isinstance(item, StateHandedOver):
+            assert item.move_id not in self._arrived
+            self._arrived[item.move_id] = item.state
+            waits = self._put_off.pop(key)
+            while waits and self._may_go_on(waits[0][0], key):
+                self._one(key, *waits.pop(0))
+                if key in self._moved:
+                    for later, bytes_of, *_ in waits:
+                        if isinstance(later, Event):
+                            self._of_one(key, later, bytes_of)
+                    return
+            if waits:
+                self._put_off[key] = waits
+        elif key in self._put_off or (isinstance(item, StateMoved) and not gives):
+            self._put_off.setdefault(key, []).append((item, value, self._tick_at, self._programme))
+        else:
+            self._one(key, item, value, self._tick_at, self._programme)
+
+    def _may_go_on(self, item: Any, key: str) -> bool:
+        return not isinstance(item, StateMoved) or item.gone == key or item.move_id in self._arrived
+
+    def _one(self, key: str, item: Any, _value: bytes, tick_at: int | None, programme: Any) -> None:
+        self._catch_up(key, tick_at, programme)
+        if isinstance(item, Event):
+            state = self._states.setdefault(key, self._engine.new(key))
+            self._put(self._engine.handle(programme, state, item, tick_at=tick_at))
+        elif isinstance(item, ProgrammeApplied):
+            self._adopt(key, item, tick_at, programme)
+        elif item.gone == key:
+            self._give(key, item)
+        elif (came := self._arrived[item.move_id]) is not None:
+            state, other = self._states.setdefault(key, self._engine.new(key)), self._engine.decode(came)
+            self._put(
+                self._engine.merge(
+                    programme, state, other, item.occurred_at, historical=item.historical, tick_at=tick_at
+                )
+            )
+
+    def _give(self, key: str, moved: StateMoved) -> None:
+        if moved.into is None:
+            self._moved.pop(key, None)
+            return
+        state = self._states.pop(key, None)
+        self.gone.add(key)
+        self._moved[key] = moved.into
+        handed = StateHandedOver(
+            occurred_at=moved.occurred_at,
+            move_id=moved.move_id,
+            gone=key,
+            into=moved.into,
+            historical=moved.historical,
+            state=None if state is None else self._engine.encode(state),
+        )
+        value = self._codec.encode(handed)
+        self.out.append(Outgoing(MEMBER_EVENTS, moved.into.encode(), value, moved.occurred_at))
+
+    def _catch_up(self, key: str, tick_at: int | None = None, programme: Any = None) -> None:
+        """Fire what ticks have due that passed while the member waited."""
+        state = self._states.get(key)
+        until = self._tick_at if programme is None else tick_at
+        while state is not None and until is not None and key not in self._put_off:
+            due = state.next_due()
+            if due is None or due > until:
+                return
+            self._put(self._engine.advance(programme or self._programme, state, until, wall=False))
 
     def _tick(self, tick: Tick) -> None:
         due = sorted(
-            (state.next_due(), key.encode()) for key, state in self._states.items() if state.next_due() is not None
+            (state.next_due(), key.encode())
+            for key, state in self._states.items()
+            if state.next_due() is not None and key not in self._put_off
         )
         for at, key in due:
             if at <= tick.occurred_at:
@@ -72,12 +151,18 @@ class CalmRun:
 
     def _apply(self, applied: ProgrammeApplied) -> None:
         programme = self._engine.load(list(PROGRAMME_FILES[: applied.programme]), applied.programme)
-        for key in sorted(self._states, key=str.encode):
-            state = self._states[key]
-            due = self._engine.advance(self._programme, state, applied.occurred_at, wall=False)
-            adopted = self._engine.adopt(programme, state, applied.occurred_at, tick_at=self._tick_at)
-            self._put([*due, *adopted])
+        for key in sorted({*self._states, *self._put_off}, key=str.encode):
+            if key in self._put_off:
+                self._put_off[key].append((applied, b"", self._tick_at, self._programme))
+            else:
+                self._adopt(key, applied, self._tick_at, self._programme)
         self._programme = programme
+
+    def _adopt(self, key: str, applied: ProgrammeApplied, tick_at: int | None, before: Any) -> None:
+        programme = self._engine.load(list(PROGRAMME_FILES[: applied.programme]), applied.programme)
+        state = self._states.setdefault(key, self._engine.new(key))
+        due = self._engine.advance(before, state, applied.occurred_at, wall=False)
+        self._put([*due, *self._engine.adopt(programme, state, applied.occurred_at, tick_at=tick_at)])
 
     def _put(self, commands: Sequence[Any]) -> None:
         self.out.extend(encode_commands(self._codec, commands))
@@ -85,7 +170,9 @@ class CalmRun:
     @property
     def members(self) -> dict[bytes, bytes]:
         """Every member's record, as the stores keep it."""
-        return {key.encode(): pack(state.next_due(), self._engine.encode(state)) for key, state in self._states.items()}
+        assert not self._put_off, "a state never came"
+        states = {key.encode(): pack(each.next_due(), self._engine.encode(each)) for key, each in self._states.items()}
+        return states | {key.encode(): pack(None, MOVED + into.encode()) for key, into in self._moved.items()}
 
 
 def check(world: World) -> None:
@@ -96,41 +183,81 @@ def check(world: World) -> None:
         run.handle(partition.committed())
         runs.append(run)
     reentered = [each for run in runs for each in run.out if each.topic in SOURCES]
-    _check_ingest(world, reentered)
-    out = [each for run in runs for each in run.out if each.topic not in SOURCES]
-    _check_outputs(world, out, by_member=world.due_max < DUE_MAX)
+    passed_on = [each for run in runs for each in run.out if each.topic == MEMBER_EVENTS]
+    _check_ingest(world, reentered, passed_on)
+    out = [each for run in runs for each in run.out if each.topic not in {*SOURCES, MEMBER_EVENTS}]
+    gone = {key.encode() for run in runs for key in run.gone}
+    _check_outputs(world, out, gone, by_member=world.due_max < DUE_MAX)
     _check_states(world, runs)
     _check_profiles(world, runs)
     check_senders(world)
 
 
-def _check_ingest(world: World, reentered: Sequence[Outgoing]) -> None:
+def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequence[Outgoing]) -> None:
     log, codec = world.log, world.codec
     expected = Counter((each.topic, each.value) for each in [*world.published, *reentered])
     expected.update((STATUSES, value) for value in reported(world))
     found: Counter[tuple[str, bytes]] = Counter()
     unfit = set(unreadable(world))
+    moves = codec.decode_log([each.value for each in passed_on], [each.key for each in passed_on])
+    moved = Counter(each.value for each, item in zip(passed_on, moves, strict=True) if isinstance(item, StateMoved))
+    wanted = Counter(each.value for each in passed_on) - moved
+    orders = []
     for topic in SOURCES:
         for number, partition in enumerate(log.topics[topic]):
             records = partition.committed()
             found.update((topic, each.value or b"") for each in records)
-            at_home = []
+            order = []
             for record, header in zip(records, _headers(codec, topic, records), strict=True):
                 if isinstance(header, BadRecord) or _is_far_ahead(world, header):
                     unfit.add((topic, number, record.offset))
-                elif partition_of(header.key.encode(), world.partitions) != number:
+                elif _is_elsewhere(world, header, number):
                     expected[topic, record.value or b""] += 1
                 else:
-                    at_home.append((header.key.encode(), record.value, kafka_time(header.occurred_at)))
-            _check_order(world, topic, number, at_home)
+                    order.append(record.value or b"")
+            wanted.update(order)
+            orders.append(order)
     assert found == expected, f"the sources hold {found - expected} too many, {expected - found} too few"
     letters = codec.decode_dead_letters(
         [each.value or b"" for part in log.topics[DEAD_LETTERS] for each in part.committed()]
     )
     found_letters = sorted((each.topic, each.partition, each.offset) for each in letters)
     assert found_letters == sorted(unfit), f"dead letters: {_difference(sorted(unfit), found_letters)}"
-    for number, partition in enumerate(log.topics[MEMBER_EVENTS]):
-        _check_control(world, number, partition.committed())
+    _check_log(world, wanted, orders, moved)
+
+
+def _check_log(
+    world: World, wanted: Counter[bytes], orders: Sequence[Sequence[bytes]], moved_on: Counter[bytes]
+) -> None:
+    """Check that the log holds these events, and those of each source partition in their order; and the moves."""
+    found: Counter[bytes] = Counter()
+    moves: Counter[bytes] = Counter()
+    for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
+        records = partition.committed()
+        decoded = world.codec.decode_log([each.value or b"" for each in records], [each.key for each in records])
+        _check_control(world, number, decoded)
+        for record, item in zip(records, decoded, strict=True):
+            if record.key is not None:
+                assert partition_of(record.key, world.partitions) == number, "in the partition of its key"
+            if isinstance(item, StateMoved) and item.into is not None:
+                moves[record.value or b""] += 1
+            elif isinstance(item, Event):
+                assert record.key
+            if isinstance(item, Event | StateHandedOver):
+                found[record.value or b""] += 1
+        places = {record.value: place for place, record in enumerate(records)}
+        for order in orders:
+            own = [places[value] for value in order if value in places and wanted[value] == 1]
+            assert own == sorted(own), f"member.events/{number}: not in the order of the source"
+    assert found == wanted, f"the log holds {_few(found - wanted)} too many, {_few(wanted - found)} too few"
+    assert all(count == 2 + moved_on[value] for value, count in moves.items()), "both sides are told of a move"
+
+
+def _is_elsewhere(world: World, header: Any, number: int) -> bool:
+    """Whether a merger was handed on to the partition that decides it."""
+    if not world.wall or header.type != "members_merged" or not header.body.get("into_id"):
+        return False
+    return partition_of(merger_key(header.body).encode(), world.partitions) != number
 
 
 def _headers(codec: Codec, topic: str, records: Sequence[Stored]) -> list[Any]:
@@ -142,19 +269,7 @@ def _is_far_ahead(world: World, header: Any) -> bool:
     return world.wall and header.occurred_at > world.clock() + FAR_AHEAD_MS
 
 
-def _check_order(world: World, topic: str, number: int, expected: Sequence[tuple[bytes, bytes | None, int]]) -> None:
-    records = world.log.topics[MEMBER_EVENTS][number].committed()
-    headers = _headers(world.codec, topic, records)
-    found = [
-        (each.key, each.value, each.timestamp)
-        for each, header in zip(records, headers, strict=True)
-        if not isinstance(header, BadRecord)
-    ]
-    assert found == list(expected), f"member.events/{number}: the records of {topic} are {_difference(expected, found)}"
-
-
-def _check_control(world: World, number: int, records: Sequence[Stored]) -> None:
-    decoded = world.codec.decode_log([each.value or b"" for each in records], [each.key for each in records])
+def _check_control(world: World, number: int, decoded: Sequence[LogRecord | BadRecord]) -> None:
     ticks = [each.occurred_at for each in decoded if isinstance(each, Tick)]
     assert ticks == sorted(ticks), f"member.events/{number}: ticks go back"
     said = world.log.topics[CONTROL][number].committed()
@@ -163,7 +278,8 @@ def _check_control(world: World, number: int, records: Sequence[Stored]) -> None
     assert [each for each in decoded if isinstance(each, ProgrammeApplied)] == expected, "programmes"
 
 
-def _check_outputs(world: World, expected: Sequence[Outgoing], *, by_member: bool) -> None:
+def _check_outputs(world: World, expected: Sequence[Outgoing], gone: Collection[bytes], *, by_member: bool) -> None:
+    """Check what was put out; of a state that was `gone`, the last comes from its heir's partition, in no order."""
     log = world.log
     by_place: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, int]]] = defaultdict(list)
     for each in expected:
@@ -175,6 +291,9 @@ def _check_outputs(world: World, expected: Sequence[Outgoing], *, by_member: boo
             own = [each for each in partition.committed() if (number, each.offset) not in noise]
             found = [(each.key, each.value, each.timestamp) for each in own]
             wanted = by_place[topic, number]
+            found_gone, wanted_gone = ([each for each in side if each[0] in gone] for side in (found, wanted))
+            assert Counter(found_gone) == Counter(wanted_gone), f"{topic}/{number}: {_difference(wanted, found)}"
+            found, wanted = ([each for each in side if each[0] not in gone] for side in (found, wanted))
             if by_member:  # a stable sort: each member's own order stays
                 found, wanted = sorted(found, key=lambda each: each[0] or b""), sorted(wanted, key=lambda each: each[0])
             assert found == wanted, f"{topic}/{number}: {_difference(wanted, found)}"
@@ -184,6 +303,7 @@ def _check_states(world: World, runs: Sequence[CalmRun]) -> None:
     for number, run in enumerate(runs):
         changelog = world.log.topics[members_changelog(world.settings)][number].committed()
         latest = {each.key: each.value for each in changelog if each.key and not each.key.startswith(RESERVED)}
+        latest = {key: value for key, value in latest.items() if value is not None}
         assert latest == run.members, (
             f"changelog/{number}: {_difference(list(run.members.items()), list(latest.items()))}"
         )

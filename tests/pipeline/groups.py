@@ -5,7 +5,7 @@ next ask, give up what they have and join again; when all have (or those that di
 begins. A member that was silent for longer than its session is thrown out. A member with an instance id that comes
 again takes the place of its predecessor without a new deal, and the predecessor is fenced.
 
-The deal keeps partitions of one number together, as Faust's assignor does.
+The deal keeps partitions of one number together, as Faust's assignor does; an undivided group's go to one member.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,6 +42,7 @@ class Group:
 
     def __init__(self, counts: Callable[[], dict[str, int]], now: Callable[[], int]) -> None:
         self.generation = 0
+        self.is_undivided = False
         self.offsets: dict[tuple[str, int], tuple[int, str]] = {}
         self._counts = counts
         self._now = now
@@ -81,6 +82,10 @@ class Group:
         self.generation += 1
         counts = self._counts()
         members = sorted(self._members.values(), key=lambda each: (each.instance or "", each.member_id))
+        if self.is_undivided:
+            for each in members[1:]:
+                each.partitions = []
+            members = members[:1]
         for index, member in enumerate(members):
             member.partitions = [
                 (topic, number)

@@ -231,6 +231,8 @@ class Process:
                 self._kafka,  # type: ignore[arg-type]
                 self._codec,
                 producer,
+                directory=Path(),
+                open_store=self._open_store,
                 clock=self._clock,
                 monotonic=lambda: self._clock.now_ms / 1000,
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.ingest.merge import PartitionMerge
+from streams.ingest.merge import Merge
 from streams.members import stage as members_stage
 from streams.members.record import OPEN, RESERVED, TICK
 from streams.members.step import MemberStep
@@ -60,7 +60,7 @@ def offsets_of_what_waits_to_be_merged(patch: pytest.MonkeyPatch) -> None:
     def read_to(self):
         return {topic: source.read_to for topic, source in self._inputs.items()}
 
-    patch.setattr(PartitionMerge, "next_offsets", read_to)
+    patch.setattr(Merge, "next_offsets", read_to)
 
 
 def a_position_that_is_not_sought(patch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
+from schemas.keys import event_key
 from streams.engine.events import Event, ProgrammeApplied, Tick
 from streams.ingest.partitions import partition_of
 from streams.topics import CONTROL, PROGRAMMES
@@ -123,14 +124,24 @@ class Upstream:
         self._number += 1
         member: str | None = rng.choice(self._members)
         kind = rng.choice(
-            ["registration_completed", *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
+            [
+                *["registration_completed"] * 2,
+                *["purchase_completed"] * 4,
+                *["site_visited"] * 2,
+                *["cart_item_added"] * 2,
+                *["members_merged"] * (rng.random() < 0.2),
+                *["member_erased"] * (rng.random() < 0.2),
+            ]
         )
         at = self._time(now)
         if self._wall and rng.random() < 0.02:
             at = now + 10 * HOUR_MS
         body = dict(self._body(kind))
-        if kind == "site_visited" and rng.random() < 0.3:
-            member, body = None, {**body, "visitor_id": f"v{rng.randrange(3)}"}
+        if kind == "members_merged":
+            body, member = {"from_id": rng.choice(self._members), "into_id": member}, None
+        elif kind != "member_erased" and rng.random() < 0.5:
+            body |= rng.choice([{"visitor_id": f"v{rng.randrange(3)}"}, {"card_number": f"k{rng.randrange(4)}"}])
+            member = None if rng.random() < 0.6 else member
         return Event(
             event_id=f"e{self._number}", type=kind, occurred_at=at, source="up", key="", member_id=member, body=body
         )
@@ -144,10 +155,10 @@ class Upstream:
             return {"receipt_id": f"c{self._number}", "total": Decimal(rng.randrange(1, 90)), "lines": []}
         if kind == "cart_item_added":
             return {"sku": f"s{rng.randrange(3)}", "name": "milk", "quantity": Decimal(1), "price": Decimal(2)}
-        return {"url": "https://example.com/"}
+        return {"url": "https://example.com/"} if kind == "site_visited" else {}
 
     def _record(self, event: Event) -> Published:
-        key = (event.member_id or f"visitor:{event.body.get('visitor_id')}").encode()
+        key = (event_key(event.type, event.member_id, event.body) or "").encode()
         topic = EVENT_TYPES[event.type].topic
         value = self._codec.encode(event)
         return Published(topic, partition_of(key, self._partitions), key, value, event.occurred_at)

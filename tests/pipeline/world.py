@@ -29,6 +29,7 @@ from streams.topics import (
     MEMBER_EVENTS,
     MEMBER_PROFILES,
     PROGRAMMES,
+    identity_changelog,
     ingest_group,
     members_changelog,
     members_group,
@@ -163,6 +164,7 @@ class World:
         for topic in (*COPARTITIONED, DEAD_LETTERS, MEMBER_PROFILES, *COMMAND_TOPICS):
             self.log.create_topic(topic, self.partitions)
         self.log.create_topic(PROGRAMMES, 1)
+        self.log.group(ingest_group(self.settings)).is_undivided = not self.wall
         has_names = rng.random() < 0.5
         self.places: tuple[Sequence[str], ...] = (PLACES,)  # for each kind of process as often
         self.stages: tuple[str, ...] = ("ingest", "members")
@@ -461,6 +463,7 @@ class World:
         for topic in (
             members_changelog(self.settings),
             MEMBER_PROFILES,
+            identity_changelog(self.settings),
             PROGRAMMES,
             ledger_topic(self.settings, CHANNEL),
         ):

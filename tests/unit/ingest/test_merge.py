@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import RekindleError
-from streams.ingest.merge import Entry, PartitionMerge
+from streams.ingest.merge import Entry, Merge
 
 TOPICS = ("receipts", "behaviour", "control")
 
@@ -17,22 +17,23 @@ TOPICS = ("receipts", "behaviour", "control")
 class Record:
     topic: str
     offset: int
+    partition: int = 0
 
 
 def entries(topic: str, times: list[int], first: int = 0) -> list[Entry]:
     return [Entry(time, TOPICS.index(topic), Record(topic, first + i)) for i, time in enumerate(times)]
 
 
-def add(merge: PartitionMerge, topic: str, times: list[int], *, first: int = 0, at_end: bool = True) -> None:
-    merge.add(topic, first, first + len(times), entries(topic, times, first), at_end=at_end)
+def add(merge: Merge, topic: str, times: list[int], *, first: int = 0, at_end: bool = True) -> None:
+    merge.add((topic, 0), first, first + len(times), entries(topic, times, first), at_end=at_end)
 
 
-def taken(merge: PartitionMerge, most: int = 1000, *, impatient: bool = False) -> list[tuple[int, str, int]]:
+def taken(merge: Merge, most: int = 1000, *, impatient: bool = False) -> list[tuple[int, str, int]]:
     return [(e.occurred_at, e.record.topic, e.record.offset) for e in merge.take(most, impatient=impatient)]
 
 
-def new_merge() -> PartitionMerge:
-    return PartitionMerge(dict.fromkeys(TOPICS, 0))
+def new_merge() -> Merge:
+    return Merge({(topic, 0): 0 for topic in TOPICS})
 
 
 def test_an_input_that_has_more_to_come_holds_the_others_back() -> None:

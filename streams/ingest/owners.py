@@ -1,0 +1,73 @@
+"""Whose an event is, as ingest writes it into the log: `streams.identity` over the table that all tasks share.
+
+An event goes into the log under the key of whoever it is of, in that key's partition, whatever key and partition its
+producer gave it. Where two states become one, the log says so before the event, under both keys (`StateMoved`); where a
+name's link is forgotten, under the name.
+
+Two mergers of the same two members, each the other way round, must not be made at once by two tasks: a merger belongs
+to the partition of the smaller of both ids, and goes there first.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from schemas.codec import Header
+from streams.engine.events import StateMoved
+from streams.identity.identifiers import HEADER, names
+from streams.identity.identify import identify
+from streams.ingest.merge import Entry
+from streams.ingest.shared_links import SharedLinks
+
+
+class Owned(NamedTuple):
+    """Whose an event is, and what the log is to say before it, each under its key."""
+
+    key: str
+    before: list[tuple[str, StateMoved]]
+
+
+class Owners:
+    """Finds out whose events are, and changes the links by them."""
+
+    def __init__(self, links: SharedLinks) -> None:
+        self._links = links
+
+    def prefetch(self, entries: Iterable[Entry]) -> None:
+        """Read at once what events will ask for, as far as that is plain to see."""
+        wanted: list[str] = []
+        members: list[str] = []
+        for entry in entries:
+            facts = entry.facts
+            if facts is not None and entry.reason is None:
+                if facts.member_id:
+                    members.append(facts.member_id)
+                if "visitor_id" in facts.body or "card_number" in facts.body:
+                    wanted.extend(names(facts.body, "", HEADER))
+        self._links.prefetch(wanted, members)
+
+    def owner(self, facts: Header, place: str, region: str) -> Owned:
+        """Apply the rules to an event that stands at `place`; `region` reads phones without a country code."""
+        found = identify(self._links, facts, region)
+        before = []
+        if found.changes is not None:
+            before = [(name, _forgotten(facts, place, name)) for name, link in found.changes.links.items() if not link]
+            self._links.take(found.changes)
+        for number, (gone, into) in enumerate(found.merges):
+            moved = StateMoved(
+                occurred_at=facts.occurred_at,
+                move_id=f"{place}/{number}",
+                gone=gone,
+                into=into,
+                historical=facts.historical,
+            )
+            before += [(gone, moved), (into, moved)]
+        return Owned(found.key, before)
+
+
+def _forgotten(facts: Header, place: str, name: str) -> StateMoved:
+    return StateMoved(occurred_at=facts.occurred_at, move_id=place, gone=name, into=None)
+
+
+def merger_key(body: Mapping[str, str | None]) -> str:
+    """The key whose partition decides a merger."""
+    return min(each for each in (body.get("from_id"), body.get("into_id")) if each)

@@ -1,0 +1,170 @@
+"""The table of links (`streams.identity`) as the ingest tasks have it: each a copy of its own, kept by one changelog.
+
+An event of partition 3 may ask for a name that an event of partition 5 has linked, so every process has the whole table
+in RocksDB and follows the one partition of its changelog: what stands there last is what holds. Whoever changes
+something writes it there in the transaction that puts the event into the log, and sees it at once, from memory, until
+it comes back. By the wall clock others see it some moments later. Meanwhile they may decide by what was before; what
+they put into the log is what counts, and the members stage sends on what came under a key whose state has gone.
+
+Entries, by the first byte of their keys: `n` name → member, time of the link; `k` member → whom it was merged into,
+when it was erased; `o` member, zero, name: that it is the member's.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException, TopicPartition
+
+from streams.identity.links import Changes, Known, Link
+from streams.kafka import Kafka
+from streams.members.record import FENCE, pack, state_of
+from streams.members.recover import recover_store, write_fences
+from streams.members.store import PartitionStore
+
+FOLLOW_RECORDS = 5_000
+_NOTHING = pack(None, b"")
+
+Entry = tuple[bytes, bytes | None]
+
+
+class SharedLinks:
+    """Implements `streams.identity.links.Links`. One thread at a time."""
+
+    def __init__(
+        self, kafka: Kafka, topic: str, path: Path, open_store: Callable[[Path], PartitionStore] = PartitionStore
+    ) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._path = path
+        self._open_store = open_store
+        self._store: PartitionStore | None = None
+        self._consumer: Any = None
+        self._found: dict[bytes, bytes | None] = {}  # what the store has of what was asked for
+        self._changed: dict[bytes, bytes | None] = {}  # not committed yet
+        self._committed: dict[bytes, tuple[bytes | None, int]] = {}  # not come back yet, with their offsets
+        self._commits: deque[tuple[int, Collection[bytes]]] = deque()
+
+    def recover(self, abandoned: Callable[[], bool]) -> int:
+        """Bring the copy up to everything that was committed so far; returns the number of records read."""
+        if self._store is None:
+            self._store = self._open_store(self._path)
+        fence = write_fences(self._kafka, self._topic, [0])[0]
+        read = recover_store(self._kafka, self._topic, 0, self._store, fence=fence, abandoned=abandoned)
+        for kept in (self._found, self._changed, self._committed, self._commits):
+            kept.clear()
+        self._leave()
+        if not abandoned():
+            self._consumer = self._kafka.consumer(f"{self._topic}-follower", {"fetch.wait.max.ms": 100})
+            self._consumer.assign([TopicPartition(self._topic, 0, (self._store.changelog_offset or 0) + 1)])
+        return read
+
+    def follow(self) -> None:
+        """Take what has come since."""
+        while messages := self._consumer.consume(FOLLOW_RECORDS, 0):
+            errors = [error for message in messages if (error := message.error()) is not None]
+            if errors:
+                raise KafkaException(errors[0])
+            changes = {message.key(): message.value() for message in messages}
+            changes.pop(FENCE, None)
+            offset = int(messages[-1].offset())
+            self._open.write(((key, value, None) for key, value in changes.items()), offset)
+            self._found.clear()
+            while self._commits and self._commits[0][0] <= offset:
+                last, keys = self._commits.popleft()
+                for key in keys:
+                    if self._committed.get(key, (None, last + 1))[1] <= last:
+                        del self._committed[key]
+
+    @property
+    def _open(self) -> PartitionStore:
+        assert self._store is not None, "recovered before"
+        return self._store
+
+    # asking
+
+    def prefetch(self, names: Iterable[str], members: Iterable[str]) -> None:
+        """Read all at once what will be asked for."""
+        wanted = {b"n" + name.encode() for name in names} | {b"k" + member.encode() for member in members}
+        missing = [key for key in wanted if key not in self._found]
+        self._found.update(zip(missing, self._open.get(missing), strict=True))
+
+    def link(self, name: str) -> Link | None:
+        """Return to whom the name belongs."""
+        value = self._get(b"n" + name.encode())
+        return None if value is None else Link(*_decode_link(state_of(value)))
+
+    def known(self, member: str) -> Known | None:
+        """Return what is known of the member id, None for nothing."""
+        value = self._get(b"k" + member.encode())
+        return None if value is None else Known(*_decode_known(state_of(value)))
+
+    def names(self, member: str) -> Collection[str]:
+        """Return the names that are linked to the member."""
+        prefix = _owned(member, "")
+        found: set[bytes] = set()
+        for key, _ in self._open.members(prefix):
+            if not key.startswith(prefix):
+                break
+            found.add(key)
+        since = {key: value for key, (value, _) in self._committed.items()} | self._changed
+        for key, value in since.items():
+            if key.startswith(prefix):
+                (found.discard if value is None else found.add)(key)
+        return [key[len(prefix) :].decode() for key in found]
+
+    def _get(self, key: bytes) -> bytes | None:
+        if key in self._changed:
+            return self._changed[key]
+        if key in self._committed:
+            return self._committed[key][0]
+        if key not in self._found:
+            (self._found[key],) = self._open.get([key])
+        return self._found[key]
+
+    # changing
+
+    def take(self, changes: Changes) -> None:
+        """Change the table; others see it once it is committed."""
+        for name, link in changes.links.items():
+            before = self.link(name)
+            if before is not None and (link is None or link.member != before.member):
+                self._changed[_owned(before.member, name)] = None
+            if link is not None and (before is None or link.member != before.member):
+                self._changed[_owned(link.member, name)] = _NOTHING
+            self._changed[b"n" + name.encode()] = None if link is None else pack(None, _encode(link))
+        for member, known in changes.members.items():
+            self._changed[b"k" + member.encode()] = pack(None, _encode(known))
+
+    def changes(self) -> list[Entry]:
+        """List what is to be written to the changelog, in the transaction of the events that say so."""
+        return list(self._changed.items())
+
+    def committed(self, offset: int) -> None:
+        """Take note that the changes are in the changelog, the last of them at this offset."""
+        self._committed.update((key, (value, offset)) for key, value in self._changed.items())
+        self._commits.append((offset, tuple(self._changed)))
+        self._changed = {}
+
+    def close(self) -> None:
+        """Close the copy and the connection."""
+        self._leave()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _leave(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+
+def _owned(member: str, name: str) -> bytes:
+    return b"o%b\0%b" % (member.encode(), name.encode())
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_link = msgspec.msgpack.Decoder(tuple[str, int]).decode
+_decode_known = msgspec.msgpack.Decoder(tuple[str | None, int | None]).decode

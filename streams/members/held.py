@@ -1,0 +1,121 @@
+"""A member to whom a state is on its way: what comes for them meanwhile waits, and is handled when it has come.
+
+A stranger's state lies in another partition than the member's whom it becomes part of (`StateMoved`). Other members go
+on; of this one, records are kept in their order, each with the last tick that its partition had by then, and no timer
+fires. When the state has come (`StateHandedOver`), they are handled as if there had been no wait: so what is decided
+depends on where the records stand in the log and not on when the state came. Pure; the members stage keeps it in the
+member's record, `simulate` in memory.
+
+Bounded: a member for whom more is kept than `KEPT_MAX` records or `KEPT_BYTES_MAX` waits no longer. What comes
+afterwards becomes part of the member then.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+KEPT_MAX = 1_000
+KEPT_BYTES_MAX = 512 * 1024
+
+
+class Awaited(msgspec.Struct, array_like=True, tag="a", gc=False):
+    """Here a state becomes part of the member's, at `at` (ms). `tick_at`: the partition's last tick by then (ms)."""
+
+    move_id: str
+    at: int
+    historical: bool
+    tick_at: int | None
+
+
+class Kept(msgspec.Struct, array_like=True, tag="k", gc=False):
+    """A record of the log: its bytes in the members stage, the record itself in `simulate`."""
+
+    offset: int
+    record: Any
+    tick_at: int | None
+
+
+class Adopted(msgspec.Struct, array_like=True, tag="p", gc=False):
+    """Here programme `programme` comes into force, at `at` (ms)."""
+
+    programme: int
+    at: int
+    tick_at: int | None
+
+
+Item = Awaited | Kept | Adopted
+Ready = tuple[Item, bytes | None]
+"""An item whose turn it is; with an `Awaited` the state that came, None if there was none."""
+
+
+class Held:
+    """What waits for a member. `programme` is the number of the one that is in force for them."""
+
+    __slots__ = ("_arrived", "_bytes", "_items", "programme")
+
+    def __init__(self, programme: int) -> None:
+        self.programme = programme
+        self._items: deque[Item] = deque()
+        self._arrived: dict[str, bytes | None] = {}
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it waits for too long."""
+        return len(self._items) > KEPT_MAX or self._bytes > KEPT_BYTES_MAX
+
+    def add(self, item: Item) -> None:
+        """Put an item to the end."""
+        self._items.append(item)
+        if isinstance(item, Kept) and isinstance(item.record, bytes):
+            self._bytes += len(item.record)
+
+    def arrive(self, move_id: str, state: bytes | None) -> bool:
+        """Take the state that was waited for; False if none of this name is."""
+        if not any(isinstance(item, Awaited) and item.move_id == move_id for item in self._items):
+            return False
+        self._arrived[move_id] = state
+        return True
+
+    def take_ready(self) -> Iterator[Ready]:
+        """Take items whose turn it is, up to the first state that hasn't come; all of them once it is full."""
+        gives_up = self.is_full
+        while self._items:
+            item = self._items[0]
+            state = None
+            if isinstance(item, Awaited):
+                if item.move_id not in self._arrived and not gives_up:
+                    return
+                state = self._arrived.pop(item.move_id, None)
+            self._items.popleft()
+            if isinstance(item, Kept) and isinstance(item.record, bytes):
+                self._bytes -= len(item.record)
+            yield item, state
+
+    def drop(self) -> Iterator[Item]:
+        """Take all that waits, whatever hasn't come."""
+        while self._items:
+            yield self._items.popleft()
+
+    def encode(self, state: bytes | None) -> bytes:
+        """Write what waits, and the member's own state."""
+        return _encode([self.programme, list(self._items), self._arrived, state])
+
+    @staticmethod
+    def decode(data: bytes) -> tuple["Held", bytes | None]:
+        """Read what `encode` wrote. Raises `msgspec.DecodeError`."""
+        programme, items, arrived, state = _decode(data)
+        held = Held(programme)
+        for item in items:
+            held.add(item)
+        held._arrived = arrived
+        return held, state
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[int, list[Item], dict[str, bytes | None], bytes | None]).decode

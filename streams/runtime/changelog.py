@@ -1,0 +1,22 @@
+"""Makes the changelog topic of a stage where it isn't there yet: one for each group prefix."""
+
+from confluent_kafka import KafkaException
+from confluent_kafka.cimpl import NewTopic
+
+from streams.errors import RekindleError
+from streams.kafka import Kafka
+
+
+def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -> None:
+    """Create the compacted topic, or check that it has so many partitions. Raises `RekindleError`."""
+    count = kafka.partition_counts().get(topic)
+    if count is None:
+        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact"})
+        admin = kafka.admin()  # its calls end when it is let go
+        try:
+            admin.create_topics([new])[topic].result(30)
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
+    elif count != partitions:
+        raise RekindleError(f"{topic} has {count} partitions, {partitions} are needed")
