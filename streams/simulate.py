@@ -5,8 +5,9 @@ ticks came continuously. `in_order` handles the records as they stand, as a log 
 the own events, and for all by the ticks among the records (of their partition, if the records say where they stood).
 
 An exported log brings its ticks and the moment from which the programme was in force; events derived for other members
-stand in it already, and whose each event is says its key. In any other input derived events follow directly, and it is
-found out here whose an event is (`streams.identity`), in the order in which events are handled.
+stand in it already, and so does whose each event is, by its key, and which states become one. In any other input
+derived events follow directly, and it is found out here whose an event is (`streams.identity`), in the order in which
+events are handled.
 """
 
 import heapq
@@ -14,17 +15,20 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from schemas.json_lines import LogPosition
 from streams.engine import step
-from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.engine.handling import Output
 from streams.engine.merging import merge
 from streams.engine.state import MemberState, new
 from streams.identity.identify import Identified, identify
 from streams.identity.links import LinkTable
 from streams.programme.programme import EMPTY, Programme
+from streams.simulated_moves import SimulatedMoves
 
-Placed = tuple[LogRecord, int | None]
-"""A record and the partition of the log that it stood in, None if it comes from no log."""
+Placed = tuple[LogRecord, LogPosition | None]
+"""A record and where it stood in the log, None if it comes from no log."""
+_BEFORE, _IN_FORCE = 0, 1  # numbers of the programmes: of the one before it came into force, and the one simulated
 
 
 def simulate(
@@ -39,7 +43,7 @@ def simulate(
 
     `start` (ms): when the programme comes into force; by default before everything, or where an exported log says so.
     """
-    taken = [(record, partition) for record, partition in records if record.occurred_at <= until]
+    taken = [placed for placed in records if placed[0].occurred_at <= until]
     if not in_order:
         taken.sort(key=lambda placed: placed[0].occurred_at)
     return _Simulation(programme, taken, until=until, start=start, in_order=in_order).run()
@@ -62,9 +66,11 @@ class _Simulation:
         self._tick_at: dict[int | None, int] = {}
         self._due: list[tuple[int, str]] = []
         self._links = LinkTable()
+        self._moves = SimulatedMoves(self._states, {_BEFORE: self._first, _IN_FORCE: programme}, self._note_due)
 
     def run(self) -> Iterator[Output]:
-        for record, partition in self._records:
+        for record, place in self._records:
+            partition = None if place is None else place.partition
             if self._start is not None and record.occurred_at >= self._start:
                 yield from self._apply(self._start, None)
                 self._start = None
@@ -73,6 +79,8 @@ class _Simulation:
             elif isinstance(record, Tick):
                 self._tick_at[partition] = max(record.occurred_at, self._tick_at.get(partition, record.occurred_at))
                 yield from self._advance(record.occurred_at, partition, wall=record.wall)
+            elif isinstance(record, StateMoved | StateHandedOver):
+                yield from self._move(record, partition, "" if place is None else place.key or "")
             else:
                 yield from self._apply(record.occurred_at, partition)
         if self._start is not None and self._start <= self._until:
@@ -84,9 +92,31 @@ class _Simulation:
             found = self._identify(event)
             yield from self._merge(found.merges, event)
             event = _of(event, found.key)
+        elif (output := self._moves.event(event, self._tick_at.get(partition))) is not None:
+            yield from self._settle(event.key, partition, output)
+            return
         if not self._in_order:
             yield from self._advance(event.occurred_at)
         yield from self._handle(event, partition)
+
+    def _move(self, item: StateMoved | StateHandedOver, partition: int | None, key: str) -> Iterator[Output]:
+        """Do what an exported log says of states that become one."""
+        self._partitions.setdefault(key, partition)
+        programme = self._in_force.get(partition, self._first)
+        number = _IN_FORCE if programme is self._programme else _BEFORE
+        output = self._moves.record(key, item, number, programme, self._tick_at.get(partition))
+        yield from self._settle(key, partition, output)
+
+    def _settle(self, key: str, partition: int | None, output: Iterable[Output]) -> Iterator[Output]:
+        """Go on with what waited for a state: what ticks had due meanwhile fires."""
+        yield from _commands(output)
+        state, tick_at = self._states.get(key), self._tick_at.get(partition)
+        if state is not None and tick_at is not None and not self._moves.waits(key):
+            due = state.next_due()
+            if due is not None and due <= tick_at:
+                programme = self._in_force.get(partition, self._first)
+                yield from _commands(step.advance(programme, state, tick_at, wall=False))
+            self._note_due(state)
 
     def _identify(self, event: Event) -> Identified:
         found = identify(self._links, event, self._programme.policies.default_region)
@@ -141,8 +171,10 @@ class _Simulation:
         if partition is None:
             self._first = self._programme
         self._in_force[partition] = self._programme
-        for key in sorted(self._states):
+        for key in sorted({*self._states, *self._moves.waiting()}):
             if partition is None or self._partitions[key] == partition:
+                if self._moves.adopts_later(key, _IN_FORCE, at, self._tick_at.get(partition)):
+                    continue
                 state = self._states[key]
                 yield from _commands(step.advance(before, state, at, wall=False))
                 yield from _commands(step.adopt(self._programme, state, at, tick_at=self._tick_at.get(partition)))
@@ -154,7 +186,7 @@ class _Simulation:
         while self._due and self._due[0][0] <= until:
             due, key = heapq.heappop(self._due)
             state = self._states.get(key)
-            if state is None or state.next_due() != due:
+            if state is None or state.next_due() != due or self._moves.waits(key):
                 continue
             if partition is not None and self._partitions[key] != partition:
                 aside.append((due, key))

@@ -54,7 +54,7 @@ def command(
     from streams.simulate import simulate
 
     programme = load([read_directory(campaigns)])
-    records = [(record, None if place is None else place.partition) for record, place in read_file(events)]
+    records = read_file(events)
     wanted = {Decision: decisions, Attribution: attributions, ProfileCheck: quality}
     left_out = tuple(kind for kind, shown in wanted.items() if not shown)
     for item in simulate(programme, records, until=until, start=start, in_order=in_order):

@@ -58,11 +58,9 @@ def merge(
     before = Handling(programme, other)
     handling = Handling(programme, state)
     for each in (before, handling):
-        if tick_at is not None and tick_at > each.state.clock:
-            each.state.clock = tick_at
-        fire_due(each, at - 1)
+        fire_due(each, at - 1)  # at their own times: a tick of the member's partition was none of the other's
     handling.output[:0] = before.output
-    state.clock = max(state.clock, other.clock, at)
+    state.clock = max(state.clock, other.clock, at, at if tick_at is None else tick_at)
     unite_profiles(state, other, programme.policies.default_region)
     unite_counts(handling, other)
     unite_sent(state, other)

@@ -191,9 +191,9 @@ class IngestStage:
         pass_point(self.name, "handled")
         started = time.perf_counter()
         self._links.follow()
-        entries = [entry for entries in taken.values() for entry in entries]
-        self._owners.prefetch(entries)
-        for entry in entries:
+        whole = [entry for entries in taken.values() for entry in entries]
+        self._owners.prefetch(whole)
+        for entry in whole:
             if isinstance(entry.control, ProgrammeApplied):
                 self._regions.get(entry.control.programme)  # read before a transaction would wait for it
         with self._producer.begin() as transaction:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from streams.ingest import shared_links
 from streams.ingest.merge import Merge
 from streams.members import stage as members_stage
+from streams.members.moves import Moves
 from streams.members.record import OPEN, RESERVED, TICK
 from streams.members.step import MemberStep
 from streams.members.ticks import OpenTicks
@@ -14,6 +16,7 @@ from streams.profiles.make import is_members
 from streams.profiles.stage import ProfilesStage
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import Transaction
+from tests.pipeline import test_stored
 from tests.pipeline.check import check
 from tests.pipeline.groups import Group
 from tests.pipeline.log import Log
@@ -46,6 +49,7 @@ def no_fence_in_recovery(patch: pytest.MonkeyPatch) -> None:
         return {each: kafka._log.topics[topic][each].stable_end - 1 for each in partitions}
 
     patch.setattr(members_stage, "write_fences", ends)
+    patch.setattr(shared_links, "write_fences", ends)
 
 
 def offsets_of_who_lost_its_place(patch: pytest.MonkeyPatch) -> None:
@@ -111,7 +115,7 @@ def open_ticks_that_become_one(patch: pytest.MonkeyPatch) -> None:
 
 def a_state_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
     """Recovery believes the local store, whatever the changelog says."""
-    patch.setattr(members_stage, "recover_partition", lambda *_arguments, **_options: 0)
+    patch.setattr(members_stage, "recover_store", lambda *_arguments, **_options: 0)
 
 
 def one_partition_of_a_transaction(patch: pytest.MonkeyPatch) -> None:
@@ -153,6 +157,25 @@ def profiles_of_strangers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(profiles_stage, "is_members", lambda key: not key.startswith(RESERVED))
 
 
+def members_who_do_not_wait_for_a_state(patch: pytest.MonkeyPatch) -> None:
+    original = Moves.detains
+
+    def hurry(self, member, record, at, tick_at):
+        return member.moved_to is not None and original(self, member, record, at, tick_at)
+
+    patch.setattr(Moves, "detains", hurry)
+
+
+def links_that_are_not_in_their_changelog(patch: pytest.MonkeyPatch) -> None:
+    original = Transaction.produce_changelog
+
+    def leave_out(self, topic, changes, *, partition):
+        kept = [] if "identity" in topic and len(changes) > 1 else changes
+        original(self, topic, kept or changes[:1], partition=partition)
+
+    patch.setattr(Transaction, "produce_changelog", leave_out)
+
+
 SABOTAGES: tuple[Patch, ...] = (
     offsets_outside_of_the_transaction,
     no_fence_in_recovery,
@@ -169,7 +192,9 @@ SABOTAGES: tuple[Patch, ...] = (
     profiles_of_the_first_record,
     profiles_that_wait_while_they_are_committed,
     profiles_of_strangers,
+    members_who_do_not_wait_for_a_state,
 )
+OF_STORED_HISTORY: tuple[Patch, ...] = (links_that_are_not_in_their_changelog, members_who_do_not_wait_for_a_state)
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.__name__)
@@ -180,6 +205,17 @@ def test_what_is_broken_by_hand_is_found(sabotage: Patch, monkeypatch: pytest.Mo
         try:
             world.run()
             check(world)
+        except AssertionError:
+            return
+    raise AssertionError(f"{sabotage.__name__} went unnoticed for {SEEDS_MAX} seeds")
+
+
+@pytest.mark.parametrize("sabotage", OF_STORED_HISTORY, ids=lambda sabotage: sabotage.__name__)
+def test_what_is_broken_of_identity_is_found(sabotage: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        try:
+            test_stored.run(seed)
         except AssertionError:
             return
     raise AssertionError(f"{sabotage.__name__} went unnoticed for {SEEDS_MAX} seeds")

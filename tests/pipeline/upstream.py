@@ -75,12 +75,15 @@ class Published(NamedTuple):
 class Upstream:
     """The records of one seed, in the order in which they are published."""
 
-    def __init__(self, rng: random.Random, codec: Codec, partitions: int, *, wall: bool, start: int) -> None:
+    def __init__(
+        self, rng: random.Random, codec: Codec, partitions: int, *, wall: bool, start: int, in_order: bool = False
+    ) -> None:
         self._rng = rng
         self._codec = codec
         self._partitions = partitions
         self._wall = wall
         self._start = start
+        self._in_order = in_order  # events come in the order of their times, and none is of another member
         self._members = [f"m{number}" for number in range(rng.randint(2, 10))]
         self._number = 0
 
@@ -117,6 +120,8 @@ class Upstream:
     def _time(self, now: int) -> int:
         if self._wall:
             return now - self._rng.randrange(5000)
+        if self._in_order:
+            return self._start + self._number * 15_000
         return self._start + self._number * 15_000 - self._rng.randrange(60_000) * (self._rng.random() < 0.3)
 
     def _event(self, now: int) -> Event:
@@ -149,7 +154,7 @@ class Upstream:
     def _body(self, kind: str) -> Mapping[str, Any]:
         rng = self._rng
         if kind == "registration_completed":
-            referrer = {"referrer_id": rng.choice(self._members)} if rng.random() < 0.7 else {}
+            referrer = {"referrer_id": rng.choice(self._members)} if rng.random() < 0.7 and not self._in_order else {}
             return {"first_name": "Anna", "phone": "+79161234567", "email": "anna@example.com", **referrer}
         if kind == "purchase_completed":
             return {"receipt_id": f"c{self._number}", "total": Decimal(rng.randrange(1, 90)), "lines": []}

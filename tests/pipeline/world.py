@@ -134,7 +134,9 @@ class World:
         due_max: int | None = None,
         senders: bool = False,
         profiles: bool = False,
+        is_stored: bool = False,
     ) -> None:
+        self.is_stored = is_stored  # all events are there, in order of time, before anybody reads them
         self.rng = rng = random.Random(seed)
         # how many members a tick concerns at once: few, so that ticks stay open
         self.due_max = due_max or random.Random(f"due {seed}").choice((1, 2, DUE_MAX))
@@ -142,7 +144,7 @@ class World:
         self.log = Log(self.clock)
         self.codec, self.engine = shared()
         self.partitions = rng.choice((1, 2, 3))
-        self.wall = rng.random() < 0.5
+        self.wall = rng.random() < 0.5 and not is_stored
         self.records = records if records is not None else rng.randint(10, 80)
         self.batch_records = rng.choice((1, 3, 20, 1000))
         self.settings = Settings(
@@ -151,11 +153,12 @@ class World:
         self.rates = {name: rate * rng.choice((0, 1, 3)) for name, rate in RATES.items()}
         if only:
             self.rates = {name: RATES[name] if name in only else 0.0 for name in RATES}
-        self.upstream = Upstream(rng, self.codec, self.partitions, wall=self.wall, start=START_MS)
+        self.upstream = Upstream(rng, self.codec, self.partitions, wall=self.wall, start=START_MS, in_order=is_stored)
         self.published: list[Published] = []
         self.faults = 0
         self.killed_at: set[str] = set()
         self.trace: list[str] = []
+        self.last_at = 0  # the time of the last tick
         self._is_calm = False
         self._expire_at = 0
         self._mines: set[str] = set()  # places at which the next process that comes there dies
@@ -193,7 +196,7 @@ class World:
     def run(self) -> None:
         """Run it all. Raises `StuckError`."""
         self.upstream.apply(self.log, 1, START_MS - 86_400_000)
-        second_at = self.rng.randrange(2 * self.records + 1)
+        second_at = -1 if self.is_stored else self.rng.randrange(2 * self.records + 1)
         sent = 0
         while sent < self.records:
             if self.rng.random() < 0.1:
@@ -205,14 +208,16 @@ class World:
                 sent += 1
                 if self.counterpart is not None and self.rng.random() < NOISE:
                     self._make_noise()
-            self._step()
+            if not self.is_stored:
+                self._step()
         for _ in range(self.rng.randrange(400)):
             self._step()
         self.heal()
         self.until(lambda: self.is_handled("ingest"))
         ends = [partition.stable_end for partition in self.log.topics[MEMBER_EVENTS]]  # ticks go on by the clock
         self.until(lambda: all(map(self._is_read, range(self.partitions), ends)))
-        self.upstream.announce(self.log, Tick(occurred_at=last_moment(self.published, self.clock()), wall=False))
+        self.last_at = last_moment(self.published, self.clock())
+        self.upstream.announce(self.log, Tick(occurred_at=self.last_at, wall=False))
         self.until(self._is_at_rest)
         self.log.write_all_markers()
 

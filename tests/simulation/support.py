@@ -17,13 +17,13 @@ from schemas.values import parse_time
 from streams.engine import step
 from streams.engine.commands import Decision, ProfileCheck
 from streams.engine.decision import OUTCOMES_OF
-from streams.engine.events import Event, LogRecord
+from streams.engine.events import Event
 from streams.engine.handling import Output
 from streams.engine.state import MemberState, new
 from streams.engine.state_bytes import decode, encode
 from streams.output_lines import format_command
 from streams.programme import Programme, load
-from streams.simulate import simulate
+from streams.simulate import Placed, simulate
 
 Line = dict[str, Any]
 
@@ -73,10 +73,10 @@ def bought(member: str, at: str, total: float = 100, **body: Any) -> Line:
     return event(member, "purchase_completed", at, total=total, **body)
 
 
-def records(lines: Iterable[Line | str]) -> list[tuple[LogRecord, int | None]]:
+def records(lines: Iterable[Line | str]) -> list[Placed]:
     """The lines as the simulation takes them."""
     read = read_events([line if isinstance(line, str) else json.dumps(line) for line in lines], "events")
-    return [(record, None if place is None else place.partition) for record, place in read]
+    return list(read)
 
 
 def run(
