@@ -19,6 +19,10 @@ from streams.ingest.merge import Entry
 from streams.ingest.shared_links import SharedLinks
 
 
+KINDS = frozenset({"visitor", "card", "phone", "email"})
+"""Of the names that may be linked."""
+
+
 class Owned(NamedTuple):
     """Whose an event is, and what the log is to say before it, each under its key."""
 
@@ -29,8 +33,9 @@ class Owned(NamedTuple):
 class Owners:
     """Finds out whose events are, and changes the links by them."""
 
-    def __init__(self, links: SharedLinks) -> None:
+    def __init__(self, links: SharedLinks, *, knows_all: bool) -> None:
         self._links = links
+        self._knows_all = knows_all
 
     def prefetch(self, entries: Iterable[Entry]) -> None:
         """Read at once what events will ask for, as far as that is plain to see."""
@@ -52,7 +57,12 @@ class Owners:
         if found.changes is not None:
             before = [(name, _forgotten(facts, place, name)) for name, link in found.changes.links.items() if not link]
             self._links.take(found.changes)
+        if not facts.member_id and found.key.partition(":")[0] in KINDS:
+            self._links.set_state(found.key, has=True)
         for number, (gone, into) in enumerate(found.merges):
+            if self._knows_all and facts.type != "members_merged" and not self._links.has_state(gone):
+                continue
+            self._links.set_state(gone, has=False)
             moved = StateMoved(
                 occurred_at=facts.occurred_at,
                 move_id=f"{place}/{number}",

@@ -7,7 +7,7 @@ it comes back. By the wall clock others see it some moments later. Meanwhile the
 they put into the log is what counts, and the members stage sends on what came under a key whose state has gone.
 
 Entries, by the first byte of their keys: `n` name → member, time of the link; `k` member → whom it was merged into,
-when it was erased; `o` member, zero, name: that it is the member's.
+when it was erased; `o` member, zero, name: that it is the member's; `s` name: that it has a state of its own.
 """
 
 from collections import deque
@@ -137,6 +137,15 @@ class SharedLinks:
             self._changed[b"n" + name.encode()] = None if link is None else pack(None, _encode(link))
         for member, known in changes.members.items():
             self._changed[b"k" + member.encode()] = pack(None, _encode(known))
+
+    def has_state(self, name: str) -> bool:
+        """Tell whether something came under the name that nobody was linked to, since `set_state` said otherwise."""
+        return self._get(b"s" + name.encode()) is not None
+
+    def set_state(self, name: str, *, has: bool) -> None:
+        """Say that the name has a state of its own, or has it no more."""
+        if self.has_state(name) != has:
+            self._changed[b"s" + name.encode()] = _NOTHING if has else None
 
     def changes(self) -> list[Entry]:
         """List what is to be written to the changelog, in the transaction of the events that say so."""

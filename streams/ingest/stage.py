@@ -75,7 +75,7 @@ class IngestStage:
         self._partitions = 0
         self._links_topic = identity_changelog(settings)
         self._links = SharedLinks(kafka, self._links_topic, directory / "links", open_store)
-        self._owners = Owners(self._links)
+        self._owners = Owners(self._links, knows_all=self.is_undivided)
         self._regions = Programmes(kafka, settings.group_prefix, RegionLoader())
         self._programmes: dict[int, int] = {}
         self._merges: dict[int, Merge] = {}
