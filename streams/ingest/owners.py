@@ -18,7 +18,6 @@ from streams.identity.identify import identify
 from streams.ingest.merge import Entry
 from streams.ingest.shared_links import SharedLinks
 
-
 KINDS = frozenset({"visitor", "card", "phone", "email"})
 """Of the names that may be linked."""
 

@@ -28,10 +28,10 @@ from streams.ingest.regions import RegionLoader
 from streams.ingest.shared_links import SharedLinks
 from streams.ingest.sift import Sift
 from streams.kafka import Kafka
+from streams.members.changelog import ensure_changelog
 from streams.members.programmes import Programmes
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
-from streams.runtime.changelog import ensure_changelog
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input

@@ -1,15 +1,14 @@
-"""The members' changelog as a topic: made by whichever stage comes first where nobody has created it."""
+"""A stage's changelog as a topic: made by whoever comes first where nobody has created it."""
 
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import RekindleError
 from streams.kafka import Kafka
-from streams.topics import MEMBER_EVENTS
 
 
 def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -> None:
-    """Make the changelog if it isn't there. Raises `RekindleError` where its partitions aren't `member.events`'."""
+    """Make the changelog if it isn't there. Raises `RekindleError` where it has another number of partitions."""
     count = kafka.partition_counts().get(topic)
     if count is None:
         new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact"})
@@ -20,4 +19,4 @@ def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
     elif count != partitions:
-        raise RekindleError(f"{topic} has {count} partitions, {MEMBER_EVENTS} has {partitions}: they must be equal")
+        raise RekindleError(f"{topic} has {count} partitions, it must have {partitions}")

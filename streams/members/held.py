@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from streams.members.record import HELD, MOVED
+
 KEPT_MAX = 1_000
 KEPT_BYTES_MAX = 512 * 1024
 
@@ -115,6 +117,13 @@ class Held:
             held.add(item)
         held._arrived = arrived
         return held, state
+
+
+def own_state(record: bytes) -> bytes | None:
+    """The state in a member's record (behind the due time), whether they wait or not; None if there is none here."""
+    if record[:1] == MOVED:
+        return None
+    return Held.decode(record[1:])[1] if record[:1] == HELD else record
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -28,7 +28,6 @@ from streams.members.recover import recover_store, write_fences
 from streams.members.step import DUE_MAX, MEMBERS_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
-from streams.runtime.changelog import ensure_changelog
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input

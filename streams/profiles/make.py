@@ -21,6 +21,7 @@ from streams.engine.local_time import zone
 from streams.engine.state import BEFORE_ALL, NOBODYS, MemberState, Profile
 from streams.engine.state_bytes import decode
 from streams.members.emit import RECORD_BYTES_MAX
+from streams.members.held import own_state
 from streams.members.record import DUE_BYTES, RESERVED, state_of
 
 _EXPENDABLE = ("journeys", "counters", "accruals", "social", "attributes", "segments", "statements", "last_times")
@@ -48,7 +49,10 @@ def profile_value(codec: Codec, value: bytes | None) -> tuple[bytes | None, int 
     if len(value) <= DUE_BYTES:
         raise UnfitStateError(f"no state of a member: {len(value)} bytes")
     try:
-        state = decode(state_of(value))
+        own = own_state(state_of(value))
+        if own is None:
+            return None, None
+        state = decode(own)
         profile = profile_of(state)
         return (None, None) if profile is None else (_encode(codec, profile), profile.at)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

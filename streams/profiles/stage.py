@@ -55,6 +55,7 @@ class ProfilesStage:
     """Implements `streams.runtime.stage.Stage`."""
 
     name = "profiles"
+    is_undivided = False
 
     def __init__(
         self,
