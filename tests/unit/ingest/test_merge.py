@@ -11,6 +11,7 @@ from streams.errors import RekindleError
 from streams.ingest.merge import Entry, Merge
 
 TOPICS = ("receipts", "behaviour", "control")
+RECEIPTS = ("receipts", 0)
 
 
 @dataclass
@@ -63,14 +64,14 @@ def test_equal_times_go_by_the_order_of_topics_then_by_offset() -> None:
 
 def test_offsets_to_commit_pass_the_markers_behind_the_last_record() -> None:
     merge = new_merge()
-    merge.add("receipts", 0, 5, entries("receipts", [1, 2]), at_end=True)
+    merge.add(RECEIPTS, 0, 5, entries("receipts", [1, 2]), at_end=True)
     add(merge, "behaviour", [])
     add(merge, "control", [])
-    assert merge.next_offsets()["receipts"] == 0
+    assert merge.next_offsets()[RECEIPTS] == 0
     assert len(taken(merge, 1)) == 1
-    assert merge.next_offsets()["receipts"] == 1
+    assert merge.next_offsets()[RECEIPTS] == 1
     assert len(taken(merge)) == 1
-    assert merge.next_offsets() == {"receipts": 5, "behaviour": 0, "control": 0}
+    assert merge.next_offsets() == {RECEIPTS: 5, ("behaviour", 0): 0, ("control", 0): 0}
     assert merge.caught_up
 
 
@@ -79,17 +80,25 @@ def test_a_gap_is_an_error_and_a_repetition_is_not_taken_twice() -> None:
     for topic in TOPICS[1:]:
         add(merge, topic, [])
     add(merge, "receipts", [1, 2, 3])
-    merge.add("receipts", 1, 5, entries("receipts", [2, 3, 4, 5], first=1), at_end=True)
+    merge.add(RECEIPTS, 1, 5, entries("receipts", [2, 3, 4, 5], first=1), at_end=True)
     assert [offset for _, _, offset in taken(merge)] == [0, 1, 2, 3, 4]
-    with pytest.raises(RekindleError, match="records 5 to 6 of receipts were never delivered"):
+    with pytest.raises(RekindleError, match="records 5 to 6 of receipts/0 were never delivered"):
         add(merge, "receipts", [9], first=7)
 
 
 def test_an_input_of_which_much_waits_is_named() -> None:
     merge = new_merge()
     add(merge, "receipts", [1, 2, 3])
-    assert merge.full(3) == ["receipts"]
+    assert merge.full(3) == [RECEIPTS]
     assert merge.full(4) == []
+
+
+def test_equal_times_of_a_topic_go_by_the_partition() -> None:
+    merge = Merge({("receipts", 1): 0, ("receipts", 0): 0})
+    for partition in (1, 0):
+        own = [Entry(7, 0, Record("receipts", 0, partition))]
+        merge.add(("receipts", partition), 0, 1, own, at_end=True)
+    assert [each.record.partition for each in merge.take(2)] == [0, 1]
 
 
 @given(

@@ -37,7 +37,7 @@ def test_the_event_says_whose_it_is_not_the_key_of_its_producer() -> None:
         record(visit(visitor_id="v1"), None),
         record(visit(member_id="m2", visitor_id="v1")),
     ]
-    assert [entry.key for entry in sift.entries("web.behaviour", records)] == [b"m1", b"visitor:v1", b"m2"]
+    assert [entry.facts.key for entry in sift.entries("web.behaviour", records)] == ["m1", "visitor:v1", "m2"]
 
 
 def test_what_cannot_be_handled_gets_a_reason_and_the_rest_goes_on() -> None:

@@ -38,7 +38,7 @@ def test_there_is_an_example_of_every_record() -> None:
     assert {path.stem for path in EXAMPLES.iterdir()} == {path.stem for path in (FOLDER / "avro").iterdir()}
 
 
-@pytest.mark.parametrize("name", [*ON_THE_WIRE, "tick", "programme_applied"])
+@pytest.mark.parametrize("name", [*ON_THE_WIRE, "tick", "programme_applied", "state_moved", "state_handed_over"])
 def test_an_example_survives_files_and_the_wire(name: str) -> None:
     ((record, _),) = read_events([one_line(name)], "example")
     key = record.key.encode() if isinstance(record, Event) else None
