@@ -66,6 +66,13 @@ recovery_remaining_records = Gauge(
 recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
 programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])
 
+# sealing
+records_sealed = Counter("rekindle_records_sealed", "Records that were sealed on their way into member.events.", [])
+records_shredded = Counter(
+    "rekindle_records_shredded", "Records passed over because the key that they are sealed with was destroyed.", []
+)
+members_erased = Counter("rekindle_members_erased", "Members whose state was erased and whose keys were destroyed.", [])
+
 # the time that ingest writes into the log
 tick_timestamp_seconds = Gauge(
     "rekindle_tick_timestamp_seconds",

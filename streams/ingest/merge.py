@@ -14,11 +14,15 @@ from typing import Any
 
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.errors import RekindleError
+from streams.ingest.sealing import Sealing
 
 
 @dataclass(slots=True)
 class Entry:
-    """One record on its way through. `reason` says why it goes to `dead.letters`, None that it doesn't."""
+    """One record on its way through. `reason` says why it goes to `dead.letters`, None that it doesn't.
+
+    `sealing`: it is sealed, or ends what was sealed before; None that neither is so.
+    """
 
     occurred_at: int
     rank: int
@@ -26,6 +30,7 @@ class Entry:
     key: bytes | None = None
     reason: str | None = None
     control: Tick | ProgrammeApplied | None = None
+    sealing: Sealing | None = None
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from streams.dead_letters import DeadLetters
 from streams.engine.events import ProgrammeApplied, Tick
 from streams.ingest.merge import Entry, PartitionMerge
 from streams.ingest.partitions import partition_of
+from streams.ingest.sealing import seal_event
 from streams.ingest.sift import Sift
 from streams.kafka import Kafka
 from streams.runtime.batch import Batch
@@ -28,6 +29,7 @@ from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
+from streams.sealing.sealer import Sealer
 from streams.settings import Settings
 from streams.ticks import PartitionTicks
 from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, check_partitions
@@ -49,6 +51,7 @@ class IngestStage:
         codec: Codec,
         producer: TransactionalProducer,
         *,
+        sealer: Sealer | None = None,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +60,7 @@ class IngestStage:
         self._monotonic = monotonic
         self._wall = settings.clock == "wall"
         self._codec = codec
+        self._sealer = sealer
         self._clock = clock
         self._producer = producer
         self._sift = Sift(codec, clock if self._wall else None)
@@ -69,10 +73,14 @@ class IngestStage:
     def start(self) -> None:
         """Check the topics and end what a predecessor left open."""
         self._partitions = check_partitions(self._kafka)
+        if self._sealer is not None:
+            self._sealer.start()
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
-        """Do nothing: whatever ingest must remember is committed with its offsets."""
+        """Read the keys of these partitions; whatever else ingest must remember is committed with its offsets."""
+        if self._sealer is not None:
+            self._sealer.recover(partitions, abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
         """Start where the last commit stands, and take the last tick from its note."""
@@ -128,7 +136,9 @@ class IngestStage:
         }
 
     def close(self) -> None:
-        """Do nothing: there is no local state."""
+        """Close the stores of keys."""
+        if self._sealer is not None:
+            self._sealer.close()
 
     def _append_ready(self, partitions: Collection[int], group: bytes) -> None:
         """Append what is known to come next, of all these partitions in one transaction, or in as many as it takes."""
@@ -159,6 +169,7 @@ class IngestStage:
         """Append entries and ticks of some partitions in one transaction."""
         pass_point(self.name, "handled")
         started = time.perf_counter()
+        self._prepare(taken)
         with self._producer.begin() as transaction:
             for partition, entries in taken.items():
                 for entry in entries:
@@ -167,8 +178,18 @@ class IngestStage:
                 if tick is not None:
                     self._append_tick(transaction, partition, tick)
             transaction.commit(list(self._offsets(taken)), group)
+        if self._sealer is not None:
+            self._sealer.committed()
         metrics.step_seconds.labels(self.name, "append").observe(time.perf_counter() - started)
         metrics.batch_records.labels(self.name).observe(sum(map(len, taken.values())))
+
+    def _prepare(self, taken: Mapping[int, Sequence[Entry]]) -> None:
+        """Look up the keys of those whose events will be sealed, before a transaction waits for it."""
+        if self._sealer is None:
+            return
+        self._sealer.begin()
+        for partition, entries in taken.items():
+            self._sealer.prepare(partition, [each.key for each in entries if each.sealing and each.key is not None])
 
     def _append(self, transaction: Transaction, partition: int, entry: Entry) -> None:
         record = entry.record
@@ -182,7 +203,10 @@ class IngestStage:
         elif entry.key is not None and (home := partition_of(entry.key, self._partitions)) != partition:
             transaction.produce(record.topic, record.value, entry.key, partition=home, timestamp=at)
         else:
-            transaction.produce(MEMBER_EVENTS, record.value, entry.key, partition=partition, timestamp=at)
+            value = record.value
+            if entry.key is not None:
+                value = seal_event(self._sealer, self._codec, transaction, partition, entry.key, value, entry.sealing)
+            transaction.produce(MEMBER_EVENTS, value, entry.key, partition=partition, timestamp=at)
             if self._wall or record.topic != STATUSES:
                 ticks.saw_event(entry.occurred_at)
 

@@ -26,6 +26,9 @@ from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
+from streams.sealing.envelope import ended_keys
+from streams.sealing.key_record import topic_key
+from streams.sealing.log_reader import LogReader, Shredded
 from streams.topics import MEMBER_EVENTS
 
 if TYPE_CHECKING:
@@ -57,7 +60,17 @@ class Effects:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
         self.dead: list[tuple[Any, str, bytes | None]] = []
+        self.erased: list[Erased] = []
+        self.ended_keys: list[bytes] = []  # as they stand in `member.keys`
         self.meta: dict[bytes, bytes | None] = {}
+
+
+class Erased(NamedTuple):
+    """A member whose state was erased: their clock, and the time of the `member_erased` (both in ms)."""
+
+    key: bytes
+    at: int
+    occurred_at: int
 
 
 class Part(NamedTuple):
@@ -85,6 +98,7 @@ class MemberStep:
         engine: Engine,
         programmes: Programmes,
         flush: Flush,
+        reader: LogReader | None = None,
         recent_max: int = 0,
         recent_bytes_max: int = RECENT_BYTES_MAX,
         due_max: int = DUE_MAX,
@@ -95,6 +109,7 @@ class MemberStep:
         self._codec = codec
         self._engine = engine
         self._programmes = programmes
+        self._reader = reader or LogReader(codec)
         self._flush = flush
         self._overlay = Overlay(store, engine, codec, recent_max, recent_bytes_max)
         self._effects = Effects()
@@ -129,8 +144,11 @@ class MemberStep:
         """Handle the records, `end` being the position after them; what is too much at once is committed meanwhile."""
         started = time.perf_counter()
         self._left_out = self._recordless
-        decoded = self._codec.decode_log(
-            [record.value for record in records], [record.key for record in records], without_records=self._left_out
+        decoded = self._reader.read(
+            self._partition,
+            [record.value for record in records],
+            [record.key for record in records],
+            without_records=self._left_out,
         )
         loading = time.perf_counter()
         self._overlay.load(
@@ -149,7 +167,7 @@ class MemberStep:
                 self._handle_tick(record, item)
             elif isinstance(item, ProgrammeApplied):
                 self._handle_programme(record, item)
-            else:
+            elif not isinstance(item, Shredded):
                 self._put_aside(record, item.reason if isinstance(item, BadRecord) else "unknown record")
             if len(self._overlay) > 2 * MEMBERS_MAX:
                 self._commit(record.offset + 1)
@@ -181,7 +199,7 @@ class MemberStep:
         if event.type in self._left_out and (
             event.type not in self._recordless or self._engine.needs_records(member.state)
         ):  # its lists of records were left out, and the member, or a programme that is new, looks at them
-            (whole,) = self._codec.decode_log([record.value], [record.key])
+            (whole,) = self._reader.read(self._partition, [record.value], [record.key])
             assert isinstance(whole, Event)
             event = whole
 
@@ -195,8 +213,17 @@ class MemberStep:
         if failure is not None:
             self._put_aside(record, failure, member.key)
             metrics.engine_errors.labels(event.type).inc()
+        elif event.type == "member_erased":
+            self._note_erasure(member, record, event)
         elif tick_at is not None and member.due is not None and member.due <= tick_at:  # more than fire at once
             self._fire(member, OpenTick(tick_at, wall=False, offset=record.offset))
+
+    def _note_erasure(self, member: Loaded, record: Any, event: Event) -> None:
+        """Have the keys destroyed that end here, and others told, unless it comes again and the member is back."""
+        self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in ended_keys(record.value)]
+        erased_at = self._engine.erased_at(member.state)
+        if erased_at is not None:
+            self._effects.erased.append(Erased(member.key, erased_at, event.occurred_at))
 
     def _handle_tick(self, record: Any, tick: Tick) -> None:
         opened = OpenTick(tick.occurred_at, tick.wall, record.offset)

@@ -7,7 +7,8 @@
    member's state, in the changelog and in the local stores.
 3. The last profile of each member is what the last state of theirs amounts to, and nobody else has one; profiles of a
    member never go back.
-4. What the senders did with it: `tests.pipeline.check_senders`.
+4. What is personal is sealed, and the keys of erased members are gone: `tests.pipeline.opened`.
+5. What the senders did with it: `tests.pipeline.check_senders`.
 """
 
 from collections import Counter, defaultdict
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.codec import BadRecord, Codec
+from schemas.erasure import Erasure
 from streams.engine.events import Event, ProgrammeApplied, Tick
 from streams.ingest.partitions import partition_of
 from streams.members.emit import Outgoing, encode_commands
@@ -23,8 +25,9 @@ from streams.members.record import RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.profiles.make import is_members, profile_value
 from streams.runtime.transactions import kafka_time
-from streams.topics import CONTROL, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, MEMBER_PROFILES, members_changelog
+from streams.topics import CONTROL, DEAD_LETTERS, ERASURES, INGEST_INPUTS, MEMBER_PROFILES, members_changelog
 from tests.pipeline.check_senders import STATUSES, check_senders, reported, unreadable
+from tests.pipeline.opened import check_sealed, opened
 from tests.pipeline.partition import Stored
 from tests.pipeline.upstream import PROGRAMME_FILES
 from tests.pipeline.world import COMMAND_TOPICS, SENDERS_TOPIC, World
@@ -43,6 +46,7 @@ class CalmRun:
         self._programme = engine.load([], 0)
         self._tick_at: int | None = None
         self.out: list[Outgoing] = []
+        self.erasures: list[Erasure] = []
 
     def handle(self, records: Sequence[Stored]) -> None:
         """Handle the records of a partition."""
@@ -59,6 +63,9 @@ class CalmRun:
     def _event(self, key: str, event: Event) -> None:
         state = self._states.setdefault(key, self._engine.new(key))
         self._put(self._engine.handle(self._programme, state, event, tick_at=self._tick_at))
+        erased_at = self._engine.erased_at(state)
+        if event.type == "member_erased" and erased_at is not None:
+            self.erasures.append(Erasure(at=erased_at, member_id=key, occurred_at=event.occurred_at))
 
     def _tick(self, tick: Tick) -> None:
         due = sorted(
@@ -91,9 +98,9 @@ class CalmRun:
 def check(world: World) -> None:
     """Check a run that has come to its end."""
     runs = []
-    for partition in world.log.topics[MEMBER_EVENTS]:
+    for number in range(world.partitions):
         run = CalmRun(world.engine, world.codec)
-        run.handle(partition.committed())
+        run.handle(opened(world, number))
         runs.append(run)
     reentered = [each for run in runs for each in run.out if each.topic in SOURCES]
     _check_ingest(world, reentered)
@@ -102,6 +109,8 @@ def check(world: World) -> None:
     _check_states(world, runs)
     _check_profiles(world, runs)
     check_senders(world)
+    check_sealed(world)
+    _check_erasures(world, runs)
 
 
 def _check_ingest(world: World, reentered: Sequence[Outgoing]) -> None:
@@ -129,8 +138,8 @@ def _check_ingest(world: World, reentered: Sequence[Outgoing]) -> None:
     )
     found_letters = sorted((each.topic, each.partition, each.offset) for each in letters)
     assert found_letters == sorted(unfit), f"dead letters: {_difference(sorted(unfit), found_letters)}"
-    for number, partition in enumerate(log.topics[MEMBER_EVENTS]):
-        _check_control(world, number, partition.committed())
+    for number in range(world.partitions):
+        _check_control(world, number, opened(world, number))
 
 
 def _headers(codec: Codec, topic: str, records: Sequence[Stored]) -> list[Any]:
@@ -143,7 +152,7 @@ def _is_far_ahead(world: World, header: Any) -> bool:
 
 
 def _check_order(world: World, topic: str, number: int, expected: Sequence[tuple[bytes, bytes | None, int]]) -> None:
-    records = world.log.topics[MEMBER_EVENTS][number].committed()
+    records = opened(world, number)
     headers = _headers(world.codec, topic, records)
     found = [
         (each.key, each.value, each.timestamp)
@@ -178,6 +187,13 @@ def _check_outputs(world: World, expected: Sequence[Outgoing], *, by_member: boo
             if by_member:  # a stable sort: each member's own order stays
                 found, wanted = sorted(found, key=lambda each: each[0] or b""), sorted(wanted, key=lambda each: each[0])
             assert found == wanted, f"{topic}/{number}: {_difference(wanted, found)}"
+
+
+def _check_erasures(world: World, runs: Sequence[CalmRun]) -> None:
+    told = [each.value or b"" for part in world.log.topics[ERASURES] for each in part.committed()]
+    found = Counter(told)
+    expected = Counter(world.codec.encode(each) for run in runs for each in run.erasures)
+    assert found == expected, f"erasures: {_difference(list(expected.elements()), told)}"
 
 
 def _check_states(world: World, runs: Sequence[CalmRun]) -> None:

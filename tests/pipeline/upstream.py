@@ -61,6 +61,9 @@ SECOND = {
 PROGRAMME_FILES = (FIRST, SECOND)
 
 
+KINDS = ["registration_completed", *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
+
+
 class Published(NamedTuple):
     """A record on its way into a topic; `at` in milliseconds."""
 
@@ -74,12 +77,15 @@ class Published(NamedTuple):
 class Upstream:
     """The records of one seed, in the order in which they are published."""
 
-    def __init__(self, rng: random.Random, codec: Codec, partitions: int, *, wall: bool, start: int) -> None:
+    def __init__(
+        self, rng: random.Random, codec: Codec, partitions: int, *, wall: bool, start: int, erases: bool = False
+    ) -> None:
         self._rng = rng
         self._codec = codec
         self._partitions = partitions
         self._wall = wall
         self._start = start
+        self._kinds = [*KINDS, "member_erased", "feedback_received"] if erases else KINDS
         self._members = [f"m{number}" for number in range(rng.randint(2, 10))]
         self._number = 0
 
@@ -122,9 +128,7 @@ class Upstream:
         rng = self._rng
         self._number += 1
         member: str | None = rng.choice(self._members)
-        kind = rng.choice(
-            ["registration_completed", *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
-        )
+        kind = rng.choice(self._kinds)
         at = self._time(now)
         if self._wall and rng.random() < 0.02:
             at = now + 10 * HOUR_MS
@@ -144,7 +148,9 @@ class Upstream:
             return {"receipt_id": f"c{self._number}", "total": Decimal(rng.randrange(1, 90)), "lines": []}
         if kind == "cart_item_added":
             return {"sku": f"s{rng.randrange(3)}", "name": "milk", "quantity": Decimal(1), "price": Decimal(2)}
-        return {"url": "https://example.com/"}
+        if kind == "feedback_received":
+            return {"text": "the milk was sour"}
+        return {} if kind == "member_erased" else {"url": "https://example.com/"}
 
     def _record(self, event: Event) -> Published:
         key = (event.member_id or f"visitor:{event.body.get('visitor_id')}").encode()
