@@ -82,6 +82,7 @@ tick_timestamp_seconds = Gauge(
 
 # the sink
 sink_rows = Counter("rekindle_sink_rows", "Rows inserted into ClickHouse, by table.", ["table"])
+sink_rows_erased = Counter("rekindle_sink_rows_erased", "Rows of erased members deleted from ClickHouse.", ["table"])
 sink_retries = Counter("rekindle_sink_retries", "Attempts at ClickHouse that failed and are repeated.", [])
 sink_paused_partitions = Gauge(
     "rekindle_sink_paused_partitions", "Partitions that are not read because what was read waits for ClickHouse.", []

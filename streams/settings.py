@@ -99,6 +99,9 @@ class Settings:
         "fail", "a dispatch that the gateway may or may not have taken: fail (never twice) or repeat (never lost)"
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
+    sink_erase_seconds: int = _setting(
+        3600, "how often rows of erased members are deleted from ClickHouse: each time rewrites what holds some"
+    )
     sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
     segments_rate: int = _setting(
         25_000, "events per second by which uploads, SQL segments and RFM are published, at most; 0 for no limit"

@@ -11,6 +11,7 @@ from sinks.clickhouse.batch import Limits
 from sinks.clickhouse.connect import ClickHouseError, connect, is_lasting
 from sinks.clickhouse.consumer import ClickHouseSink
 from sinks.clickhouse.decode import DEAD_LETTERS_TOPIC, ERASURES_TOPIC, LOG_TOPIC, make_decoder
+from sinks.clickhouse.erase import Eraser
 from sinks.clickhouse.migrate import Migration, migrate
 from sinks.clickhouse.writers import as_message
 from streams.errors import RekindleError
@@ -76,6 +77,7 @@ def run_sink(settings: Settings, stop: threading.Event) -> None:
     ring = None if local is None else open_ring(settings, Kafka(settings), local.path)
     sink = ClickHouseSink(settings, topics(), make_decoder(codec, LogReader(codec, ring)), stop, limits=limits)
     serve_metrics(settings, ready=sink.why_not_ready)
+    Eraser(settings.clickhouse_dsn, settings.sink_erase_seconds, stop, lambda: sink.reads(ERASURES_TOPIC, 0)).start()
     try:
         sink.run()
     finally:
