@@ -30,6 +30,7 @@ class FieldType:
     `default` is what an absent or null field counts as, None for a missing one. `fields` are those of each of the
     `records`; `symbols` the values of an `enum` (without `unknown`, which stands for one newer than this program).
     A `map` goes from text to text, true or false, or a number. Events have no `record` and no `bytes`; commands do.
+    `personal`: it says who somebody is, how to reach them, or what they wrote (`"personal": true` in the Avro file).
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class FieldType:
     default: Any = None
     fields: Mapping[str, "FieldType"] = field(default_factory=lambda: MappingProxyType({}))
     symbols: tuple[str, ...] = ()
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class EventType:
     doc: str
     fields: Mapping[str, FieldType]
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether its events are sealed whatever they hold; others are if they name a phone, an e-mail or a card."""
+        return any(found.personal for name, found in self.fields.items() if name not in IDENTIFIERS)
+
 
 def _field_type(avro: Mapping[str, Any]) -> FieldType:
     kind, inner = kind_of(avro["type"])
@@ -58,6 +65,7 @@ def _field_type(avro: Mapping[str, Any]) -> FieldType:
         default=default_of(kind, avro.get("default")),
         fields=_fields(inner["items"]["fields"]) if kind == "records" else MappingProxyType({}),
         symbols=tuple(s for s in inner["symbols"] if s != inner.get("default")) if kind == "enum" else (),
+        personal=avro.get("personal", False),
     )
 
 
@@ -115,3 +123,6 @@ def _event_types() -> Mapping[str, EventType]:
 
 EVENT_TYPES: Mapping[str, EventType] = _event_types()
 """Every event type by its name, by source topic in the order of the contract, the engine's own last."""
+
+PERSONAL_IDENTIFIERS = tuple(name for name in IDENTIFIERS if EVENT_TYPES["site_visited"].fields[name].personal)
+"""Those of the header that make any event a personal one; the same in every event type."""

@@ -16,9 +16,10 @@ import msgspec
 from schemas.avro_columns import PAYLOADS_MIN, ColumnReader, Columns, compile_column_reader, rows_of
 from schemas.avro_decode import UndecodableError, compile_row_decoder, plan_fields
 from schemas.avro_encode import compile_encoder, compile_struct_encoder
-from schemas.catalogue import EVENT_TYPES, HEADER
+from schemas.catalogue import EVENT_TYPES, HEADER, PERSONAL_IDENTIFIERS
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
+from schemas.erasure import Erasure
 from schemas.keys import event_key
 from schemas.profiles import MemberProfile
 from schemas.registry import SchemaSource, UnknownSchemaError
@@ -32,9 +33,18 @@ _PREFIX = struct.Struct(">bI")
 _HEAD_BYTES = _PREFIX.size
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
-_CONTROL = frozenset({"rekindle.log.Tick", "rekindle.log.ProgrammeApplied"})
-_LOG_RECORDS = _CONTROL | {*_EVENT_OF_RECORD, "rekindle.log.StateMoved", "rekindle.log.StateHandedOver"}
-_STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeApplied | StateMoved | StateHandedOver]] = {
+_LOG_RECORDS = frozenset(
+    {
+        *_EVENT_OF_RECORD,
+        "rekindle.log.Tick",
+        "rekindle.log.ProgrammeApplied",
+        "rekindle.log.StateMoved",
+        "rekindle.log.StateHandedOver",
+    }
+)
+_STRUCTS: Mapping[
+    str, type[Command | DeadLetter | Erasure | MemberProfile | ProgrammeApplied | StateMoved | StateHandedOver]
+] = {
     "rekindle.commands.Dispatch": Dispatch,
     "rekindle.commands.Award": Award,
     "rekindle.commands.Decision": Decision,
@@ -42,6 +52,7 @@ _STRUCTS: Mapping[str, type[Command | DeadLetter | MemberProfile | ProgrammeAppl
     "rekindle.commands.Attribution": Attribution,
     "rekindle.commands.ProfileCheck": ProfileCheck,
     "rekindle.members.Profile": MemberProfile,
+    "rekindle.log.Erasure": Erasure,
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
     "rekindle.log.StateMoved": StateMoved,
@@ -59,8 +70,8 @@ _FROM_JSON = msgspec.json.Decoder(float_hook=Decimal).decode
 class Header(msgspec.Struct, kw_only=True):
     """What ingest needs of an event, whose payload is known to decode. `occurred_at` is in milliseconds.
 
-    `key` is whose state it belongs to as far as the event itself says: the member id, else the stranger's key. `body`
-    has the fields that identify, null where they are not given.
+    `key` is whose state it belongs to as far as the event itself says: the member id, else the stranger's key.
+    `personal`: it carries personal data, and is sealed on its way into the log. `body` has the fields that identify.
     """
 
     type: str
@@ -70,6 +81,7 @@ class Header(msgspec.Struct, kw_only=True):
     event_id: str
     historical: bool
     key: str
+    personal: bool
     body: dict[str, Any] = {}
 
 
@@ -133,7 +145,7 @@ class Codec:
         self._prefixes: dict[str, bytes] = {}
         self._decoders: dict[int, _Decoder | str] = {}
 
-    def encode(self, record: LogRecord | Command | MemberProfile | DeadLetter) -> bytes:
+    def encode(self, record: LogRecord | Command | MemberProfile | DeadLetter | Erasure) -> bytes:
         """Encode one record. Raises `ValueError` naming an unfit field, and what the registry raises."""
         kind = type(record)
         write = self._writers.get(kind)
@@ -180,13 +192,19 @@ class Codec:
         """Decode dispatches, awards, decisions, webhooks and attributions, in order."""
         return self._decode(values, _COMMANDS, _structs)
 
-    def decode_control(self, values: Sequence[bytes]) -> list[Tick | ProgrammeApplied | BadRecord]:
-        """Decode ticks and programmes, in order."""
-        return self._decode(values, _CONTROL, _structs)
+    def decode_control(
+        self, values: Sequence[bytes]
+    ) -> list[Tick | ProgrammeApplied | StateMoved | StateHandedOver | BadRecord]:
+        """Decode what concerns a partition and is no event, in order."""
+        return self._decode(values, _LOG_RECORDS - frozenset(_EVENT_OF_RECORD), _structs)
 
     def decode_profiles(self, values: Sequence[bytes]) -> list[MemberProfile | BadRecord]:
         """Decode members' profiles, in order."""
         return self._decode(values, frozenset({"rekindle.members.Profile"}), _structs)
+
+    def decode_erasures(self, values: Sequence[bytes]) -> list[Erasure | BadRecord]:
+        """Decode erasures, in order."""
+        return self._decode(values, frozenset({"rekindle.log.Erasure"}), _structs)
 
     def decode_dead_letters(self, values: Sequence[bytes]) -> list[DeadLetter | BadRecord]:
         """Decode dead letters, in order."""
@@ -273,7 +291,7 @@ def _refusal(value: bytes | None) -> str:
     return "not in the registry's wire format: a zero byte, the schema's id in four, then Avro"
 
 
-def _values(record: LogRecord | Command | MemberProfile | DeadLetter) -> tuple[str, Mapping[str, Any]]:
+def _values(record: LogRecord | Command | MemberProfile | DeadLetter | Erasure) -> tuple[str, Mapping[str, Any]]:
     """Name the record schema and list its values."""
     if isinstance(record, Event):
         name = _RECORD_OF_EVENT.get(record.type)
@@ -321,6 +339,7 @@ def _checked(name: str, fact: tuple[Any, ...]) -> tuple[Any, ...] | str:
 
 def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header | str]:
     name = _EVENT_OF_RECORD[record]
+    is_personal = EVENT_TYPES[name].is_personal
     found: list[Header | str] = []
     for fact in _facts(record, group):
         if isinstance(fact, str):
@@ -339,6 +358,7 @@ def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header
                 event_id=event_id,
                 historical=historical,
                 key=key,
+                personal=is_personal or any(body.get(each) for each in PERSONAL_IDENTIFIERS),
                 body=body,
             )
         )

@@ -20,7 +20,11 @@ EVENTS_NAMESPACE = "rekindle.events"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicDeclaration:
-    """One topic. `partitions` None means as many as the settings say; `retention` is an ISO duration or `forever`."""
+    """One topic. `partitions` None means as many as the settings say; `retention` is an ISO duration or `forever`.
+
+    Of a compacted topic, `compacted_within` says how long a record may stand beside its successor, `tombstones_kept`
+    how long a deletion can be read; None leaves both to the broker.
+    """
 
     name: str
     doc: str
@@ -32,13 +36,24 @@ class TopicDeclaration:
     retention: str
     cleanup: Literal["delete", "compact"]
     dead_letters: str | None
+    compacted_within: str | None = None
+    tombstones_kept: str | None = None
 
     @property
     def retention_ms(self) -> int:
         """How long records stay, in milliseconds; -1 for ever."""
-        if self.retention == "forever":
-            return -1
-        return int(self.retention.removeprefix("P").removesuffix("D")) * 86_400_000
+        return -1 if self.retention == "forever" else days_ms(self.retention)
+
+    @property
+    def compaction(self) -> Mapping[str, str]:
+        """How Kafka is told when to compact."""
+        told = {"max.compaction.lag.ms": self.compacted_within, "delete.retention.ms": self.tombstones_kept}
+        return {name: str(days_ms(days)) for name, days in told.items() if days is not None}
+
+
+def days_ms(days: str) -> int:
+    """Return an ISO duration of whole days in milliseconds."""
+    return int(days.removeprefix("P").removesuffix("D")) * 86_400_000
 
 
 @cache

@@ -15,6 +15,9 @@ Made of `schemas/avro` and `schemas/topics` by `python -m schemas.document`; don
 Numbers are decimals with at most six digits after the point. In files, times are ISO 8601 with offset; a field may be
 absent or null, and counts as its default then, or as missing. An example of each type is in `schemas/examples`.
 
+Fields marked ● are personal (`"personal": true` in the Avro file): events of a type with one are sealed in
+`member.events`, and so is any event that names a phone, an e-mail or a card ([erasure](erasure.md)).
+
 ## The header of every event
 
 | field | kind | meaning |
@@ -57,7 +60,7 @@ def _event_lines(event_type: EventType) -> Iterator[str]:
 def _field_lines(fields: Mapping[str, FieldType], prefix: str = "") -> Iterator[str]:
     for name, field in fields.items():
         default = "" if field.default is None else f", default {field.default}"
-        yield f"| `{prefix}{name}` | {_kind(field)}{default} | {field.doc} |"
+        yield f"| `{prefix}{name}`{' ●' if field.personal else ''} | {_kind(field)}{default} | {field.doc} |"
         yield from _field_lines(field.fields, f"{prefix}{name}[].")
 
 

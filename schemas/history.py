@@ -19,9 +19,10 @@ HISTORY = FOLDER / "history"
 
 
 def essence(schema: Any) -> Any:
-    """Reduce a schema to what a version is about: everything but its docs."""
+    """Reduce a schema to what a version is about: everything but its docs, and which fields are personal."""
     if isinstance(schema, Mapping):
-        return {key: essence(value) for key, value in schema.items() if key != "doc" or not isinstance(value, str)}
+        told = {"doc": str, "personal": bool}
+        return {key: essence(value) for key, value in schema.items() if not isinstance(value, told.get(key, ()))}
     if isinstance(schema, list):
         return [essence(each) for each in schema]
     return schema

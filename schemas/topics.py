@@ -125,7 +125,7 @@ def _await_listed(settings: Settings, names: set[str]) -> None:
 
 def topic_config(declaration: TopicDeclaration, settings: Settings) -> dict[str, str]:
     """Say how a topic is configured in the settings' profile."""
-    config: dict[str, str] = {"cleanup.policy": declaration.cleanup}
+    config: dict[str, str] = {"cleanup.policy": declaration.cleanup, **declaration.compaction}
     if settings.topic_profile == "replay":
         config |= {
             "retention.ms": "-1",

@@ -66,6 +66,13 @@ recovery_remaining_records = Gauge(
 recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
 programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])
 
+# sealing
+records_sealed = Counter("rekindle_records_sealed", "Records that were sealed on their way into member.events.", [])
+records_shredded = Counter(
+    "rekindle_records_shredded", "Records passed over because the key that they are sealed with was destroyed.", []
+)
+members_erased = Counter("rekindle_members_erased", "Members whose state was erased and whose keys were destroyed.", [])
+
 # the time that ingest writes into the log
 tick_timestamp_seconds = Gauge(
     "rekindle_tick_timestamp_seconds",
@@ -75,6 +82,7 @@ tick_timestamp_seconds = Gauge(
 
 # the sink
 sink_rows = Counter("rekindle_sink_rows", "Rows inserted into ClickHouse, by table.", ["table"])
+sink_rows_erased = Counter("rekindle_sink_rows_erased", "Rows of erased members deleted from ClickHouse.", ["table"])
 sink_retries = Counter("rekindle_sink_retries", "Attempts at ClickHouse that failed and are repeated.", [])
 sink_paused_partitions = Gauge(
     "rekindle_sink_paused_partitions", "Partitions that are not read because what was read waits for ClickHouse.", []

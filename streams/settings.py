@@ -65,6 +65,12 @@ class Settings:
     metrics_port: int = _setting(0, "port of /metrics, /health and /ready; 0 takes any free one and logs it")
     metrics_host: str = _setting("127.0.0.1", "address that /metrics listens on")
     group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
+    master_key: str | None = _setting(
+        None,
+        "what wraps the keys of members: base64 of 32 random bytes; several with commas: the first wraps, all unwrap; "
+        "WITHOUT IT NOTHING IS SEALED in member.events, and an erasure doesn't reach what stands there",
+        secret=True,
+    )
     batch_records_max: int = _setting(5000, "records handled in one transaction, at most")
     watchdog_seconds: int = _setting(
         120, "after that number of seconds with lag and without progress a worker ends; 0: never"
@@ -93,6 +99,9 @@ class Settings:
         "fail", "a dispatch that the gateway may or may not have taken: fail (never twice) or repeat (never lost)"
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
+    sink_erase_seconds: int = _setting(
+        3600, "how often rows of erased members are deleted from ClickHouse: each time rewrites what holds some"
+    )
     sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
     segments_rate: int = _setting(
         25_000, "events per second by which uploads, SQL segments and RFM are published, at most; 0 for no limit"

@@ -40,11 +40,15 @@ class Mover:
 class _Plain:
     """Records as they are, in place of their bytes."""
 
-    def decode_log(self, records: Sequence[LogRecord], _keys: object) -> Sequence[LogRecord]:
+    def read(self, _partition: int, records: Sequence[LogRecord], _keys: object) -> Sequence[LogRecord]:
         return records
 
     def encode(self, record: LogRecord) -> LogRecord:
         return record
+
+
+def _leave(*_arguments: object) -> None:
+    """Do nothing: it stands in the log."""
 
 
 class _Engine:
@@ -73,8 +77,9 @@ class SimulatedMoves:
         self._changed = changed
         self._movers: dict[str, Mover] = {}
         self._out: list[Output] = []
-        parts: Any = {"codec": _Plain(), "engine": _Engine(), "programmes": programmes, "overlay": self}
-        self._moves = Moves(0, **parts, put_out=lambda _record: None, do=self._do)
+        plain = _Plain()
+        parts: Any = {"codec": plain, "reader": plain, "engine": _Engine(), "programmes": programmes, "overlay": self}
+        self._moves = Moves(0, **parts, put_out=_leave, do=self._do, erased=_leave)
 
     def waits(self, key: str) -> bool:
         """Whether a state is on its way to the member."""
@@ -88,7 +93,7 @@ class SimulatedMoves:
     def event(self, event: Event, tick_at: int | None) -> list[Output] | None:
         """Keep an event that isn't to be handled now, and return what follows; None if it is to be handled."""
         mover: Any = self._movers.get(event.key)
-        if mover is None or not self._moves.detains(mover, _Record(event), event.occurred_at, tick_at):
+        if mover is None or not self._moves.detains(mover, _Record(event), event, tick_at):
             return None
         return self._taken()
 

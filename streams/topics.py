@@ -10,6 +10,8 @@ from streams.settings import Settings
 
 CONTROL = "control"
 MEMBER_EVENTS = "member.events"
+MEMBER_KEYS = "member.keys"
+ERASURES = "member.erasures"
 PROGRAMMES = "programmes"
 DEAD_LETTERS = "dead.letters"
 AWARDS = "bonus.awards"

@@ -65,6 +65,9 @@ class Engine:
     def recordless_types(self, programme: Any) -> frozenset[str]:
         return frozenset()
 
+    def erased_at(self, state: State) -> int | None:
+        return None
+
     def needs_records(self, state: State) -> bool:
         return False
 

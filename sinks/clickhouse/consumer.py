@@ -84,6 +84,10 @@ class ClickHouseSink:
         """One sentence why it is not ready to work, or None."""
         return None if self._assigned_once else "no partitions assigned yet"
 
+    def reads(self, topic: str, partition: int) -> bool:
+        """Tell whether a partition is this sink's now."""
+        return (topic, partition) in self._backlogs
+
     def run(self) -> None:
         """Read and write until `stop` is set. Raises `RekindleError` for what repetition cannot heal."""
         self._consumer.subscribe(

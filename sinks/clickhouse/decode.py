@@ -14,27 +14,33 @@ from schemas.profiles import MemberProfile
 from sinks.clickhouse.batch import Stored
 from streams import metrics
 from streams.errors import RekindleError
+from streams.sealing.log_reader import LogReader
 from streams.topics import MEMBER_PROFILES
 
 LOG_TOPIC = "member.events"
 DEAD_LETTERS_TOPIC = "dead.letters"
+ERASURES_TOPIC = "member.erasures"
 
 
 class CannotDecodeNowError(RekindleError):
     """The registry doesn't say what a schema id stands for; it may do so later."""
 
 
-def make_decoder(codec: Codec) -> Callable[[str, int, Sequence[Stored]], list[Any]]:
+def make_decoder(codec: Codec, reader: LogReader | None = None) -> Callable[[str, int, Sequence[Stored]], list[Any]]:
     """Make a function of (topic, partition, records) that gives one record for each, in order.
 
-    It raises `CannotDecodeNowError` when the registry is down.
+    It raises `CannotDecodeNowError` when the registry is down, or `member.keys` cannot be read. Records that nobody can
+    read any more make no rows.
     """
+    log = reader or LogReader(codec)
 
     def decode(topic: str, partition: int, records: Sequence[Stored]) -> list[Any]:
         values = [record.value or b"" for record in records]
         try:
             if topic == LOG_TOPIC:
-                found: Sequence[Any] = codec.decode_log(values, [record.key for record in records])
+                found: Sequence[Any] = log.read(partition, values, [record.key for record in records])
+            elif topic == ERASURES_TOPIC:
+                found = codec.decode_erasures(values)
             elif topic == DEAD_LETTERS_TOPIC:
                 found = codec.decode_dead_letters(values)
             elif topic == MEMBER_PROFILES:

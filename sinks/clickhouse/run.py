@@ -10,11 +10,15 @@ from schemas.registry import Registry
 from sinks.clickhouse.batch import Limits
 from sinks.clickhouse.connect import ClickHouseError, connect, is_lasting
 from sinks.clickhouse.consumer import ClickHouseSink
-from sinks.clickhouse.decode import DEAD_LETTERS_TOPIC, LOG_TOPIC, make_decoder
+from sinks.clickhouse.decode import DEAD_LETTERS_TOPIC, ERASURES_TOPIC, LOG_TOPIC, make_decoder
+from sinks.clickhouse.erase import Eraser
 from sinks.clickhouse.migrate import Migration, migrate
 from sinks.clickhouse.writers import as_message
 from streams.errors import RekindleError
-from streams.kafka import partition_counts
+from streams.kafka import Kafka, partition_counts
+from streams.runtime.local_state import claim
+from streams.sealing.log_reader import LogReader
+from streams.sealing.open import open_ring
 from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
 from streams.topics import MEMBER_PROFILES
@@ -26,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 def topics() -> list[str]:
-    """List what the sink reads: the log, every command, the decisions, members' profiles and the dead letters."""
+    """List what the sink reads: the log, commands, decisions, members' profiles, erasures and dead letters."""
     commands = [
         name
         for name, topic in topic_declarations().items()
         if any(schema.startswith("rekindle.commands.") for schema in topic.schemas)
     ]
-    return sorted({LOG_TOPIC, DEAD_LETTERS_TOPIC, MEMBER_PROFILES, *commands})
+    return sorted({LOG_TOPIC, DEAD_LETTERS_TOPIC, ERASURES_TOPIC, MEMBER_PROFILES, *commands})
 
 
 def migrate_database(settings: Settings, wait_s: float = START_S) -> list[Migration]:
@@ -69,6 +73,13 @@ def run_sink(settings: Settings, stop: threading.Event) -> None:
     registry.id_of("rekindle.log.DeadLetter")  # one clear message now if it is down
     codec = Codec(registry)
     limits = Limits(records_max=settings.sink_batch_records, linger_s=settings.sink_linger_ms / 1000)
-    sink = ClickHouseSink(settings, topics(), make_decoder(codec), stop, limits=limits)
+    local = claim(settings, "sink") if settings.master_key else None  # its lock lasts as long as this function
+    ring = None if local is None else open_ring(settings, Kafka(settings), local.path)
+    sink = ClickHouseSink(settings, topics(), make_decoder(codec, LogReader(codec, ring)), stop, limits=limits)
     serve_metrics(settings, ready=sink.why_not_ready)
-    sink.run()
+    Eraser(settings.clickhouse_dsn, settings.sink_erase_seconds, stop, lambda: sink.reads(ERASURES_TOPIC, 0)).start()
+    try:
+        sink.run()
+    finally:
+        if ring is not None:
+            ring.close()

@@ -21,6 +21,7 @@ from typing import Any
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.batches import complete, decide
 from sinks.clickhouse.connect import Client
+from sinks.clickhouse.erased import Erased
 from sinks.clickhouse.rows import ORIGIN_COLUMNS, Row, Table, tables
 from streams import metrics
 from streams.errors import RekindleError
@@ -52,10 +53,11 @@ class Block:
     rows: int
 
 
-def write(client: Client, batch: Batch, decode: Decode) -> int:
+def write(client: Client, batch: Batch, decode: Decode, erased: Erased | None = None) -> int:
     """Write a batch; returns where it ends.
 
     If that is past `batch.last` (another end was decided before), nothing was written: form it anew with that end.
+    Rows that `erased` members left behind are left out.
     Raises `ClickHouseError`; then the same batch, marked as suspect, may be written again.
     """
     if batch.suspect:
@@ -69,13 +71,15 @@ def write(client: Client, batch: Batch, decode: Decode) -> int:
         records = tuple(record for record in batch.records if record.offset <= last)
         batch = replace(batch, last=last, records=records, suspect=True)
     started = time.perf_counter()
-    blocks = make_blocks(batch, decode)
+    erased = erased or Erased()
+    erased.refresh(client)
+    blocks = [kept for block in make_blocks(batch, decode) if (kept := without_erased(block, erased)).rows]
     metrics.step_seconds.labels("sink", "decode").observe(time.perf_counter() - started)
     for block in blocks:
         started = time.perf_counter()
         insert(client, block, batch.token)
         if batch.suspect:
-            _insert_again_if_lost(client, block, batch)
+            _insert_again_if_lost(client, block, batch, erased)
         metrics.step_seconds.labels("sink", "insert").observe(time.perf_counter() - started)
         metrics.sink_rows.labels(block.table.name).inc(block.rows)
     return last
@@ -118,7 +122,16 @@ def insert(client: Client, block: Block, token: str) -> None:
     )
 
 
-def _insert_again_if_lost(client: Client, block: Block, batch: Batch) -> None:
+def without_erased(block: Block, erased: Erased) -> Block:
+    """Return the block without rows of erased members."""
+    left_out = set(erased.left_out(block.table, block.columns))
+    if not left_out:
+        return block
+    columns = [[value for number, value in enumerate(column) if number not in left_out] for column in block.columns]
+    return Block(block.table, columns, block.rows - len(left_out))
+
+
+def _insert_again_if_lost(client: Client, block: Block, batch: Batch, erased: Erased) -> None:
     if block.table.latest_only:
         insert(client, block, f"{batch.token}/1")
         return
@@ -136,6 +149,10 @@ def _insert_again_if_lost(client: Client, block: Block, batch: Batch) -> None:
         if there:
             if there != block.rows:  # rows that were erased since, or another version of this program made them
                 log.warning("%s: %d rows of batch %s, expected %d", block.table.name, there, batch.token, block.rows)
+            return
+        erased.refresh(client, now=True)  # they may have been deleted just now
+        block = without_erased(block, erased)
+        if not block.rows:
             return
         log.warning(
             "%s: the server lost batch %s after noting its token; inserting it again", block.table.name, batch.token

@@ -18,6 +18,7 @@ import stamina
 from sinks.clickhouse.batch import Backlog, Batch
 from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting, is_refusal
 from sinks.clickhouse.decode import CannotDecodeNowError
+from sinks.clickhouse.erased import Erased
 from sinks.clickhouse.write import Decode, write
 from streams import metrics
 from streams.errors import RekindleError
@@ -49,6 +50,7 @@ class Writers:
         self._tasks: queue.SimpleQueue[tuple[float, Backlog, Batch]] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Written] = queue.SimpleQueue()
         self._pending = 0
+        self._erased = Erased()
         for number in range(count):
             threading.Thread(target=self._work, name=f"writer-{number}", daemon=True).start()
 
@@ -94,7 +96,7 @@ class Writers:
                             client.close()
                             client = None
                         client = client or connect(self._dsn)
-                        last = write(client, batch, self._decode)
+                        last = write(client, batch, self._decode, self._erased)
                 self._results.put(Written(backlog, batch, last, None))
             except Exception as error:  # noqa: BLE001 - handed to the main thread, which ends the process
                 self._results.put(Written(backlog, batch, batch.last, error))

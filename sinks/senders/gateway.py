@@ -22,7 +22,10 @@ class GatewayError(Exception):
 
 
 class Rejected(GatewayError):  # noqa: N818 - names say what the gateway said
-    """It will never be taken: the address doesn't exist, the content is refused."""
+    """It will never be taken: the address doesn't exist, the content is refused.
+
+    Of the reasons, those of `streams.engine.addresses.HARD_BOUNCES` end the address: use them for nothing else.
+    """
 
 
 class TryLater(GatewayError):  # noqa: N818

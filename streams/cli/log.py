@@ -58,7 +58,7 @@ def _export(settings: "Settings", file: Path) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".rekindle-log-", dir=file.parent)))
         spools = [_open(stack, folder / str(partition), "w") for partition in range(partitions)]
-        count = _spool(settings, spools)
+        count = _spool(settings, spools, folder)
         for spool in spools:
             spool.close()
         complete = folder / "complete"
@@ -81,35 +81,45 @@ def _lines(spool: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield int(reached), record
 
 
-def _spool(settings: "Settings", spools: list[IO[str]]) -> int:
+def _spool(settings: "Settings", spools: list[IO[str]], folder: Path) -> int:
     """Write each partition's committed records to its spool, each with how far time has come; their number."""
     from confluent_kafka import Consumer, TopicPartition
 
     from schemas.codec import Codec
     from schemas.registry import Registry
     from streams.cli._progress import count_progress
-    from streams.kafka import consumer_config
+    from streams.kafka import Kafka, consumer_config
+    from streams.sealing.log_reader import LogReader
+    from streams.sealing.open import open_ring
 
     consumer = Consumer(
         {**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True, "log_level": 0}
     )
-    codec = Codec(Registry.from_settings(settings))
+    ring = open_ring(settings, Kafka(settings), folder)
+    reader = LogReader(Codec(Registry.from_settings(settings)), ring)
     try:
+        if ring is not None:
+            ring.follow(range(len(spools)))
         whole = [TopicPartition(TOPIC, partition, 0) for partition in range(len(spools))]
         bounds = [consumer.get_watermark_offsets(each, timeout=SILENT_SECONDS_MAX) for each in whole]
         for each, (low, _) in zip(whole, bounds, strict=True):
             each.offset = low
         consumer.assign(whole)
         with count_progress("exported") as advance:
-            writers = [_Spool(partition, spool, codec) for partition, spool in enumerate(spools)]
+            writers = [_Spool(partition, spool, reader) for partition, spool in enumerate(spools)]
             open_partitions = {each.partition for each, (low, high) in zip(whole, bounds, strict=True) if low < high}
             for messages in _batches(consumer, open_partitions, [high for _, high in bounds]):
                 for partition, batch in messages.items():
                     writers[partition].write(batch)
                     advance(len(batch))
+        shredded = sum(writer.shredded for writer in writers)
+        if shredded:
+            click.echo(f"{shredded} records of members who were erased are left out: nobody can read them", err=True)
         return sum(writer.count for writer in writers)
     finally:
         consumer.close()
+        if ring is not None:
+            ring.close()
 
 
 def _batches(consumer: Any, open_partitions: set[int], ends: list[int]) -> Iterator[dict[int, list[Any]]]:
@@ -146,26 +156,31 @@ def _batches(consumer: Any, open_partitions: set[int], ends: list[int]) -> Itera
 class _Spool:
     """Writes the records of one partition as lines, each after the greatest `occurred_at` up to it."""
 
-    def __init__(self, partition: int, spool: IO[str], codec: Any) -> None:
+    def __init__(self, partition: int, spool: IO[str], reader: Any) -> None:
         self._partition = partition
         self._spool = spool
-        self._codec = codec
+        self._reader = reader
         self._reached: int | None = None
         self.count = 0
+        self.shredded = 0
 
     def write(self, messages: list[Any]) -> None:
         from schemas.codec import BadRecord
         from schemas.json_lines import LogPosition, format_record
+        from streams.sealing.log_reader import Shredded
 
         values = [message.value() for message in messages]
         keys = [message.key() for message in messages]
-        for message, key, record in zip(messages, keys, self._codec.decode_log(values, keys), strict=True):
+        for message, key, record in zip(messages, keys, self._reader.read(self._partition, values, keys), strict=True):
             if isinstance(record, BadRecord):
                 click.echo(
                     f"rekindle: {TOPIC}, partition {self._partition}, offset {message.offset()} is left out: "
                     f"{record.reason}",
                     err=True,
                 )
+                continue
+            if isinstance(record, Shredded):
+                self.shredded += 1
                 continue
             at = record.occurred_at
             self._reached = at if self._reached is None else max(self._reached, at)

@@ -22,8 +22,10 @@ def decode(data: bytes) -> MemberState:
 
 
 def _fill(new: Record, old: Any) -> None:
+    """Take over what those versions had; a field that came since keeps its default."""
     for name in fields(type(new)):
-        setattr(new, name, _now(getattr(old, name)))
+        if hasattr(old, name):
+            setattr(new, name, _now(getattr(old, name)))
 
 
 def _now(value: Any) -> Any:
@@ -39,7 +41,7 @@ def _now(value: Any) -> Any:
         profile = state.Profile()
         _fill(profile, value)
         return profile
-    return kind(**{name: _now(getattr(value, name)) for name in fields(kind)})
+    return kind(**{name: _now(getattr(value, name)) for name in fields(kind) if hasattr(value, name)})
 
 
 class _Timer(msgspec.Struct, array_like=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from streams.engine.addresses import CHANGING, addresses, note_changes, note_failure, unite_addresses
 from streams.engine.channels import CHANNELS
 from streams.engine.events import Event
 from streams.engine.limits import ATTRIBUTES_MAX, NAME_CHARS_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
@@ -38,9 +39,14 @@ def apply_to_profile(state: MemberState, event: Event, *, late: bool, region: st
         _purchase(state, event, late, region)
         return _NOTHING_FOUND
     effect = _EFFECTS.get(event.type)
-    if effect is not None:
+    if effect is None:
+        return _NOTHING_FOUND
+    if event.type not in CHANGING:
         return effect(state, event, late, region) or _NOTHING_FOUND
-    return _NOTHING_FOUND
+    before = addresses(state.profile)
+    findings = effect(state, event, late, region)
+    note_changes(state, before, event, late=late)
+    return findings or _NOTHING_FOUND
 
 
 def changes_profile(event_type: str) -> bool:
@@ -95,9 +101,11 @@ def _is_zone(name: str) -> bool:
 def unite_profiles(state: MemberState, other: MemberState, region: str) -> None:
     """Fill what is empty with what another state says; a person doesn't bring themself, and registers first once."""
     profile, theirs = state.profile, other.profile
+    before = addresses(profile)
     for name in _FILLED:
         if getattr(profile, name) is None:
             setattr(profile, name, getattr(theirs, name))
+    unite_addresses(state, before, theirs)
     if profile.referrer_id in {state.key, other.key}:
         profile.referrer_id = None
     if theirs.registered_at is not None:
@@ -195,6 +203,11 @@ def _objection(state: MemberState, event: Event, late: bool, region: str) -> Non
     declare(state, event.body.get("channel"), None, False, event.occurred_at)
 
 
+def _failed(state: MemberState, event: Event, late: bool, region: str) -> None:
+    del late, region
+    note_failure(state, event)
+
+
 def declare(state: MemberState, channel: str | None, messaging_type: str | None, subscribed: bool, at: int) -> None:
     """Note what the member said of one channel and type; of equal scope the newest statement stands."""
     if channel is not None and channel not in CHANNELS:
@@ -260,5 +273,6 @@ _EFFECTS: Mapping[str, Callable[[MemberState, Event, bool, str], Sequence[Findin
     "subscription_changed": _subscription,
     "member_unsubscribed": _objection,
     "message_complained": _objection,
+    "message_failed": _failed,
 }
 _PROFILE_TYPES = frozenset({"registration_completed", "profile_updated"})

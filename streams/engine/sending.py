@@ -110,7 +110,7 @@ def _send(
     if not consents(state, step.channel, message.messaging_type, kind.consent):
         return _UNSUBSCRIBED
     address = _address(state, step)
-    if address is None:
+    if address is None or step.channel in state.profile.undeliverable:
         return _NO_ADDRESS
     expires_at = None if message.expires is None else message.expires.after(pending.action_at)
     if expires_at is not None and now > expires_at:

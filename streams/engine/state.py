@@ -331,12 +331,16 @@ class Statement(Record):
 
 @mypyc_attr(acyclic=True)
 class Profile(Record):
-    """What the member is known by. Phone in E.164 where the rule could tell, times in ms."""
+    """What the member is known by. Phone in E.164 where the rule could tell, times in ms.
+
+    `undeliverable` are the channels on which the address is known to be dead, `readdressed` when an address took the
+    place of another, by field (`streams.engine.addresses`).
+    """
 
     __slots__ = (
         *("registered_at", "first_name", "middle_name", "last_name", "phone", "email", "birth_date"),
         *("gender", "city", "address", "time_zone", "referrer_id", "status", "push_token", "platform"),
-        *("card_number", "attributes", "social", "city_zone"),
+        *("card_number", "attributes", "social", "city_zone", "undeliverable", "readdressed"),
     )
 
     def __init__(self) -> None:
@@ -359,6 +363,8 @@ class Profile(Record):
         self.attributes: dict[str, str | bool | int | float] = {}
         self.social: dict[str, str] = {}
         self.city_zone: str | None = None
+        self.undeliverable: list[str] = []
+        self.readdressed: dict[str, int] = {}
 
 
 @mypyc_attr(acyclic=True)

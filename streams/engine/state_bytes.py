@@ -279,11 +279,13 @@ def _profile_row(profile: Profile, base: int) -> list[Any]:
             profile.push_token,
             profile.platform,
             profile.social or None,
+            [word(channel) for channel in profile.undeliverable] or None,
+            {field: time_of(at, base) for field, at in profile.readdressed.items()} or None,
         ]
     )
 
 
-_PROFILE_FIELDS = 19
+_PROFILE_FIELDS = 21
 
 
 def _fill_profile(profile: Profile, row: list[Any], base: int) -> None:
@@ -309,6 +311,10 @@ def _fill_profile(profile: Profile, row: list[Any], base: int) -> None:
     profile.platform = row[17]
     if row[18] is not None:
         profile.social = row[18]
+    if row[19] is not None:
+        profile.undeliverable = [said(channel) for channel in row[19]]
+    if row[20] is not None:
+        profile.readdressed = {field: moment(at, base) for field, at in row[20].items()}
 
 
 def _accrual_row(accrual: Accrual, base: int) -> list[Any]:

@@ -108,6 +108,11 @@ def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int |
     return handling.output
 
 
+def erased_at(state: MemberState) -> int | None:
+    """Return the member's clock (ms) if they were erased and nothing has come since, else None."""
+    return state.clock if state.programme == NOBODYS else None
+
+
 def _note_changes(handling: Handling, event: Event) -> None:
     if event.historical:
         note_silently(handling)

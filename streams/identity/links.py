@@ -148,16 +148,19 @@ class Draft:
 
 
 def root(links: Links, member: str, shortened: dict[str, Known] | None = None) -> str:
-    """Return the member that this one was merged into, step by step, else itself; never in a circle.
+    """Return the member that this one was merged into, step by step, else itself.
 
-    A merger goes from one root to another, so that the steps end. `shortened` takes what makes the way shorter.
+    A merger goes from one root to another, so that the steps end. Where two tasks have merged two members into each
+    other at once, the one of the smaller id stays. `shortened` takes what makes the way shorter.
     """
-    way = []
+    way: list[tuple[str, Known]] = []
     at = member
     while True:
         known = (shortened or {}).get(at) or links.known(at)
         if known is None or known.into is None:
             break
+        if any(at == passed for passed, _ in way):
+            return min(passed for passed, _ in way)
         way.append((at, known))
         at = known.into
     if shortened is not None and len(way) > 1:

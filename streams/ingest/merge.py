@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.codec import Header
-from streams.engine.events import ProgrammeApplied, Tick
+from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.errors import RekindleError
+from streams.ingest.sealing import Sealing
 from streams.runtime.stage import Input
 
 
@@ -22,7 +23,8 @@ from streams.runtime.stage import Input
 class Entry:
     """One record on its way through: an event of which `facts` are known, or something of `control`.
 
-    `reason` says why it goes to `dead.letters`, None that it doesn't.
+    `reason` says why it goes to `dead.letters`, None that it doesn't. `sealing`: it is sealed, or ends what was sealed
+    before; None that neither is so.
     """
 
     occurred_at: int
@@ -30,7 +32,8 @@ class Entry:
     record: Any
     facts: Header | None = None
     reason: str | None = None
-    control: Tick | ProgrammeApplied | None = None
+    control: Tick | ProgrammeApplied | StateMoved | StateHandedOver | None = None
+    sealing: Sealing | None = None
 
     @property
     def order(self) -> tuple[int, int, int, int]:

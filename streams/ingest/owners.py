@@ -3,30 +3,19 @@
 An event goes into the log under the key of whoever it is of, in that key's partition, whatever key and partition its
 producer gave it. Where two states become one, the log says so before the event, under both keys (`StateMoved`); where a
 name's link is forgotten, under the name.
-
-Two mergers of the same two members, each the other way round, must not be made at once by two tasks: a merger belongs
-to the partition of the smaller of both ids, and goes there first.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from schemas.codec import Header
 from streams.engine.events import StateMoved
 from streams.identity.identifiers import HEADER, names
-from streams.identity.identify import identify
+from streams.identity.identify import Identified, identify
 from streams.ingest.merge import Entry
 from streams.ingest.shared_links import SharedLinks
 
 KINDS = frozenset({"visitor", "card", "phone", "email"})
 """Of the names that may be linked."""
-
-
-class Owned(NamedTuple):
-    """Whose an event is, and what the log is to say before it, each under its key."""
-
-    key: str
-    before: list[tuple[str, StateMoved]]
 
 
 class Owners:
@@ -49,12 +38,15 @@ class Owners:
                     wanted.extend(names(facts.body, "", HEADER))
         self._links.prefetch(wanted, members)
 
-    def owner(self, facts: Header, place: str, region: str) -> Owned:
-        """Apply the rules to an event that stands at `place`; `region` reads phones without a country code."""
-        found = identify(self._links, facts, region)
-        before = []
+    def identify(self, facts: Header, region: str) -> Identified:
+        """Apply the rules to an event; `region` reads phones without a country code."""
+        return identify(self._links, facts, region)
+
+    def take(self, found: Identified, facts: Header, place: str) -> list[tuple[str, StateMoved]]:
+        """Change the links by an event that stands at `place`; return what the log is to say, each under its key."""
+        said = []
         if found.changes is not None:
-            before = [(name, _forgotten(facts, place, name)) for name, link in found.changes.links.items() if not link]
+            said = [(name, _forgotten(facts, place, name)) for name, link in found.changes.links.items() if not link]
             self._links.take(found.changes)
         if not facts.member_id and found.key.partition(":")[0] in KINDS:
             self._links.set_state(found.key, has=True)
@@ -69,14 +61,9 @@ class Owners:
                 into=into,
                 historical=facts.historical,
             )
-            before += [(gone, moved), (into, moved)]
-        return Owned(found.key, before)
+            said += [(gone, moved), (into, moved)]
+        return said
 
 
 def _forgotten(facts: Header, place: str, name: str) -> StateMoved:
     return StateMoved(occurred_at=facts.occurred_at, move_id=place, gone=name, into=None)
-
-
-def merger_key(body: Mapping[str, str | None]) -> str:
-    """The key whose partition decides a merger."""
-    return min(each for each in (body.get("from_id"), body.get("into_id")) if each)

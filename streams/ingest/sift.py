@@ -10,6 +10,7 @@ from schemas.codec import BadRecord, Codec
 from streams.clock import Clock
 from streams.engine.events import ProgrammeApplied
 from streams.ingest.merge import Entry
+from streams.ingest.sealing import sealing_of
 from streams.topics import CONTROL, INGEST_INPUTS
 
 AHEAD_MS_MAX = 3_600_000
@@ -54,7 +55,7 @@ class Sift:
             if isinstance(header, BadRecord):
                 entries.append(Entry(0, rank, record, reason=header.reason))
                 continue
-            entry = Entry(header.occurred_at, rank, record, header)
+            entry = Entry(header.occurred_at, rank, record, header, sealing=sealing_of(header))
             if latest is not None and header.occurred_at > latest:
                 entry.reason = "its time is more than an hour ahead of the clock"
             entries.append(entry)

@@ -13,6 +13,7 @@ between partitions included, and the same history gives the same log.
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import TopicPartition
 
@@ -20,11 +21,12 @@ from schemas.codec import Codec, Header
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
-from streams.engine.events import ProgrammeApplied, Tick
+from streams.engine.events import ProgrammeApplied, StateHandedOver, Tick
 from streams.ingest.merge import Entry, Merge
-from streams.ingest.owners import Owners, merger_key
+from streams.ingest.owners import Owners
 from streams.ingest.partitions import partition_of
 from streams.ingest.regions import RegionLoader
+from streams.ingest.sealing import seal_event
 from streams.ingest.shared_links import SharedLinks
 from streams.ingest.sift import Sift
 from streams.kafka import Kafka
@@ -36,6 +38,7 @@ from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
+from streams.sealing.sealer import Sealer
 from streams.settings import Settings
 from streams.ticks import PartitionTicks
 from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, check_partitions, identity_changelog
@@ -59,6 +62,7 @@ class IngestStage:
         producer: TransactionalProducer,
         *,
         directory: Path,
+        sealer: Sealer | None = None,
         clock: Clock = wall_clock,
         monotonic: Callable[[], float] = time.monotonic,
         open_store: Callable[[Path], PartitionStore] = PartitionStore,
@@ -68,6 +72,7 @@ class IngestStage:
         self._monotonic = monotonic
         self._wall = settings.clock == "wall"
         self._codec = codec
+        self._sealer = sealer
         self._clock = clock
         self._producer = producer
         self._sift = Sift(codec, clock if self._wall else None)
@@ -91,12 +96,16 @@ class IngestStage:
         """Check the topics and end what a predecessor left open."""
         self._partitions = check_partitions(self._kafka)
         ensure_changelog(self._kafka, self._links_topic, 1, self._settings.replication_factor)
+        if self._sealer is not None:
+            self._sealer.start()
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
-        """Bring the table of links up to what was committed so far."""
+        """Bring the table of links up to what was committed so far, and the keys of these partitions."""
         if partitions:
             self._links.recover(abandoned)
+        if self._sealer is not None:
+            self._sealer.recover(partitions, abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
         """Start where the last commit stands, and take the last tick and the programme from its note."""
@@ -158,8 +167,10 @@ class IngestStage:
         return {place: offset for merge in self._merges.values() for place, offset in merge.next_offsets().items()}
 
     def close(self) -> None:
-        """Close the table of links."""
+        """Close the table of links and the stores of keys."""
         self._links.close()
+        if self._sealer is not None:
+            self._sealer.close()
 
     def _append_ready(self, merges: Collection[int], group: bytes) -> None:
         """Append what is known to come next, of all these merges in one transaction, or in as many as it takes."""
@@ -190,12 +201,7 @@ class IngestStage:
         """Append what was taken of some merges, and ticks, in one transaction."""
         pass_point(self.name, "handled")
         started = time.perf_counter()
-        self._links.follow()
-        whole = [entry for entries in taken.values() for entry in entries]
-        self._owners.prefetch(whole)
-        for entry in whole:
-            if isinstance(entry.control, ProgrammeApplied):
-                self._regions.get(entry.control.programme)  # read before a transaction would wait for it
+        self._prepare([entry for entries in taken.values() for entry in entries])
         with self._producer.begin() as transaction:
             for number, entries in taken.items():
                 for entry in entries:
@@ -209,8 +215,29 @@ class IngestStage:
             offsets = transaction.commit(list(self._offsets(taken)), group)
         if links:
             self._links.committed(offsets[0])
+        if self._sealer is not None:
+            self._sealer.committed()
         metrics.step_seconds.labels(self.name, "append").observe(time.perf_counter() - started)
         metrics.batch_records.labels(self.name).observe(sum(map(len, taken.values())))
+
+    def _prepare(self, entries: Sequence[Entry]) -> None:
+        """Read what will be asked for, before a transaction waits for it: links, keys, what programmes say."""
+        self._links.follow()
+        self._owners.prefetch(entries)
+        for entry in entries:
+            if isinstance(entry.control, ProgrammeApplied):
+                self._regions.get(entry.control.programme)
+        if self._sealer is None:
+            return
+        self._sealer.begin()
+        owners: dict[int, list[bytes]] = {}
+        for entry in entries:
+            if entry.sealing is not None and entry.facts is not None and entry.facts.member_id:
+                owner = entry.facts.member_id.encode()
+                owners.setdefault(partition_of(owner, self._partitions), []).append(owner)
+        for partition, names in owners.items():
+            if partition in self._ticks:
+                self._sealer.prepare(partition, names)
 
     def _partitions_of(self, number: int) -> Collection[int]:
         return self._ticks if number == ALL else (number,)
@@ -224,32 +251,40 @@ class IngestStage:
             self._programmes[record.partition] = entry.control.programme
             transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
         elif entry.control is not None:
-            if self._ticks[record.partition].forwards(entry.control):
-                transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
+            if not isinstance(entry.control, Tick) or self._ticks[record.partition].forwards(entry.control):
+                self._append_said(transaction, record, entry.control, at)
         elif entry.facts is not None:
             self._append_event(transaction, entry, entry.facts)
 
+    def _append_said(self, transaction: Transaction, record: Any, said: Any, at: int) -> None:
+        """Append what was said to this partition: a tick, or what becomes of a state."""
+        value = record.value
+        if isinstance(said, StateHandedOver) and self._sealer is not None:
+            value = self._sealer.seal(transaction, record.partition, record.key, value)
+        transaction.produce(MEMBER_EVENTS, value, record.key, partition=record.partition, timestamp=at)
+
     def _append_event(self, transaction: Transaction, entry: Entry, facts: Header) -> None:
+        """Append an event under the key of whoever it is of; if that is in another's partition, it goes there first."""
         record = entry.record
         at = kafka_time(entry.occurred_at)
-        if self._wall and facts.type == "members_merged" and facts.body.get("into_id"):
-            key = merger_key(facts.body).encode()
-            if (home := partition_of(key, self._partitions)) != record.partition:
-                transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)
-                return
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        owned = self._owners.owner(facts, place, self._regions.get(self._programmes[record.partition]))
-        for name, moved in owned.before:
-            self._append_under(transaction, name, self._codec.encode(moved), at)
-        home = self._append_under(transaction, owned.key, record.value, at)
-        if home in self._ticks and (self._wall or record.topic != STATUSES):
+        found = self._owners.identify(facts, self._regions.get(self._programmes[record.partition]))
+        key = found.key.encode()
+        home = partition_of(key, self._partitions)
+        if home not in self._ticks:
+            transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)
+            return
+        for name, moved in self._owners.take(found, facts, f"{record.topic}/{record.partition}/{record.offset}"):
+            self._say(transaction, name.encode(), self._codec.encode(moved), at)
+        value = seal_event(self._sealer, self._codec, transaction, home, key, record.value, entry.sealing)
+        transaction.produce(MEMBER_EVENTS, value, key, partition=home, timestamp=at)
+        if self._wall or record.topic != STATUSES:
             self._ticks[home].saw_event(entry.occurred_at)
 
-    def _append_under(self, transaction: Transaction, key: str, value: bytes, at: int) -> int:
-        name = key.encode()
+    def _say(self, transaction: Transaction, name: bytes, value: bytes, at: int) -> None:
+        """Append a move of a state under this key, or have it appended by whose partition that is."""
         partition = partition_of(name, self._partitions)
-        transaction.produce(MEMBER_EVENTS, value, name, partition=partition, timestamp=at)
-        return partition
+        topic = MEMBER_EVENTS if partition in self._ticks else CONTROL
+        transaction.produce(topic, value, name, partition=partition, timestamp=at)
 
     def _tick_after(self, partition: int, entries: Sequence[Entry]) -> Tick | None:
         if not entries:

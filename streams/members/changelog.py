@@ -3,6 +3,7 @@
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
+from schemas.declarations import topic_declarations
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 
@@ -11,7 +12,8 @@ def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -
     """Make the changelog if it isn't there. Raises `RekindleError` where it has another number of partitions."""
     count = kafka.partition_counts().get(topic)
     if count is None:
-        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact"})
+        declared = topic_declarations()["rekindle-members-changelog"]
+        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact", **declared.compaction})
         admin = kafka.admin()  # its calls end when it is let go
         try:
             admin.create_topics([new])[topic].result(30)

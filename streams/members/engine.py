@@ -34,6 +34,9 @@ class Engine(Protocol):
     def new(self, key: str) -> Any:
         """Make the state of a member of whom nothing is known."""
 
+    def erased_at(self, state: Any) -> int | None:
+        """Return the member's clock (ms) if they were erased, and nothing has come since; else None."""
+
     def encode(self, state: Any) -> bytes:
         """Write a state."""
 
@@ -66,6 +69,7 @@ class RealEngine:
         self.decode = state_bytes.decode
         self.recordless_types = looked_at.recordless_types
         self.needs_records = looked_at.needs_records
+        self.erased_at = step.erased_at
 
     def load(self, bundles: Sequence[dict[str, str]], number: int) -> Any:
         """Read a programme. Raises `RekindleError` when this release cannot read it."""

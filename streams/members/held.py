@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, array_like=True, tag="k", gc=False):
     """A record of the log: its bytes in the members stage, the record itself in `simulate`."""
 
     offset: int
-    record: Any
+    value: Any
     tick_at: int | None
 
 
@@ -74,8 +74,8 @@ class Held:
     def add(self, item: Item) -> None:
         """Put an item to the end."""
         self._items.append(item)
-        if isinstance(item, Kept) and isinstance(item.record, bytes):
-            self._bytes += len(item.record)
+        if isinstance(item, Kept) and isinstance(item.value, bytes):
+            self._bytes += len(item.value)
 
     def arrive(self, move_id: str, state: bytes | None) -> bool:
         """Take the state that was waited for; False if none of this name is."""
@@ -95,8 +95,8 @@ class Held:
                     return
                 state = self._arrived.pop(item.move_id, None)
             self._items.popleft()
-            if isinstance(item, Kept) and isinstance(item.record, bytes):
-                self._bytes -= len(item.record)
+            if isinstance(item, Kept) and isinstance(item.value, bytes):
+                self._bytes -= len(item.value)
             yield item, state
 
     def drop(self) -> Iterator[Item]:

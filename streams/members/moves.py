@@ -1,11 +1,13 @@
 """States that become part of others', as the log says (`StateMoved`, `StateHandedOver`): what the members stage does.
 
-1. Under the key that goes, the state is handed over: encoded, into the partition of the member, in the transaction of
-   the batch. What remains is whose it became part of; a record that ingest resolved before it knew is sent on there.
+1. Under the key that goes, the state is handed over: encoded, on its way to the partition of the member, in the
+   transaction of the batch. What remains is whose it became part of; an event that ingest resolved before it knew goes
+   back into its source, under the member's key.
 2. Under the member's key, what comes next waits (`streams.members.held`).
 3. When the state has come, it becomes part of the member's, and what waited is handled in its order.
 
-A state that nobody waits for any more (too much was kept) becomes part of the member's when it comes.
+A state that nobody waits for any more (too much was kept) becomes part of the member's when it comes. Where two members
+were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays.
 """
 
 from collections.abc import Callable
@@ -13,15 +15,19 @@ from typing import Any
 
 from schemas.codec import Codec
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
-from streams.members.emit import Outgoing
+from streams.members.emit import Outgoing, route
 from streams.members.engine import Engine
 from streams.members.held import Adopted, Awaited, Held, Item, Kept
 from streams.members.overlay import Loaded, Overlay, Step
 from streams.members.programmes import Programmes
-from streams.topics import MEMBER_EVENTS
+from streams.sealing.log_reader import LogReader
+from streams.topics import CONTROL, MEMBER_EVENTS
 
+Moved = StateMoved | StateHandedOver
 Do = Callable[[Loaded, Any, Step], bool]
 """Applies a step for a record, which is put aside if that fails; tells whether it didn't."""
+Told = Callable[[Loaded, Any, Event], None]
+"""Learns of a member who was erased, the record and its event."""
 FIRES_MAX = 4
 """How often a tick that passed meanwhile is handled for a member who still has timers due by it."""
 
@@ -50,29 +56,44 @@ class Moves:
         engine: Engine,
         programmes: Programmes,
         overlay: Overlay,
+        reader: LogReader,
         put_out: Callable[[Outgoing], None],
         do: Do,
+        erased: Told,
     ) -> None:
         self._partition = partition
         self._codec = codec
         self._engine = engine
         self._programmes = programmes
         self._overlay = overlay
+        self._reader = reader
         self._put_out = put_out
         self._do = do
+        self._erased = erased
 
-    def detains(self, member: Loaded, record: Any, at: int, tick_at: int | None) -> bool:
+    def detains(self, member: Loaded, record: Any, item: Event | Moved, tick_at: int | None) -> bool:
         """Tell whether a record isn't to be handled now: it is kept, or sent on to where the state went.
 
-        `at` is its time, `tick_at` the partition's last tick, both in ms.
+        `tick_at` is the partition's last tick, in ms.
         """
         if member.moved_to is not None:
-            self._put_out(Outgoing(MEMBER_EVENTS, member.moved_to.encode(), record.value, at))
+            self._send_on(member, record, item)
             return True
         if member.held is None:
             return False
         self._add(member, Kept(record.offset, record.value, tick_at))
         return True
+
+    def _send_on(self, member: Loaded, record: Any, item: Event | Moved) -> None:
+        assert member.moved_to is not None
+        key = member.moved_to.encode()
+        if isinstance(item, Event):
+            (whole,) = self._reader.read(self._partition, [record.value], [member.key])
+            assert isinstance(whole, Event)
+            topic, _, at = route(whole)
+            self._put_out(Outgoing(topic, key, self._codec.encode(whole), at))
+        else:
+            self._put_out(Outgoing(CONTROL, key, self._codec.encode(item), item.occurred_at))
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
         """Tell whether a new programme isn't to come into force for the member now: nobody is there, or waits."""
@@ -86,7 +107,7 @@ class Moves:
         if is_given and member.held is None:
             self._hand_over(member, moved)
         elif is_given or member.moved_to is not None:
-            self.detains(member, record, moved.occurred_at, tick_at)
+            self.detains(member, record, moved, tick_at)
         else:
             held = member.held or Held(programme)
             self._overlay.hold(member, held)
@@ -96,8 +117,10 @@ class Moves:
         self, member: Loaded, record: Any, arrived: StateHandedOver, programme: Any, tick_at: int | None
     ) -> None:
         """Let a state that was handed over become part of the member's, and handle what waited for it."""
+        if member.moved_to == arrived.gone and member.key < arrived.gone.encode():
+            member.moved_to = None
         if member.moved_to is not None:
-            self.detains(member, record, arrived.occurred_at, tick_at)
+            self._send_on(member, record, arrived)
         elif member.held is not None and member.held.arrive(arrived.move_id, arrived.state):
             member.is_changed = True
             self._go_on(member)
@@ -118,7 +141,7 @@ class Moves:
             historical=moved.historical,
             state=state,
         )
-        self._put_out(Outgoing(MEMBER_EVENTS, moved.into.encode(), self._codec.encode(handed), moved.occurred_at))
+        self._put_out(Outgoing(CONTROL, moved.into.encode(), self._codec.encode(handed), moved.occurred_at))
 
     def _add(self, member: Loaded, item: Item) -> None:
         assert member.held is not None
@@ -177,22 +200,26 @@ class Moves:
 
     def _handle(self, member: Loaded, held: Held, item: Kept) -> bool:
         """Handle a record that was kept; False if there is nobody any more to handle the next."""
-        (found,) = self._codec.decode_log([item.record], [member.key])
+        place = LogPlace(self._partition, item.offset, member.key, item.value)
+        found = self._read(member, item)
         if isinstance(found, StateMoved):
             self._hand_over(member, found)
             for rest in held.drop():
-                if isinstance(rest, Kept):
-                    place = LogPlace(self._partition, rest.offset, member.key, rest.record)
-                    self.detains(member, place, found.occurred_at, rest.tick_at)
+                later = self._read(member, rest) if isinstance(rest, Kept) else None
+                if later is not None:
+                    self._send_on(member, rest, later)
             return False
-        assert isinstance(found, Event)
-        event, programme = found, self._programmes.get(held.programme)
-        self._do(
-            member,
-            LogPlace(self._partition, item.offset, member.key, item.record),
-            lambda state: self._engine.handle(programme, state, event, tick_at=item.tick_at),
-        )
+        if isinstance(found, Event):
+            event, programme = found, self._programmes.get(held.programme)
+            step = lambda state: self._engine.handle(programme, state, event, tick_at=item.tick_at)  # noqa: E731
+            if self._do(member, place, step) and event.type == "member_erased":
+                self._erased(member, place, event)
         return True
+
+    def _read(self, member: Loaded, item: Kept) -> Event | StateMoved | None:
+        """Read a record that was kept; None if it can't be read any more."""
+        (found,) = self._reader.read(self._partition, [item.value], [member.key])
+        return found if isinstance(found, Event | StateMoved) else None
 
     def _fire(self, member: Loaded, held: Held, tick_at: int | None) -> None:
         """Fire what the ticks had due that passed before an item."""

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -23,7 +23,6 @@ from streams import metrics
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 from streams.members.record import FENCE
-from streams.members.store import PartitionStore
 from streams.runtime.fault_points import pass_point
 
 BATCH_RECORDS = 20_000
@@ -34,6 +33,33 @@ DURABLE_RECORDS = 2_000_000
 """So many records of a rebuilding at most are read again after a crash."""
 
 logger = logging.getLogger(__name__)
+
+
+class Recoverable(Protocol):
+    """A store that a changelog brings up to date: of members, or of their keys."""
+
+    @property
+    def changelog_offset(self) -> int | None:
+        """The last changelog record that the store contains."""
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether it is put together from nothing."""
+
+    def empty(self) -> None:
+        """Forget everything."""
+
+    def begin_rebuild(self) -> None:
+        """Begin, or go on."""
+
+    def rebuild(self, changes: Mapping[bytes, bytes | None], changelog_offset: int | None) -> None:
+        """Take changes."""
+
+    def end_rebuild(self, changelog_offset: int) -> None:
+        """Come to the end."""
+
+    def apply_changelog(self, changes: Mapping[bytes, bytes | None], changelog_offset: int) -> None:
+        """Bring the store up to an offset."""
 
 
 class StaleStoreError(Exception):
@@ -62,7 +88,7 @@ def write_fences(kafka: Kafka, topic: str, partitions: list[int]) -> Mapping[int
 
 
 def recover_store(
-    kafka: Kafka, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+    kafka: Kafka, topic: str, partition: int, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
 ) -> int:
     """Bring a store up to the fence, anew from the beginning if it must; returns the number of records read."""
     recover = partial(recover_partition, kafka, topic, partition, store, fence=fence, abandoned=abandoned)
@@ -75,7 +101,7 @@ def recover_store(
 
 
 def recover_partition(
-    kafka: Kafka, topic: str, partition: int, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+    kafka: Kafka, topic: str, partition: int, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
 ) -> int:
     """Apply the changelog up to the fence; returns the number of records read.
 
@@ -89,7 +115,7 @@ def recover_partition(
 
 
 def _apply(
-    consumer: Consumer, source: TopicPartition, store: PartitionStore, *, fence: int, abandoned: Callable[[], bool]
+    consumer: Consumer, source: TopicPartition, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
 ) -> int:
     name = f"{source.topic}/{source.partition}"
     low, _ = consumer.get_watermark_offsets(source, timeout=30)

@@ -21,6 +21,7 @@ from streams.errors import RekindleError
 from streams.kafka import Kafka
 from streams.members.changelog import ensure_changelog
 from streams.members.engine import Engine
+from streams.members.erase import write_erasures
 from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
 from streams.members.record import PROGRESS
@@ -32,10 +33,14 @@ from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
 from streams.runtime.stage import Input
 from streams.runtime.transactions import TransactionalProducer
+from streams.sealing.key_ring import KeyRing
+from streams.sealing.log_reader import LogReader
 from streams.settings import Settings
 from streams.topics import MEMBER_EVENTS, check_partitions, members_changelog
 
 GAUGES_EVERY_SECONDS = 5.0
+ERASED_FLUSH_SECONDS = 3600.0
+"""After an erasure the store's memory and its log hold the earlier state no longer than this."""
 RECENT_MEMBERS_MAX = 20_000  # of all partitions, kept in memory as objects: 6.7 kB each if the record has 500 bytes
 
 logger = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class MembersStage:
         directory: Path,
         clock: Clock = wall_clock,
         open_store: Callable[[Path], PartitionStore] = PartitionStore,
+        ring: KeyRing | None = None,
         due_max: int = DUE_MAX,
     ) -> None:
         self._settings = settings
@@ -66,6 +72,8 @@ class MembersStage:
         self._kafka = kafka
         self._open_store = open_store
         self._codec = codec
+        self._ring = ring
+        self._reader = LogReader(codec, ring)
         self._producer = producer
         self._engine = engine
         self._directory = directory
@@ -78,6 +86,8 @@ class MembersStage:
         self._read_to: dict[int, int] = {}
         self._group = b""
         self._gauges_at = 0.0
+        self._erased_in: set[int] = set()  # partitions whose files hold what was erased
+        self._flushed_at = time.monotonic()
         self._worked_off = -1  # the partition whose open ticks had their turn last
 
     def start(self) -> None:
@@ -94,6 +104,8 @@ class MembersStage:
         if not partitions:
             return
         started = time.monotonic()
+        if self._ring is not None:
+            self._ring.follow(partitions, abandoned)
         fences = write_fences(self._kafka, self._changelog, list(partitions))
         read = 0
         for partition in partitions:
@@ -122,6 +134,7 @@ class MembersStage:
                 codec=self._codec,
                 engine=self._engine,
                 programmes=self._programmes,
+                reader=self._reader,
                 flush=self._flush,
                 recent_max=RECENT_MEMBERS_MAX // len(committed),
                 recent_bytes_max=RECENT_BYTES_MAX // len(committed),
@@ -176,6 +189,7 @@ class MembersStage:
                 transaction.produce_all(part.effects.records)
                 for record, reason, member in part.effects.dead:
                     self._dead_letters.produce(transaction, record, reason, key=member)
+                write_erasures(transaction, self._codec, part)
                 records = [(key, value) for key, value, _ in changes[part.partition]]
                 transaction.produce_changelog(self._changelog, records, partition=part.partition)
             changelog_offsets = transaction.commit(positions, self._group)
@@ -183,6 +197,7 @@ class MembersStage:
         for partition, changed in changes.items():
             self._stores[partition].write(changed, changelog_offsets[partition])
             pass_point(self.name, "stored")
+        self._erased_in |= {part.partition for part in parts if part.effects.erased}
         metrics.step_seconds.labels(self.name, "commit").observe(committed - started)
         metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
 
@@ -196,6 +211,9 @@ class MembersStage:
         if time.monotonic() - self._gauges_at >= GAUGES_EVERY_SECONDS:
             self._gauges_at = time.monotonic()
             self._show_gauges()
+        if self._ring is not None:
+            self._ring.drain()
+        self._flush_erased()
         behind = [partition for partition, step in self._steps.items() if step.open_ticks]
         if not behind:
             return False
@@ -203,6 +221,13 @@ class MembersStage:
         self._worked_off = min(behind, key=lambda partition: (partition <= self._worked_off, partition))
         self._steps[self._worked_off].work_off(self._read_to[self._worked_off])
         return any(step.open_ticks for step in self._steps.values())
+
+    def _flush_erased(self) -> None:
+        if self._erased_in and time.monotonic() - self._flushed_at >= ERASED_FLUSH_SECONDS:
+            for partition in self._erased_in & self._stores.keys():
+                self._stores[partition].flush()
+            self._erased_in.clear()
+            self._flushed_at = time.monotonic()
 
     def _show_gauges(self) -> None:
         for partition, store in self._stores.items():
@@ -223,6 +248,8 @@ class MembersStage:
         for store in self._stores.values():
             store.close()
         self._stores.clear()
+        if self._ring is not None:
+            self._ring.close()
 
 
 def _changes(part: Part) -> list[tuple[bytes, bytes | None, int | None]]:

@@ -28,6 +28,9 @@ from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
+from streams.sealing.envelope import ended_keys
+from streams.sealing.key_record import topic_key
+from streams.sealing.log_reader import LogReader, Shredded
 
 if TYPE_CHECKING:
     from streams.members.emit import Outgoing
@@ -48,7 +51,17 @@ class Effects:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
         self.dead: list[tuple[Any, str, bytes | None]] = []
+        self.erased: list[Erased] = []
+        self.ended_keys: list[bytes] = []  # as they stand in `member.keys`
         self.meta: dict[bytes, bytes | None] = {}
+
+
+class Erased(NamedTuple):
+    """A member whose state was erased: their clock, and the time of the `member_erased` (both in ms)."""
+
+    key: bytes
+    at: int
+    occurred_at: int
 
 
 class Part(NamedTuple):
@@ -76,6 +89,7 @@ class MemberStep:
         engine: Engine,
         programmes: Programmes,
         flush: Flush,
+        reader: LogReader | None = None,
         recent_max: int = 0,
         recent_bytes_max: int = RECENT_BYTES_MAX,
         due_max: int = DUE_MAX,
@@ -86,6 +100,7 @@ class MemberStep:
         self._codec = codec
         self._engine = engine
         self._programmes = programmes
+        self._reader = reader or LogReader(codec)
         self._flush = flush
         self._overlay = Overlay(store, engine, codec, recent_max, recent_bytes_max)
         self._effects = Effects()
@@ -95,8 +110,10 @@ class MemberStep:
             engine=engine,
             programmes=programmes,
             overlay=self._overlay,
+            reader=self._reader,
             put_out=self._put_out,
             do=self._do,
+            erased=self._note_erasure,
         )
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme_number = int(store.meta(PROGRAMME) or 0)
@@ -130,8 +147,11 @@ class MemberStep:
         """Handle the records, `end` being the position after them; what is too much at once is committed meanwhile."""
         started = time.perf_counter()
         self._left_out = self._recordless
-        decoded = self._codec.decode_log(
-            [record.value for record in records], [record.key for record in records], without_records=self._left_out
+        decoded = self._reader.read(
+            self._partition,
+            [record.value for record in records],
+            [record.key for record in records],
+            without_records=self._left_out,
         )
         loading = time.perf_counter()
         self._overlay.load(
@@ -154,7 +174,7 @@ class MemberStep:
                 self._handle_programme(record, item)
             elif isinstance(item, StateMoved | StateHandedOver):
                 self._handle_move(record, item)
-            else:
+            elif not isinstance(item, Shredded):
                 self._put_aside(record, item.reason if isinstance(item, BadRecord) else "unknown record")
             if len(self._overlay) > 2 * MEMBERS_MAX:
                 self._commit(record.offset + 1)
@@ -186,14 +206,14 @@ class MemberStep:
         if event.type in self._left_out and (
             event.type not in self._recordless or self._engine.needs_records(member.state)
         ):  # its lists of records were left out, and the member, or a programme that is new, looks at them
-            (whole,) = self._codec.decode_log([record.value], [record.key])
+            (whole,) = self._reader.read(self._partition, [record.value], [record.key])
             assert isinstance(whole, Event)
             event = whole
 
         if self._open and member.due is not None:
             self._catch_up(member)
         if (member.held is not None or member.moved_to is not None) and self._moves.detains(
-            member, record, event.occurred_at, tick_at
+            member, record, event, tick_at
         ):
             self._settle(member, record)
             return
@@ -202,6 +222,8 @@ class MemberStep:
             return self._engine.handle(programme, state, event, tick_at=tick_at)
 
         if self._do(member, record, step):
+            if event.type == "member_erased":
+                self._note_erasure(member, record, event)
             self._settle(member, record)
         else:
             metrics.engine_errors.labels(event.type).inc()
@@ -220,6 +242,13 @@ class MemberStep:
         """Fire what the last tick has due: more than fires at once, or what waited for a state."""
         if self._tick_at is not None and member.due is not None and member.due <= self._tick_at:
             self._fire(member, OpenTick(self._tick_at, wall=False, offset=record.offset))
+
+    def _note_erasure(self, member: Loaded, record: Any, event: Event) -> None:
+        """Have the keys destroyed that end here, and others told, unless it comes again and the member is back."""
+        self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in ended_keys(record.value)]
+        erased_at = self._engine.erased_at(member.state)
+        if erased_at is not None:
+            self._effects.erased.append(Erased(member.key, erased_at, event.occurred_at))
 
     def _handle_tick(self, record: Any, tick: Tick) -> None:
         opened = OpenTick(tick.occurred_at, tick.wall, record.offset)

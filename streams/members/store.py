@@ -33,6 +33,8 @@ _OFFSET = b"changelog-offset"
 _REBUILDING = b"rebuilding"
 _BEHIND_ALL = b"\xff" * (DUE_BYTES + 1)  # behind every entry of the index
 INDEX_BATCH = 20_000
+COMPACTED_SECONDS = 7 * 86_400
+"""A file is rewritten at the latest after this time: until then it may hold a state that was erased."""
 
 logger = logging.getLogger(__name__)
 Changes = Mapping[bytes, bytes | None]
@@ -64,6 +66,7 @@ class PartitionStore:
         self._due_handle = self._db.get_column_family_handle("due")
         self._meta = self._db.get_column_family("meta")
         self._meta_handle = self._db.get_column_family_handle("meta")
+        self._db.set_options({"periodic_compaction_seconds": str(COMPACTED_SECONDS)})
         self._unlogged = _without_log()
         self._scan_from = b""  # no entry of the index comes before this
         self._put_since: bytes | None = None  # the first entry that was put into the index since `scanned`
@@ -238,6 +241,16 @@ class PartitionStore:
         """Return the estimated size of the members' records, on disk and in memory."""
         parts = ("rocksdb.estimate-live-data-size", "rocksdb.cur-size-all-mem-tables")
         return sum(int(self._db.property_int_value(part) or 0) for part in parts)
+
+    def flush(self) -> None:
+        """Write what is in memory into files: of what it replaced, the store's log keeps nothing."""
+        self._db.flush()
+
+    def compact(self) -> None:
+        """Rewrite the files, without what was replaced or deleted."""
+        for family in (self._db, self._due, self._meta):
+            family.flush()
+            family.compact_range(None, None)
 
     def close(self) -> None:
         """Flush and close. Every handle is let go, too: one that lives on keeps the database locked."""

@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.codec import Codec
 from schemas.profiles import MemberProfile
+from streams.engine.channels import CHANNELS
 from streams.engine.events import is_stranger
 from streams.engine.limits import TEXT_CHARS_MAX
 from streams.engine.local_time import zone
@@ -101,6 +102,11 @@ def profile_of(state: MemberState) -> MemberProfile | None:
                 "at": each.at,
             }
             for each in state.statements
+        ],
+        undeliverable=[
+            {"channel": name, "address": _text(getattr(profile, CHANNELS[name].address, None)) or ""}
+            for name in profile.undeliverable
+            if name in CHANNELS
         ],
         journeys=[
             {"campaign": each.campaign, "version": each.version, "entered_at": each.entered_at, "waits_at": each.at}

@@ -18,6 +18,7 @@ from streams.runtime.local_state import LocalState, claim
 from streams.runtime.preflight import check_services
 from streams.runtime.stage import Stage
 from streams.runtime.transactions import TransactionalProducer
+from streams.sealing.open import open_ring, open_sealer
 from streams.serve_metrics import serve_metrics
 from streams.settings import Settings
 from streams.topics import ingest_group, members_group, profiles_group
@@ -39,12 +40,14 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> in
     producer = TransactionalProducer(kafka, name, f"{group}-{local.identity}")
     stage: Stage
     if name == "ingest":
-        stage = IngestStage(settings, kafka, codec, producer, directory=local.path)
+        sealer = open_sealer(settings, kafka, local.path)
+        stage = IngestStage(settings, kafka, codec, producer, directory=local.path, sealer=sealer)
     elif name == "profiles":
         stage = ProfilesStage(settings, kafka, codec, producer)
     else:
         deciding = engine or RealEngine()
-        stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path)
+        ring = open_ring(settings, kafka, local.path)
+        stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path, ring=ring)
     collect_seldom()
     return asyncio.run(_run(settings, stage, group, local))
 

@@ -12,7 +12,7 @@ from streams.profile.emails import normalise_email
 from streams.profile.phones import normalise_phone
 from streams.profile.zones import zone_of_city
 from tests.model.local_time import moment
-from tests.model.parts import DAY, PROFILE, Journey, Looking, Timer, parse
+from tests.model.parts import ADDRESS, DAY, PROFILE, Journey, Looking, Timer, parse
 
 
 class Knowledge:
@@ -41,6 +41,8 @@ class Knowledge:
         self.profile: dict[str, Any] = {}
         self.attributes: dict[str, Any] = {}
         self.social: dict[str, str] = {}
+        self.dead: set[tuple[str, str]] = set()  # channel and address
+        self.moved: dict[str, int] = {}
         self.registered_at: int | None = None
         self.counted: dict[str, list[tuple[int, Any, Event]]] = {}
         self.cancelled_orders: list[Event] = []
@@ -123,6 +125,7 @@ class Knowledge:
         if event.type in {"phone_bound", "email_bound"}:
             self.put("phone", body.get("phone"), late=late)
             self.put("email", body.get("email"), late=late)
+        self.bury_or_revive(event, late=late)
         fields = {"card_issued": "card_number", "status_changed": "status", "status_calculated": "status"}
         if event.type in fields:
             self.put(fields[event.type], body.get(fields[event.type]), late=late)
@@ -153,7 +156,22 @@ class Knowledge:
             value = normalise_phone(value, self.programme["policies"].get("default_region", "RU"))
         if field == "email":
             value = normalise_email(value)
-        self.profile[field] = value
+        before, self.profile[field] = self.profile.get(field), value
+        if before != value and field in ADDRESS.values():
+            self.dead = {(channel, to) for channel, to in self.dead if ADDRESS[channel] != field}
+            if before is not None:
+                self.moved[field] = self.now
+
+    def bury_or_revive(self, event: Event, *, late: bool) -> None:
+        """An address that failed is dead, unless the one before it may be meant; one that is bound lives."""
+        body, at = event.body, event.occurred_at
+        if event.type in {"phone_bound", "email_bound", "app_installed"} and not late:
+            given = {ADDRESS[channel] for channel in ADDRESS if body.get(ADDRESS[channel]) is not None}
+            self.dead = {(channel, to) for channel, to in self.dead if ADDRESS[channel] not in given}
+        if event.type == "message_failed" and body.get("reason") in {"address_rejected", "invalid_address"}:
+            field = ADDRESS.get(body.get("channel"), "")
+            if self.profile.get(field) and at - self.moved.get(field, at - DAY) >= DAY:
+                self.dead.add((body["channel"], self.profile[field]))
 
     # Counters
 

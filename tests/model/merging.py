@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.model import bounds
 from tests.model.member import Member
+from tests.model.parts import ADDRESS
 
 
 def absorb(member: Member, other: Member, at: int, *, historical: bool) -> list[dict[str, Any]]:
@@ -51,6 +52,13 @@ def move_journeys(member: Member, journeys: list[Any], timers: list[Any]) -> Non
 
 
 def unite_profiles(member: Member, other: Member) -> None:
+    for field in set(ADDRESS.values()):
+        theirs, own = other.profile.get(field), member.profile.get(field)
+        if theirs is not None and own not in {None, theirs}:
+            member.moved[field] = member.now
+        elif theirs is not None and field in other.moved:
+            member.moved[field] = max(other.moved[field], member.moved.get(field, other.moved[field]))
+    member.dead |= other.dead
     for field, value in other.profile.items():
         if member.profile.get(field) is None:
             member.profile[field] = value

@@ -129,7 +129,7 @@ class Messages(Calendar):
         if not self.consents(channel, kind, rules.get("consent", "opt_out")):
             return "suppressed", "unsubscribed", 0
         address = self.address(channel, step.get("network", send.get("network")))
-        if not address:
+        if not address or (channel, address) in self.dead:
             return "suppressed", "no_address", 0
         expires = Duration.parse(send["expires"]).after(message.action_at) if "expires" in send else None
         if expires is not None and self.now > expires:

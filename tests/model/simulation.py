@@ -117,6 +117,9 @@ def friends_purchase(member: Member, event: Event) -> list[Event]:
     ]
 
 
+FAILURES = ("address_rejected", "invalid_address", "gateway_unavailable")
+
+
 def with_statuses(
     programmes: list[dict[str, Any]],
     records: list[LogRecord],
@@ -133,6 +136,8 @@ def with_statuses(
         line = sent[which % len(sent)]
         key, at = line["member_id"], line["at"] + delay
         body = {"dispatch_id": line["dispatch_id"], "channel": line["channel"]}
+        if kind == "message_failed" and index % 3:
+            body["reason"] = FAILURES[(index + which) % len(FAILURES)]
         stranger, _, name = key.rpartition(":")  # a sender gives back by what the stranger was known
         if stranger:
             body[{"visitor": "visitor_id", "card": "card_number", "receipt": "receipt_id"}.get(stranger, stranger)] = (

@@ -8,7 +8,8 @@
    member's state, in the changelog and in the local stores.
 3. The last profile of each member is what the last state of theirs amounts to, and nobody else has one; profiles of a
    member never go back.
-4. What the senders did with it: `tests.pipeline.check_senders`.
+4. What is personal is sealed, and the keys of erased members are gone: `tests.pipeline.opened`.
+5. What the senders did with it: `tests.pipeline.check_senders`.
 """
 
 from collections import Counter, defaultdict
@@ -16,17 +17,18 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from schemas.codec import BadRecord, Codec
+from schemas.erasure import Erasure
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
-from streams.ingest.owners import merger_key
 from streams.ingest.partitions import partition_of
-from streams.members.emit import Outgoing, encode_commands
+from streams.members.emit import Outgoing, encode_commands, route
 from streams.members.engine import Engine
 from streams.members.record import MOVED, RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.profiles.make import is_members, profile_value
 from streams.runtime.transactions import kafka_time
-from streams.topics import CONTROL, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, MEMBER_PROFILES, members_changelog
+from streams.topics import CONTROL, DEAD_LETTERS, ERASURES, INGEST_INPUTS, MEMBER_PROFILES, members_changelog
 from tests.pipeline.check_senders import STATUSES, check_senders, reported, unreadable
+from tests.pipeline.opened import check_sealed, opened
 from tests.pipeline.partition import Stored
 from tests.pipeline.upstream import PROGRAMME_FILES
 from tests.pipeline.world import COMMAND_TOPICS, SENDERS_TOPIC, World
@@ -52,6 +54,7 @@ class CalmRun:
         self._arrived: dict[str, bytes | None] = {}
         self.out: list[Outgoing] = []
         self.gone: set[str] = set()  # the keys whose state was handed over
+        self.erasures: list[Erasure] = []
 
     def handle(self, records: Sequence[Stored]) -> None:
         """Handle the records of a partition."""
@@ -69,18 +72,22 @@ class CalmRun:
 
     def _of_one(self, key: str, item: Any, value: bytes) -> None:
         gives = isinstance(item, StateMoved) and item.gone == key
+        if isinstance(item, StateHandedOver) and self._moved.get(key) == item.gone and key < item.gone:
+            del self._moved[key]  # merged into each other: the smaller id stays
         if key in self._moved and not gives:
-            self.out.append(Outgoing(MEMBER_EVENTS, self._moved[key].encode(), value, item.occurred_at))
+            self._send_on(key, item)
         elif isinstance(item, StateHandedOver):
-            assert item.move_id not in self._arrived
             self._arrived[item.move_id] = item.state
-            waits = self._put_off.pop(key)
+            waits = self._put_off.pop(key, None)
+            if waits is None:
+                self._unite(key, item, self._programme, self._tick_at)
+                return
             while waits and self._may_go_on(waits[0][0], key):
                 self._one(key, *waits.pop(0))
                 if key in self._moved:
-                    for later, bytes_of, *_ in waits:
-                        if isinstance(later, Event):
-                            self._of_one(key, later, bytes_of)
+                    for later, *_ in waits:
+                        if isinstance(later, Event) or (isinstance(later, StateMoved) and later.gone != key):
+                            self._send_on(key, later)
                     return
             if waits:
                 self._put_off[key] = waits
@@ -97,17 +104,26 @@ class CalmRun:
         if isinstance(item, Event):
             state = self._states.setdefault(key, self._engine.new(key))
             self._put(self._engine.handle(programme, state, item, tick_at=tick_at))
+            erased_at = self._engine.erased_at(state)
+            if item.type == "member_erased" and erased_at is not None:
+                self.erasures.append(Erasure(at=erased_at, member_id=key, occurred_at=item.occurred_at))
         elif isinstance(item, ProgrammeApplied):
             self._adopt(key, item, tick_at, programme)
         elif item.gone == key:
             self._give(key, item)
-        elif (came := self._arrived[item.move_id]) is not None:
+        else:
+            self._unite(key, item, programme, tick_at)
+
+    def _unite(self, key: str, item: StateMoved | StateHandedOver, programme: Any, tick_at: int | None) -> None:
+        came, at = self._arrived[item.move_id], item.occurred_at
+        if came is not None:
             state, other = self._states.setdefault(key, self._engine.new(key)), self._engine.decode(came)
-            self._put(
-                self._engine.merge(
-                    programme, state, other, item.occurred_at, historical=item.historical, tick_at=tick_at
-                )
-            )
+            self._put(self._engine.merge(programme, state, other, at, historical=item.historical, tick_at=tick_at))
+
+    def _send_on(self, key: str, item: Event | StateMoved | StateHandedOver) -> None:
+        topic = route(item)[0] if isinstance(item, Event) else CONTROL
+        into = self._moved[key].encode()
+        self.out.append(Outgoing(topic, into, self._codec.encode(item), item.occurred_at))
 
     def _give(self, key: str, moved: StateMoved) -> None:
         if moved.into is None:
@@ -125,7 +141,7 @@ class CalmRun:
             state=None if state is None else self._engine.encode(state),
         )
         value = self._codec.encode(handed)
-        self.out.append(Outgoing(MEMBER_EVENTS, moved.into.encode(), value, moved.occurred_at))
+        self.out.append(Outgoing(CONTROL, moved.into.encode(), value, moved.occurred_at))
 
     def _catch_up(self, key: str, tick_at: int | None = None, programme: Any = None) -> None:
         """Fire what ticks have due that passed while the member waited."""
@@ -178,19 +194,21 @@ class CalmRun:
 def check(world: World) -> None:
     """Check a run that has come to its end."""
     runs = []
-    for partition in world.log.topics[MEMBER_EVENTS]:
+    for number in range(world.partitions):
         run = CalmRun(world.engine, world.codec)
-        run.handle(partition.committed())
+        run.handle(opened(world, number))
         runs.append(run)
     reentered = [each for run in runs for each in run.out if each.topic in SOURCES]
-    passed_on = [each for run in runs for each in run.out if each.topic == MEMBER_EVENTS]
+    passed_on = [each for run in runs for each in run.out if each.topic == CONTROL]
     _check_ingest(world, reentered, passed_on)
-    out = [each for run in runs for each in run.out if each.topic not in {*SOURCES, MEMBER_EVENTS}]
+    out = [each for run in runs for each in run.out if each.topic not in INGEST_INPUTS]
     gone = {key.encode() for run in runs for key in run.gone}
     _check_outputs(world, out, gone, by_member=world.due_max < DUE_MAX)
     _check_states(world, runs)
     _check_profiles(world, runs)
     check_senders(world)
+    check_sealed(world)
+    _check_erasures(world, runs)
 
 
 def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequence[Outgoing]) -> None:
@@ -202,28 +220,31 @@ def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequen
     moves = codec.decode_log([each.value for each in passed_on], [each.key for each in passed_on])
     moved = Counter(each.value for each, item in zip(passed_on, moves, strict=True) if isinstance(item, StateMoved))
     wanted = Counter(each.value for each in passed_on) - moved
+    for (topic, value), count in expected.items():
+        (header,) = codec.decode_headers([value], topic)
+        if not isinstance(header, BadRecord) and not _is_far_ahead(world, header):
+            wanted[value] += count
     orders = []
     for topic in SOURCES:
         for number, partition in enumerate(log.topics[topic]):
             records = partition.committed()
             found.update((topic, each.value or b"") for each in records)
-            order = []
-            for record, header in zip(records, _headers(codec, topic, records), strict=True):
-                if isinstance(header, BadRecord) or _is_far_ahead(world, header):
-                    unfit.add((topic, number, record.offset))
-                elif _is_elsewhere(world, header, number):
-                    expected[topic, record.value or b""] += 1
-                else:
-                    order.append(record.value or b"")
-            wanted.update(order)
-            orders.append(order)
-    assert found == expected, f"the sources hold {found - expected} too many, {expected - found} too few"
+            headers = _headers(codec, topic, records)
+            unfit |= {
+                (topic, number, record.offset)
+                for record, header in zip(records, headers, strict=True)
+                if isinstance(header, BadRecord) or _is_far_ahead(world, header)
+            }
+            orders.append([(topic, each.value or b"") for each in records])
+    assert not expected - found, f"the sources lack {_few(expected - found)}"
+    assert world.wall or not found - expected, f"the sources hold {_few(found - expected)} too many"  # handed on
     letters = codec.decode_dead_letters(
         [each.value or b"" for part in log.topics[DEAD_LETTERS] for each in part.committed()]
     )
     found_letters = sorted((each.topic, each.partition, each.offset) for each in letters)
     assert found_letters == sorted(unfit), f"dead letters: {_difference(sorted(unfit), found_letters)}"
-    _check_log(world, wanted, orders, moved)
+    once = [[value for topic, value in order if found[topic, value] == 1 == wanted[value]] for order in orders]
+    _check_log(world, wanted, once, moved)
 
 
 def _check_log(
@@ -232,8 +253,8 @@ def _check_log(
     """Check that the log holds these events, and those of each source partition in their order; and the moves."""
     found: Counter[bytes] = Counter()
     moves: Counter[bytes] = Counter()
-    for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
-        records = partition.committed()
+    for number in range(world.partitions):
+        records = opened(world, number)
         decoded = world.codec.decode_log([each.value or b"" for each in records], [each.key for each in records])
         _check_control(world, number, decoded)
         for record, item in zip(records, decoded, strict=True):
@@ -247,17 +268,10 @@ def _check_log(
                 found[record.value or b""] += 1
         places = {record.value: place for place, record in enumerate(records)}
         for order in orders:
-            own = [places[value] for value in order if value in places and wanted[value] == 1]
+            own = [places[value] for value in order if value in places]
             assert own == sorted(own), f"member.events/{number}: not in the order of the source"
     assert found == wanted, f"the log holds {_few(found - wanted)} too many, {_few(wanted - found)} too few"
     assert all(count == 2 + moved_on[value] for value, count in moves.items()), "both sides are told of a move"
-
-
-def _is_elsewhere(world: World, header: Any, number: int) -> bool:
-    """Whether a merger was handed on to the partition that decides it."""
-    if not world.wall or header.type != "members_merged" or not header.body.get("into_id"):
-        return False
-    return partition_of(merger_key(header.body).encode(), world.partitions) != number
 
 
 def _headers(codec: Codec, topic: str, records: Sequence[Stored]) -> list[Any]:
@@ -297,6 +311,13 @@ def _check_outputs(world: World, expected: Sequence[Outgoing], gone: Collection[
             if by_member:  # a stable sort: each member's own order stays
                 found, wanted = sorted(found, key=lambda each: each[0] or b""), sorted(wanted, key=lambda each: each[0])
             assert found == wanted, f"{topic}/{number}: {_difference(wanted, found)}"
+
+
+def _check_erasures(world: World, runs: Sequence[CalmRun]) -> None:
+    told = [each.value or b"" for part in world.log.topics[ERASURES] for each in part.committed()]
+    found = Counter(told)
+    expected = Counter(world.codec.encode(each) for run in runs for each in run.erasures)
+    assert found == expected, f"erasures: {_difference(list(expected.elements()), told)}"
 
 
 def _check_states(world: World, runs: Sequence[CalmRun]) -> None:

@@ -6,7 +6,7 @@ disk it gives way, so that the world may run others, kill it there, or let it sl
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,13 +26,17 @@ from streams.runtime.run_stage import STAGES
 from streams.runtime.stage import Input
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError, TransactionalProducer
+from streams.sealing.envelope import Draw
+from streams.sealing.key_ring import KeyRing
+from streams.sealing.master import MasterKeys
+from streams.sealing.sealer import Sealer
 from streams.settings import Settings
 from tests.pipeline.consumer import Membership
 from tests.pipeline.groups import Refused
 from tests.pipeline.kafka import MemoryKafka
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock, Lost, Network
-from tests.pipeline.store import Disk, MemoryStore
+from tests.pipeline.store import Disk, MemoryKeyStore, MemoryStore
 
 T = TypeVar("T")
 IDLE_SECONDS = 0.25
@@ -124,6 +128,26 @@ class FaultyStore(MemoryStore):
         super().empty()
 
 
+class FaultyKeyStore(MemoryKeyStore):
+    """A store of keys whose writes can be cut off before or after."""
+
+    def __init__(self, store: MemoryKeyStore, process: "Process") -> None:
+        self.__dict__.update(store.__dict__)
+        self._process = process
+
+    def _write(self, packed: Mapping[bytes, bytes], notes: Mapping[bytes, int]) -> None:
+        self._process.give_way("before keys")
+        super()._write(packed, notes)
+        self._process.give_way("after keys")
+
+
+class Keys(NamedTuple):
+    """What sealing needs: the master, and where random bytes come from."""
+
+    master: MasterKeys
+    draw: Draw
+
+
 class Process:
     """A worker process of one stage. `identity` names its transactions, `instance` its fixed place in the group."""
 
@@ -142,6 +166,7 @@ class Process:
         batch_records: int,
         draw_loss: Callable[[str], "Loss | None"],
         due_max: int,
+        keys: Keys | None = None,
     ) -> None:
         self.name = name
         self.stage_name = stage
@@ -159,6 +184,7 @@ class Process:
         self.should_stop = False
         self._loss = draw_loss
         self._due_max = due_max
+        self._keys = keys
         self._codec = codec
         self._engine = engine
         self._clock = clock
@@ -213,6 +239,20 @@ class Process:
         store.process = self
         return store
 
+    def _open_keys(self, partition: int) -> "FaultyKeyStore":
+        store = self.disk.open_keys(partition, self._clock, active_only=self.stage_name == "ingest")
+        return FaultyKeyStore(store, self)
+
+    def _sealer(self) -> Sealer | None:
+        if self._keys is None:
+            return None
+        return Sealer(self._kafka, self._keys.master, self._open_keys, self._keys.draw)  # type: ignore[arg-type]
+
+    def _ring(self) -> KeyRing | None:
+        if self._keys is None:
+            return None
+        return KeyRing(self._kafka, self._keys.master, self._open_keys)  # type: ignore[arg-type]
+
     def _main(self) -> None:
         try:
             self._run()
@@ -233,6 +273,7 @@ class Process:
                 producer,
                 directory=Path(),
                 open_store=self._open_store,
+                sealer=self._sealer(),
                 clock=self._clock,
                 monotonic=lambda: self._clock.now_ms / 1000,
             )
@@ -255,6 +296,7 @@ class Process:
                 directory=Path(),
                 clock=self._clock,
                 open_store=self._open_store,
+                ring=self._ring(),
                 due_max=self._due_max,
             )
         self.stage = stage

@@ -1,13 +1,15 @@
 """The store of a partition in memory, under the same tests as the one in RocksDB; what a crash leaves is in `Disk`."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.clock import Clock
 from streams.members.record import DUE_BYTES, RESERVED, due_of, index_bound, index_key, split_index_key
 from streams.members.store import Changes, PartitionStore
+from streams.sealing.key_store import KeyStore
 
 
 @dataclass
@@ -29,20 +31,70 @@ class LedgerFiles:
     read_up_to: int = 0
 
 
+@dataclass
+class KeyFiles:
+    """What one partition's store of keys keeps."""
+
+    owners: dict[bytes, bytes] = field(default_factory=dict)
+    notes: dict[bytes, int] = field(default_factory=dict)
+
+
 class Disk:
     """The local disk of a process: it outlives the process, and may be lost, or be set back to an earlier day."""
 
     def __init__(self) -> None:
         self.stores: dict[str, Files] = {}
         self.ledgers: dict[int, LedgerFiles] = {}
+        self.keys: dict[int, KeyFiles] = {}
 
     def open(self, path: Path) -> "MemoryStore":
         """Open a store, made anew if there is none."""
         return MemoryStore(path, self.stores.setdefault(str(path), Files()))
 
+    def open_keys(self, partition: int, clock: Clock, *, active_only: bool) -> "MemoryKeyStore":
+        """Open a store of keys, made anew if there is none."""
+        files = self.keys.setdefault(partition, KeyFiles())
+        return MemoryKeyStore(files, clock, active_only=active_only)
+
     def copy(self) -> "Disk":
         """Return a copy as of now."""
         return deepcopy(self)
+
+
+class MemoryKeyStore(KeyStore):
+    """The keys of a partition."""
+
+    def __init__(self, files: KeyFiles, clock: Clock, *, active_only: bool = False) -> None:
+        self._path = Path("memory")
+        self._files = files
+        self._clock = clock
+        self._active_only = active_only
+        self._forget_if_old()
+
+    def _find(self, owners: Sequence[bytes]) -> list[bytes | None]:
+        return [self._files.owners.get(owner) for owner in owners]
+
+    def _noted(self, name: bytes) -> int | None:
+        return self._files.notes.get(name)
+
+    def _write(self, packed: Mapping[bytes, bytes], notes: Mapping[bytes, int]) -> None:
+        for owner, value in packed.items():
+            if value:
+                self._files.owners[owner] = value
+            else:
+                self._files.owners.pop(owner, None)
+        self._files.notes.update(notes)
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self._files.owners.clear()
+        self._files.notes.clear()
+
+    def compact(self) -> None:
+        """Do nothing: what is deleted is gone."""
+
+    def close(self) -> None:
+        """Do nothing: what was written is there."""
 
 
 class MemoryStore(PartitionStore):
@@ -137,6 +189,9 @@ class MemoryStore(PartitionStore):
         keys = sorted(self.files.members)
         for key in keys[bisect_right(keys, after) if after else 0 :]:
             yield key, self.files.members[key]
+
+    def flush(self) -> None:
+        """Do nothing: what was written is there."""
 
     def size_bytes(self) -> int:
         """Return the size of the members' records."""

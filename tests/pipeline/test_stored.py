@@ -16,8 +16,9 @@ from streams.engine.events import Event, StateHandedOver
 from streams.engine.handling import Output
 from streams.programme import load
 from streams.simulate import Placed, simulate
-from streams.topics import INGEST_INPUTS, MEMBER_EVENTS
+from streams.topics import INGEST_INPUTS
 from tests.pipeline.check import SOURCES, check
+from tests.pipeline.opened import opened
 from tests.pipeline.test_pipeline import failures_of
 from tests.pipeline.upstream import FIRST
 from tests.pipeline.world import COMMAND_TOPICS, World
@@ -57,8 +58,8 @@ def history(world: World) -> list[Placed]:
 def exported(world: World) -> list[Placed]:
     """The log as `rekindle log --export` has it: partitions merged by how far time has come in each."""
     found: list[tuple[int, int, int, Placed]] = []
-    for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
-        records = partition.committed()
+    for number in range(world.partitions):
+        records = opened(world, number)
         decoded: list[Any] = world.codec.decode_log([each.value or b"" for each in records], [e.key for e in records])
         reached = 0
         for record, item in zip(records, decoded, strict=True):
@@ -90,12 +91,5 @@ def test_stored_history_gives_what_simulate_says() -> None:
 
 
 def test_states_are_handed_over_in_these_histories() -> None:
-    world = run(5)
-    decoded = [
-        item
-        for part in world.log.topics[MEMBER_EVENTS]
-        for item in world.codec.decode_log(
-            [e.value or b"" for e in part.committed()], [e.key for e in part.committed()]
-        )
-    ]
-    assert any(isinstance(item, StateHandedOver) and item.state is not None for item in decoded)
+    placed = exported(run(5))
+    assert any(isinstance(item, StateHandedOver) and item.state is not None for item, _ in placed)

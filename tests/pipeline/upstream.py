@@ -62,6 +62,9 @@ SECOND = {
 PROGRAMME_FILES = (FIRST, SECOND)
 
 
+KINDS = [*["registration_completed"] * 2, *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
+
+
 class Published(NamedTuple):
     """A record on its way into a topic; `at` in milliseconds."""
 
@@ -76,7 +79,15 @@ class Upstream:
     """The records of one seed, in the order in which they are published."""
 
     def __init__(
-        self, rng: random.Random, codec: Codec, partitions: int, *, wall: bool, start: int, in_order: bool = False
+        self,
+        rng: random.Random,
+        codec: Codec,
+        partitions: int,
+        *,
+        wall: bool,
+        start: int,
+        erases: bool = False,
+        in_order: bool = False,
     ) -> None:
         self._rng = rng
         self._codec = codec
@@ -84,6 +95,7 @@ class Upstream:
         self._wall = wall
         self._start = start
         self._in_order = in_order  # events come in the order of their times, and none is of another member
+        self._kinds = [*KINDS, *(["member_erased", "feedback_received"] if erases else [])]
         self._members = [f"m{number}" for number in range(rng.randint(2, 10))]
         self._number = 0
 
@@ -128,16 +140,7 @@ class Upstream:
         rng = self._rng
         self._number += 1
         member: str | None = rng.choice(self._members)
-        kind = rng.choice(
-            [
-                *["registration_completed"] * 2,
-                *["purchase_completed"] * 4,
-                *["site_visited"] * 2,
-                *["cart_item_added"] * 2,
-                *["members_merged"] * (rng.random() < 0.2),
-                *["member_erased"] * (rng.random() < 0.2),
-            ]
-        )
+        kind = "members_merged" if rng.random() < 0.03 else rng.choice(self._kinds)
         at = self._time(now)
         if self._wall and rng.random() < 0.02:
             at = now + 10 * HOUR_MS
@@ -160,6 +163,8 @@ class Upstream:
             return {"receipt_id": f"c{self._number}", "total": Decimal(rng.randrange(1, 90)), "lines": []}
         if kind == "cart_item_added":
             return {"sku": f"s{rng.randrange(3)}", "name": "milk", "quantity": Decimal(1), "price": Decimal(2)}
+        if kind == "feedback_received":
+            return {"text": "the milk was sour"}
         return {"url": "https://example.com/"} if kind == "site_visited" else {}
 
     def _record(self, event: Event) -> Published:

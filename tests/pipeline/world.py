@@ -21,12 +21,15 @@ from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
 from streams.members.step import DUE_MAX
 from streams.runtime.group_offsets import read_note
+from streams.sealing.master import MASTER_BYTES, MasterKeys
 from streams.settings import Settings
 from streams.topics import (
     COPARTITIONED,
     DEAD_LETTERS,
+    ERASURES,
     INGEST_INPUTS,
     MEMBER_EVENTS,
+    MEMBER_KEYS,
     MEMBER_PROFILES,
     PROGRAMMES,
     identity_changelog,
@@ -38,7 +41,7 @@ from streams.topics import (
 from tests.pipeline.gateway import Counterpart
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock
-from tests.pipeline.process import Loss, Process
+from tests.pipeline.process import Keys, Loss, Process
 from tests.pipeline.sender import CHANNEL, SenderProcess, mailed
 from tests.pipeline.store import Disk
 from tests.pipeline.upstream import Published, Upstream, last_moment
@@ -61,6 +64,7 @@ SENDER_PLACES = (
 )
 SENDERS_TOPIC = f"send.{CHANNEL}"
 NOISE = 0.5
+SEALED = 0.3  # of the seeds: personal events are sealed, and members are erased
 COMMAND_TOPICS = (
     "send.sms",
     "send.email",
@@ -135,6 +139,7 @@ class World:
         senders: bool = False,
         profiles: bool = False,
         is_stored: bool = False,
+        sealed: bool | None = None,
     ) -> None:
         self.is_stored = is_stored  # all events are there, in order of time, before anybody reads them
         self.rng = rng = random.Random(seed)
@@ -153,7 +158,12 @@ class World:
         self.rates = {name: rate * rng.choice((0, 1, 3)) for name, rate in RATES.items()}
         if only:
             self.rates = {name: RATES[name] if name in only else 0.0 for name in RATES}
-        self.upstream = Upstream(rng, self.codec, self.partitions, wall=self.wall, start=START_MS, in_order=is_stored)
+        draw = random.Random(f"keys {seed}").randbytes
+        is_sealed = random.Random(f"sealed {seed}").random() < SEALED if sealed is None else sealed
+        self.keys = Keys(MasterKeys([draw(MASTER_BYTES)], draw), draw) if is_sealed else None
+        self.upstream = Upstream(
+            rng, self.codec, self.partitions, wall=self.wall, start=START_MS, erases=is_sealed, in_order=is_stored
+        )
         self.published: list[Published] = []
         self.faults = 0
         self.killed_at: set[str] = set()
@@ -164,7 +174,7 @@ class World:
         self._mines: set[str] = set()  # places at which the next process that comes there dies
         self._slots: list[Slot] = []
         self._ghosts: list[Process] = []  # asleep while another runs in their place
-        for topic in (*COPARTITIONED, DEAD_LETTERS, MEMBER_PROFILES, *COMMAND_TOPICS):
+        for topic in (*COPARTITIONED, DEAD_LETTERS, MEMBER_PROFILES, MEMBER_KEYS, ERASURES, *COMMAND_TOPICS):
             self.log.create_topic(topic, self.partitions)
         self.log.create_topic(PROGRAMMES, 1)
         self.log.group(ingest_group(self.settings)).is_undivided = not self.wall
@@ -375,6 +385,7 @@ class World:
             batch_records=self.batch_records,
             draw_loss=self._draw_loss,
             due_max=self.due_max,
+            keys=self.keys,
         )
         if isinstance(slot.process, SenderProcess):
             assert self.counterpart is not None

@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,13 +22,25 @@ ORIGIN_COLUMNS = {"_topic": "LowCardinality(String)", "_partition": "UInt32", "_
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
+class Erases(NamedTuple):
+    """Which rows go when a member is erased: those whose column `member` says so, up to the erasure by column `at`.
+
+    Without `at`, whenever they are of. Rows whose column `unless` is true stay.
+    """
+
+    member: str
+    at: str | None
+    unless: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table. `columns` maps each column that is written to its ClickHouse type, in the order of a row's values.
 
     `takes` is the class of records that it takes; `event_types`, where given, the types of events among them. Times
     in rows are milliseconds since the epoch, UTC. `latest_only`: a row takes the place of an earlier one of its key, so
-    that it may be inserted again, and may be missing because a later one is there.
+    that it may be inserted again, and may be missing because a later one is there. `erases`: what goes with an erased
+    member; None for a table that keeps what it has of them, with its reason at its head.
     """
 
     name: str
@@ -37,6 +49,7 @@ class Table:
     rows: Callable[[Any], Iterable[Row]]
     event_types: frozenset[str] | None = None
     latest_only: bool = False
+    erases: Erases | None = None
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import MONEY, TIME, Row, Table
+from sinks.clickhouse.rows import MONEY, TIME, Erases, Row, Table
 from streams.engine.commands import Attribution
 
 
@@ -47,4 +47,5 @@ TABLE = Table(
         "touched_at": TIME,
     },
     rows=_rows,
+    erases=Erases("member_id", "at"),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import MONEY, TIME, Row, Table
+from sinks.clickhouse.rows import MONEY, TIME, Erases, Row, Table
 from streams.engine.commands import Award
 
 
@@ -41,4 +41,5 @@ TABLE = Table(
         "description": "Nullable(String)",
     },
     rows=_rows,
+    erases=Erases("member_id", "at"),
 )

@@ -3,6 +3,8 @@
 Statements, unsubscribing and complaints, one row each, as the log has them; what counts now is the members' state. The
 text that a member saw is what a source says after a `#` (`site.checkout#terms-2026-03`), or the dispatch whose link it
 was: its wording stands in `dispatches`.
+
+What an erased member stated stays: it is the evidence that writing to them was allowed, and has no personal field.
 """
 
 from collections.abc import Iterator

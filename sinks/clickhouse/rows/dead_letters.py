@@ -6,7 +6,7 @@ The latter stand here only, with their own place as origin: there is no one furt
 from collections.abc import Iterator
 
 from schemas.dead_letters import DeadLetter
-from sinks.clickhouse.rows import TIME, Row, Table
+from sinks.clickhouse.rows import TIME, Erases, Row, Table
 
 
 def _rows(letter: DeadLetter) -> Iterator[Row]:
@@ -34,4 +34,5 @@ TABLE = Table(
         "reason": "String",
     },
     rows=_rows,
+    erases=Erases("key", None),
 )

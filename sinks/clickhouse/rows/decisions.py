@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import TIME, Row, Table
+from sinks.clickhouse.rows import TIME, Erases, Row, Table
 from streams.engine.commands import Decision
 
 
@@ -31,4 +31,5 @@ TABLE = Table(
         "reason": "LowCardinality(String)",
     },
     rows=_rows,
+    erases=Erases("member_id", "at"),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.catalogue import EVENT_TYPES
-from sinks.clickhouse.rows import TIME, Row, Table
+from sinks.clickhouse.rows import TIME, Erases, Row, Table
 from streams.engine.events import Event
 
 
@@ -38,4 +38,5 @@ TABLE = Table(
         "reason": "LowCardinality(Nullable(String))",
     },
     rows=_rows,
+    erases=Erases("member_id", "occurred_at"),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import TIME, Row, Table, as_json
+from sinks.clickhouse.rows import TIME, Erases, Row, Table, as_json
 from streams.engine.commands import Dispatch
 
 
@@ -41,4 +41,5 @@ TABLE = Table(
         "network": "LowCardinality(Nullable(String))",
     },
     rows=_rows,
+    erases=Erases("member_id", "at"),
 )

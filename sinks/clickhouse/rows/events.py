@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import TIME, Row, Table, as_json
+from sinks.clickhouse.rows import TIME, Erases, Row, Table, as_json
 from streams.engine.events import Event
 
 
@@ -33,4 +33,5 @@ TABLE = Table(
         "body": "String",
     },
     rows=_rows,
+    erases=Erases("key", "occurred_at"),
 )

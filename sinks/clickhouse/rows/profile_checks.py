@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import TIME, Row, Table
+from sinks.clickhouse.rows import TIME, Erases, Row, Table
 from streams.engine.commands import ProfileCheck
 
 
@@ -38,4 +38,5 @@ TABLE = Table(
         "detail": "LowCardinality(Nullable(String))",
     },
     rows=_rows,
+    erases=Erases("member_id", "at"),
 )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.profiles import MemberProfile
-from sinks.clickhouse.rows import TIME, Row, Table
+from sinks.clickhouse.rows import TIME, Erases, Row, Table
 
 NUMBER = "Decimal(38, 6)"
 FINE_NUMBER = "Decimal(76, 44)"
@@ -127,4 +127,11 @@ def _number(text: str) -> Decimal:
     return max(_LEAST, min(_MOST, Decimal(text)))
 
 
-TABLE = Table(name="profiles", takes=MemberProfile, columns=_MADE | _PLAIN, rows=_rows, latest_only=True)
+TABLE = Table(
+    name="profiles",
+    takes=MemberProfile,
+    columns=_MADE | _PLAIN,
+    rows=_rows,
+    latest_only=True,
+    erases=Erases("member_id", "at", unless="is_deleted"),
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import MONEY, TIME, Row, Table
+from sinks.clickhouse.rows import MONEY, TIME, Erases, Row, Table
 from streams.engine.events import Event
 
 
@@ -50,4 +50,5 @@ TABLE = Table(
         "discount": f"Nullable({MONEY})",
     },
     rows=_rows,
+    erases=Erases("key", "occurred_at"),
 )

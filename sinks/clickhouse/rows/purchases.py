@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.rows import MONEY, TIME, Row, Table
+from sinks.clickhouse.rows import MONEY, TIME, Erases, Row, Table
 from streams.engine.events import Event
 
 
@@ -47,4 +47,5 @@ TABLE = Table(
         "lines": "UInt32",
     },
     rows=_rows,
+    erases=Erases("key", "occurred_at"),
 )

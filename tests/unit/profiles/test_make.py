@@ -52,6 +52,7 @@ def test_a_whole_state_is_carried_through_bytes_and_back():
     state.rfm = {"segment": "champions", "recency": 5}
     state.statements = [Statement("sms", None, False, AT - 3)]
     state.journeys = [Journey(4, "come-back", 2, AT - 2, "", "pos", "e1", None, b"\x80", AT - 2, "actions[0]")]
+    state.profile.undeliverable = ["sms", "viber"]
     found = carried(state)
     assert CODEC.encode(found) == CODEC.encode(profile_of(state))
     assert found.time_zone == "Asia/Omsk"
@@ -72,6 +73,7 @@ def test_a_whole_state_is_carried_through_bytes_and_back():
         {"segment": "rich", "inside": True, "assigned": False},
     ]
     assert (found.rfm_segment, found.rfm_recency, found.rfm_monetary) == ("champions", 5, None)
+    assert found.undeliverable == [{"channel": name, "address": "+79161234567"} for name in ("sms", "viber")]
     assert found.journeys == [{"campaign": "come-back", "version": 2, "entered_at": AT - 2, "waits_at": "actions[0]"}]
 
 

@@ -166,8 +166,7 @@ def test_a_topic_file_is_complete(name: str) -> None:
 def test_the_log_takes_every_event_that_a_source_gives() -> None:
     sources = {record for topic in SOURCE_TOPICS for record in topic_declarations()[topic].schemas}
     log = set(topic_declarations()["member.events"].schemas)
-    moves = {"rekindle.log.StateMoved", "rekindle.log.StateHandedOver"}
-    assert log == sources | set(topic_declarations()["control"].schemas) | moves
+    assert log == sources | set(topic_declarations()["control"].schemas)
 
 
 def test_outcomes_and_reasons_are_those_of_the_engine() -> None:

@@ -11,6 +11,7 @@ from schemas.catalogue import EVENT_TYPES
 from schemas.codec import BadRecord, Codec
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import FOLDER
+from schemas.erasure import Erasure
 from schemas.json_lines import format_record, read_events
 from schemas.profiles import MemberProfile
 from schemas.registry import CommittedSchemas
@@ -66,6 +67,11 @@ def test_an_example_of_the_engines_own_fits_its_type(name: str) -> None:
 def test_an_example_of_a_command_survives_the_wire(name: str) -> None:
     command = msgspec.convert(json.loads(one_line(name), parse_float=Decimal), COMMANDS[name])
     assert CODEC.decode_commands([CODEC.encode(command)]) == [command]
+
+
+def test_an_example_of_an_erasure_survives_the_wire() -> None:
+    erasure = msgspec.convert(json.loads(one_line("erasure")), Erasure)
+    assert CODEC.decode_erasures([CODEC.encode(erasure)]) == [erasure]
 
 
 def test_an_example_of_a_dead_letter_survives_the_wire() -> None:

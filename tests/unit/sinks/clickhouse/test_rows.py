@@ -10,6 +10,7 @@ import pytest
 from schemas.codec import Codec
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import FOLDER
+from schemas.erasure import Erasure
 from schemas.profiles import MemberProfile
 from schemas.registry import CommittedSchemas
 from sinks.clickhouse.batch import Batch, Stored
@@ -82,6 +83,7 @@ def test_every_table_has_a_file_and_a_value_per_column():
         ),
         ProfileCheck: CHECK,
         MemberProfile: MemberProfile(member_id="m1", at=5),
+        Erasure: Erasure(at=5, member_id="m1", occurred_at=4),
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
     for table in tables():
@@ -208,3 +210,11 @@ def test_a_tombstone_is_a_profile_that_is_gone():
     assert isinstance(broken, DeadLetter)
     (row,) = blocks_of(gone, topic="member.profiles")["profiles"]
     assert (row["member_id"], row["is_deleted"], row["phone"]) == ("m1", 1, None)
+
+
+def test_every_table_says_what_goes_with_an_erased_member_or_why_it_stays() -> None:
+    assert {table.name for table in tables() if table.erases is None} == {"consents", "erasures"}
+    for table in tables():
+        if table.erases is not None:
+            named = {table.erases.member, table.erases.at, table.erases.unless} - {None}
+            assert named <= table.columns.keys(), table.name

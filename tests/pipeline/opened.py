@@ -1,0 +1,67 @@
+"""`member.events` as it was before sealing, by all keys that ever were; and what must hold of the keys themselves.
+
+The topic of keys is not compacted in the simulation: what a tombstone takes away from the pipeline, the checker still
+has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from schemas.codec import BadRecord
+from streams.sealing.envelope import ended_keys, is_sealed, key_id_of, unseal, without_ending
+from streams.sealing.key_record import owner_and_id, read_value, topic_key
+from streams.topics import MEMBER_EVENTS, MEMBER_KEYS
+from tests.pipeline.partition import Stored
+
+if TYPE_CHECKING:
+    from tests.pipeline.world import World
+
+
+def opened(world: "World", number: int) -> Sequence[Stored]:
+    """The committed records of a partition, opened."""
+    records = world.log.topics[MEMBER_EVENTS][number].committed()
+    if world.keys is None:
+        return records
+    ciphers = {}
+    for each in world.log.topics[MEMBER_KEYS][number].committed():
+        if each.key is not None and each.value:
+            _, key_id = owner_and_id(each.key)
+            wrapped = read_value(key_id, each.value).wrapped
+            ciphers[each.key] = AESGCM(world.keys.master.unwrap(wrapped, each.key))
+    return [replace(each, value=_open(each, ciphers)) for each in records]
+
+
+def _open(record: Stored, ciphers: dict[bytes, AESGCM]) -> bytes:
+    value, owner = record.value or b"", record.key or b""
+    return (
+        unseal(ciphers[topic_key(owner, key_id_of(value))], owner, value) if is_sealed(value) else without_ending(value)
+    )
+
+
+def check_sealed(world: "World") -> None:
+    """What is personal is sealed; a key is drawn once for each owner and generation, and gone after their erasure."""
+    for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
+        records = partition.committed()
+        headers = world.codec.decode_headers([each.value or b"" for each in opened(world, number)])
+        current: dict[bytes, bytes] = {}
+        ended: set[bytes] = set()
+        for record, header in zip(records, headers, strict=True):
+            owner = record.key or b""
+            if isinstance(header, BadRecord) and not is_sealed(record.value):  # a tick, a programme, a move
+                continue
+            if not isinstance(header, BadRecord):  # else a state that was handed over
+                assert is_sealed(record.value) == (header.personal and world.keys is not None), header
+            if is_sealed(record.value):
+                key_id = key_id_of(record.value or b"")
+                assert current.setdefault(owner, key_id) == key_id, f"{owner!r} has two keys at once"
+            elif header.type == "member_erased" and world.keys is not None:
+                assert ended_keys(record.value) == ([current[owner]] if owner in current else [])
+                if owner in current:
+                    ended.add(topic_key(owner, current.pop(owner)))
+        last = {each.key: each.value for each in world.log.topics[MEMBER_KEYS][number].committed() if each.value != b""}
+        alive = {key for key, value in last.items() if value is not None}
+        assert alive == {topic_key(*each) for each in current.items()}, f"the keys of partition {number}"
+        assert ended == set(last) - alive, f"destroyed keys of partition {number}"
