@@ -145,10 +145,10 @@ def _consents(channel: str, messaging_type: str, asking: Asking) -> str:
 
 
 def _address(step: StepPlan) -> str:
-    """Whether there is somewhere to send it."""
+    """Whether there is somewhere to send it, which the channel's gateway hasn't said to be dead."""
     match step.address:
         case "phone" | "email" | "push_token":
-            return f"{step.address} IS NOT NULL"
+            return f"{step.address} IS NOT NULL AND NOT mapContains(undeliverable, {literals.text(step.channel)})"
         case "member_id":
             return "toBool(1)"
         case "profile" if step.network is not None:

@@ -120,6 +120,9 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "bonus_expired": st.fixed_dictionaries({"accrual_id": _ACCRUALS}),
     "bonus_paid": st.fixed_dictionaries({"amount": _MONEY, "currency": st.just("points")}),
     "message_clicked": st.just({"dispatch_id": "d", "channel": "sms"}),
+    "message_failed": st.sampled_from(["sms", "viber", "email", "push"]).map(
+        lambda channel: {"dispatch_id": "d", "channel": channel, "reason": "address_rejected"}
+    ),
     "member_unsubscribed": st.just({"dispatch_id": "d", "channel": "email"}),
     "subscription_changed": st.fixed_dictionaries(
         {"subscribed": st.booleans()},
