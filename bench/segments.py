@@ -1,4 +1,5 @@
-"""What lists cost: an upload of a million rows from the file into Kafka, with nothing else running on the services.
+"""What lists cost: an upload of a million rows from the file into Kafka, RFM of ten million members in ClickHouse, and
+what it is to the workers when everybody enters a segment at once.
 
 Seconds by the wall clock and of processor time: of `rekindle segments upload` itself, and of ClickHouse and Kafka.
 """
@@ -9,16 +10,42 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from bench.members import BATCH, Read, measure
+from bench.support.ground import PROGRAMME
 from bench.support.processor import seconds_of
 from infra import local
 from infra.local.services import Services
-from schemas.registry import Registry
+from schemas.codec import Codec
+from schemas.registry import CommittedSchemas, Registry
 from schemas.topics import create_topics
+from sinks.clickhouse.connect import connect
+from sinks.clickhouse.run import migrate_database
 from streams import settings as settings_module
+from streams.engine.events import Event
+from streams.engine.values import Duration
+from streams.members.store import PartitionStore
+from streams.programme import read_directory
+from streams.segments import rfm
+from streams.segments.database import ANSWER_SECONDS_MAX
+from streams.segments.runs import PAGE_CHANGES
+from streams.settings import Settings
 
 ROWS = 1_000_000
+NOW_MS = 1_780_000_000_000
+BURST = 200_000
+PERSON = {"first_name": "Ada", "phone": "+79161234567"}
+SEGMENT = {"segment": "bench"}
+CAMPAIGN = """\
+id: burst
+trigger: {segment_entered: bench}
+actions: [{send: {channel: sms, template: come-back}}]
+"""
+RFM_MEMBERS = 10_000_000
+RFM_PURCHASES = 30_000_000
+RFM_PARTS = 10
 
 
 def main() -> None:
@@ -27,9 +54,10 @@ def main() -> None:
         directory = Path(folder)
         services = local.up(directory / "services")
         try:
-            found = _upload(services, directory)
+            found = {**_upload(services, directory), **_rfm(services, directory)}
         finally:
             local.down(directory / "services")
+        found |= _burst(directory)
     print(json.dumps(found, indent=2))
 
 
@@ -57,6 +85,60 @@ def _upload(services: Services, directory: Path) -> dict[str, dict[str, float]]:
             "services_processor": round(sum(seconds_of(pid) for pid in _pids(directory)) - others, 1),
         },
         "segment_upload_mib": {"upload_memory": round(usage.ru_maxrss / 1024)},
+    }
+
+
+def _rfm(services: Services, directory: Path) -> dict[str, dict[str, float]]:
+    """RFM of ten million members with three purchases each on average, drawn by number, as ClickHouse reckons it."""
+    settings = settings_module.load(services.environment())
+    migrate_database(settings)
+    with connect(settings.clickhouse_dsn, answer_s=ANSWER_SECONDS_MAX) as client:
+        for part in range(RFM_PARTS):
+            client.command(
+                "INSERT INTO purchases (event_id, type, occurred_at, source, key, total) "
+                "SELECT toString(number), 'purchase_completed', "
+                f"fromUnixTimestamp64Milli({NOW_MS} - toInt64(cityHash64(number, 1) % {365 * 86_400_000}), 'UTC'), "
+                f"'till', toString(cityHash64(number, 2) % {RFM_MEMBERS}), "
+                "toDecimal64(cityHash64(number, 3) % 10000, 2) / 100 "
+                f"FROM numbers({part * RFM_PURCHASES // RFM_PARTS}, {RFM_PURCHASES // RFM_PARTS})"
+            )
+        before = sum(seconds_of(pid) for pid in _pids(directory))
+        began = time.monotonic()
+        run = rfm.decide(client, Duration.parse("P365D"), NOW_MS)
+        wall = time.monotonic() - began
+        used = sum(seconds_of(pid) for pid in _pids(directory)) - before
+    return {
+        "rfm_s": {"wall_clock": round(wall, 1), "services_processor": round(used, 1)},
+        "rfm_members": {"members": run.members, "changes": run.entered + run.gone},
+    }
+
+
+def _burst(directory: Path) -> dict[str, dict[str, float]]:
+    """The members stage while everybody enters a segment that a campaign writes to; no Kafka, processor time."""
+    codec = Codec(CommittedSchemas())
+
+    def records() -> Iterator[bytes]:
+        for kind, body in (("registration_completed", PERSON), ("segment_assigned", SEGMENT)):
+            for number in range(BURST):
+                key = f"member-{number:07}"
+                event = Event(
+                    event_id=kind, type=kind, occurred_at=NOW_MS, source="bench", key=key, member_id=key, body=body
+                )
+                yield codec.encode(event)
+
+    keys = [b"member-%07d" % (number % BURST) for number in range(2 * BURST)]
+    reads = [Read(number, keys[number], value) for number, value in enumerate(records())]
+    batches = [reads[first : first + BATCH] for first in range(0, len(reads), BATCH)]
+    bundle = {**read_directory(PROGRAMME), "burst.yaml": CAMPAIGN, "segments/bench.yaml": "id: bench\n"}
+    store = PartitionStore(directory / "burst")
+    try:
+        found = measure(batches, store, bundle, warm_up=len(batches) // 2)
+    finally:
+        store.close()
+    ahead = Settings().segments_lag + PAGE_CHANGES
+    return {
+        "segment_burst_us": {"whole": found["whole"], "commands_per_event": found["commands_per_event"]},
+        "segment_burst_others_wait_s": {"one_worker": round(ahead * found["whole"] / 1e6, 2)},
     }
 
 

@@ -26,7 +26,7 @@ class NotPublishedError(RekindleError):
     """Kafka did not take everything: `reason`, and how many events were acknowledged."""
 
     def __init__(self, reason: str, acknowledged: int) -> None:
-        super().__init__(f"Kafka did not take all events ({reason}): {acknowledged} are published")
+        super().__init__(f"Kafka did not take all records ({reason}): {acknowledged} are published")
         self.reason = reason
         self.acknowledged = acknowledged
 
@@ -59,9 +59,12 @@ class Publisher:
 
     def publish(self, event: Event) -> None:
         """Hand over one event. Raises `NotPublishedError`, also for an earlier one."""
-        topic, value, key = topic_of(event.type), self._codec.encode(event), event.key.encode()
         # A timestamp of 0 would mean "now" to the client, and Kafka has none before 1970.
         timestamp = max(event.occurred_at, 1)
+        self.put(topic_of(event.type), self._codec.encode(event), event.key.encode(), timestamp)
+
+    def put(self, topic: str, value: bytes, key: bytes, timestamp: int) -> None:
+        """Hand over a record that is encoded. Raises `NotPublishedError`, also for an earlier one."""
         while self._failure is None:
             try:
                 self._producer.produce(topic, value, key, timestamp=timestamp, on_delivery=self._delivered)

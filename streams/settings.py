@@ -111,6 +111,8 @@ class Settings:
     )
     segments_sql_seconds: int = _setting(600, "seconds that ClickHouse may take for the SQL of one segment")
     segments_sql_members: int = _setting(50_000_000, "members that the SQL of one segment may select")
+    webhook_hosts: str = _setting("", "hosts that segments may be exported to, separated by commas; without any, none")
+    webhook_secret: str | None = _setting(None, "secret by which batches of such an export are signed", secret=True)
     compiled: Literal["auto", "0", "1"] = _setting(
         "auto", "the engine's machine code: auto: if it was compiled; 1: or end with an error; 0: plain Python"
     )

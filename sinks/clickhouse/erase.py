@@ -17,10 +17,16 @@ from itertools import islice
 
 from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting
 from sinks.clickhouse.erased import HEARD_MS, read_erasures
-from sinks.clickhouse.rows import Table, tables
+from sinks.clickhouse.rows import Erases, tables
 from streams import metrics
 from streams.errors import RekindleError
 
+LISTS = {
+    "segment_members": Erases("member_id", at="since"),
+    "segment_changes": Erases("member_id", at=None),
+    "rfm_values": Erases("member_id", at=None),
+}
+"""Tables that others than the sink fill (`streams.segments`); what they stage expires after two days."""
 MEMBERS_MAX = 1_000
 """In one statement."""
 MUTATION_SECONDS = 3600
@@ -69,8 +75,9 @@ def sweep(client: Client, since_ms: int) -> int:
     ((began_ms,),) = client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows
     erasures = read_erasures(client, since_ms)
     for chunk in _chunks(erasures):
-        for table in tables():
-            _delete(client, table, chunk)
+        for name, rule in {**{table.name: table.erases for table in tables()}, **LISTS}.items():
+            if rule is not None:
+                _delete(client, name, rule, chunk)
     return max(since_ms, int(began_ms) - HEARD_MS)
 
 
@@ -79,25 +86,21 @@ def _chunks(erasures: Mapping[str, int]) -> list[dict[str, int]]:
     return list(iter(lambda: dict(islice(items, MEMBERS_MAX)), {}))
 
 
-def _delete(client: Client, table: Table, erasures: Mapping[str, int]) -> None:
-    if table.erases is None:
-        return
-    condition = of_erased(table)
+def _delete(client: Client, name: str, rule: Erases, erasures: Mapping[str, int]) -> None:
+    condition = of_erased(rule)
     parameters = {"members": list(erasures), "times": list(erasures.values())}
-    found = client.query(f"SELECT count() FROM {table.name} WHERE {condition}", parameters=parameters).result_rows[0][0]  # noqa: S608 - our own names
+    found = client.query(f"SELECT count() FROM {name} WHERE {condition}", parameters=parameters).result_rows[0][0]  # noqa: S608 - our own names
     if found:
         client.command(
-            f"ALTER TABLE {table.name} DELETE WHERE {condition} SETTINGS mutations_sync = 1",
+            f"ALTER TABLE {name} DELETE WHERE {condition} SETTINGS mutations_sync = 1",
             parameters=parameters,
         )
-        metrics.sink_rows_erased.labels(table.name).inc(found)
-        log.info("%s: %d rows of erased members deleted", table.name, found)
+        metrics.sink_rows_erased.labels(name).inc(found)
+        log.info("%s: %d rows of erased members deleted", name, found)
 
 
-def of_erased(table: Table) -> str:
+def of_erased(rule: Erases) -> str:
     """Write the condition that finds them: `members` are erased until `times` (ms), in the same order."""
-    rule = table.erases
-    assert rule is not None
     parts = [f"{rule.member} IN %(members)s"]
     if rule.at is not None:
         until = f"transform(ifNull({rule.member}, ''), %(members)s, %(times)s, toInt64(0))"

@@ -103,6 +103,54 @@ def run_command(segments: tuple[str, ...], at: str | None, *, once: bool) -> Non
             click.echo(f"{name}: {run.members} members, {run.entered} entered, {run.gone} left")
 
 
+@command.command
+@click.argument("segment")
+@click.option("--to", "file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.")
+@click.option("--topic", metavar="NAME", help="A topic of another service: a JSON record per member, keyed by member.")
+@click.option("--webhook", metavar="URL", help="An address that batches are POSTed to; see REKINDLE_WEBHOOK_HOSTS.")
+def export(segment: str, file: Path | None, topic: str | None, webhook: str | None) -> None:
+    """Give the members of SEGMENT to another service.
+
+    Who is in it is asked of ClickHouse, where profiles follow the decisions by about a second.
+    """
+    if [file, topic, webhook].count(None) != 2:  # noqa: PLR2004 - one of three is given
+        raise click.UsageError("expected one of --to, --topic and --webhook")
+    import uuid
+
+    from streams import settings
+    from streams.cli._progress import count_progress
+    from streams.clock import wall_clock
+    from streams.engine import rfm
+    from streams.errors import RekindleError
+    from streams.segments import export as exports
+    from streams.segments.database import open_database
+    from streams.segments.serve import programme_in_force
+
+    configured = settings.load()
+    if webhook is not None:
+        exports.check_address(configured, webhook)
+    programme = programme_in_force(configured)
+    if segment not in programme.segments and rfm.parse(segment) is None:
+        known = ", ".join(sorted(programme.segments))
+        raise RekindleError(f"the programme in force has no segment {segment}: it has {known}")
+    at_ms, exported = wall_clock(), 0
+    with open_database(configured) as client, count_progress("exported") as show:
+
+        def advance(count: int) -> None:
+            nonlocal exported
+            exported += count
+            show(count)
+
+        pages = exports.members_of(client, programme, segment, at_ms)
+        if file is not None:
+            exports.to_file(file, pages, advance)
+        elif topic is not None:
+            exports.to_topic(configured, topic, segment, at_ms, pages, advance)
+        elif webhook is not None:
+            exports.to_address(configured, webhook, segment, at_ms, uuid.uuid4().hex, pages, advance)
+    click.echo(f"{segment}: {exported} members exported")
+
+
 def _say_what_next(settings: "Settings", segment: str) -> None:
     """Say how campaigns come to use it: the programme in force may not know the segment."""
     from streams.kafka import Kafka

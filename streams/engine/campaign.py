@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import time
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -27,7 +28,7 @@ from streams.engine.policies.quiet_hours import QuietHours
 from streams.engine.script import Script, flatten
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.schedule import CronText
-from streams.engine.values import Count, Duration, Percent, Period, Text, ZoneName, moment_ms
+from streams.engine.values import Count, Duration, LocalTime, Percent, Period, Text, ZoneName, moment_ms
 
 DEFAULT_ZONE = "Europe/Moscow"
 DEFAULT_REGION = "RU"
@@ -203,8 +204,19 @@ def walk(path: str, actions: tuple[Action, ...]) -> Iterator[tuple[str, Action]]
 # Policies ------------------------------------------------------------------------------------------------------------
 
 
+class Rfm(Definition):
+    """How [RFM](segments.md#rfm) is reckoned: over which period, and when every day. The engine doesn't look at it."""
+
+    enabled: bool = True
+    """Whether `rekindle segments run` reckons it at all."""
+    period: Period = Duration(ms=365 * _DAY_MS)
+    """The time before the moment of reckoning whose purchases count."""
+    at: LocalTime = time(3)
+    """The time of day, in the programme's zone."""
+
+
 class Policies(Definition):
-    """What holds for all campaigns: default zone and region, quiet hours, caps, messaging types, global holdout."""
+    """What holds for all campaigns: default zone and region, quiet hours, caps, messaging types, holdout, RFM."""
 
     example: ClassVar[str] = """\
 default_time_zone: Europe/Moscow
@@ -213,6 +225,7 @@ quiet_hours: {from: "21:00", to: "09:00", then: defer}
 frequency_caps: [{channel: sms, max: 2, per: P1D, then: suppress}]
 messaging_types: {marketing: {consent: opt_out}}
 global_holdout: 0
+rfm: {period: P365D, at: "03:00"}
 """
 
     default_time_zone: ZoneName = DEFAULT_ZONE
@@ -227,6 +240,8 @@ global_holdout: 0
     """Types of messages. `marketing` and `service` exist, what is stated goes over their defaults."""
     global_holdout: Percent = Decimal(0)
     """The percentage of members that no campaign takes."""
+    rfm: Rfm = Field(default_factory=Rfm)
+    """How recency, frequency and monetary value are reckoned."""
 
     @field_validator("frequency_caps", mode="before")
     @classmethod

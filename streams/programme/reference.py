@@ -42,6 +42,9 @@ A mapping is AND: every name in it must pass its test. `all` and `any` take list
 is a value (equality) or a mapping of operators, of which all must hold; a value may be `{ref: entry.order_id}`. What is
 missing or null makes every comparison false, also `ne` and `not_in`; so do values of unlike kinds. Text that reads as
 ISO 8601 compares with dates and times; a date compared with a time stands for its first moment in UTC.
+
+The same condition compiles to ClickHouse SQL: `rekindle audience CAMPAIGN` counts whom a campaign would reach before
+anything is sent, see [audiences](audience.md).
 """
 _TESTS = """\
 `come-back_test.yaml` beside `come-back.yaml` is a list of cases that say what the campaign must do, as in

@@ -12,6 +12,7 @@ from streams.errors import RekindleError
 from streams.segments import runs
 from streams.segments.check_sql import sql_mistake
 from streams.segments.runs import Run
+from streams.segments.sql import literals
 from streams.settings import Settings
 
 COLUMN = "member_id"
@@ -69,7 +70,7 @@ def _stage(client: Client, settings: Settings, run: str, sql: str, most: int) ->
     client.command(
         f"""
         INSERT INTO segment_staged (run, line, member_id)
-        SELECT {runs.literal(run)}, 0, id FROM
+        SELECT {literals.text(run)}, 0, id FROM
         (
             SELECT DISTINCT toString(assumeNotNull({COLUMN})) AS id FROM ({sql}
             ) WHERE {COLUMN} IS NOT NULL

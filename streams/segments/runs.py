@@ -110,16 +110,22 @@ def _runs(client: Client, rest: str, parameters: dict[str, object]) -> list[Run]
 
 
 @contextmanager
-def preparing(client: Client) -> Iterator[str]:
-    """Give the id of a run to be prepared inside; what fails there leaves nothing. Raises `ClickHouseError`."""
+def preparing(
+    client: Client, staged: str = "segment_staged", results: Sequence[str] = ("segment_changes",)
+) -> Iterator[str]:
+    """Give the id of a run to be prepared inside; what fails there leaves no results. Raises `ClickHouseError`.
+
+    What is in the table `staged` is dropped at the end, whatever comes.
+    """
     run = uuid.uuid4().hex
     try:
         yield run
     except BaseException:
-        _drop(client, "segment_changes", run)
+        for table in results:
+            drop(client, table, run)
         raise
     finally:
-        _drop(client, "segment_staged", run)
+        drop(client, staged, run)
 
 
 def settled_run(client: Client, name: str) -> Run | None:
@@ -162,15 +168,21 @@ def stage_changes(client: Client, run: str, segment: str, mode: str = "replace")
     )
 
 
-def literal(text: str) -> str:
-    """Write a text as SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def decide(client: Client, name: str, run: str, before: Run | None, *, origin: str, at_ms: int, definition: str) -> Run:
+def decide(
+    client: Client,
+    name: str,
+    run: str,
+    before: Run | None,
+    *,
+    origin: str,
+    at_ms: int,
+    definition: str,
+    members: int | None = None,
+) -> Run:
     """Make the prepared run the list's next after `before`. Raises `OvertakenError` where another's was first.
 
-    Raises `ClickHouseError`; then it is open whether it was kept, and it is found as unrecorded if it was.
+    `members`: how many are in the list then, reckoned from the changes if it isn't stated. Raises `ClickHouseError`;
+    then it is open whether it was kept, and it is found as unrecorded if it was.
     """
     number = 1 if before is None else before.number + 1
     entered, gone, fewer = client.query(
@@ -178,7 +190,8 @@ def decide(client: Client, name: str, run: str, before: Run | None, *, origin: s
         "FROM segment_changes WHERE run = %(run)s",
         parameters={"run": run},
     ).result_rows[0]
-    members = (0 if before is None else before.members) + entered - fewer
+    if members is None:
+        members = (0 if before is None else before.members) + entered - fewer
     client.insert(
         "segment_runs",
         [[name, number, run, origin, datetime.fromtimestamp(at_ms / 1000, UTC), definition, members, entered, gone]],
@@ -187,7 +200,7 @@ def decide(client: Client, name: str, run: str, before: Run | None, *, origin: s
     )
     decided = last_run(client, name)
     if decided is None or decided.run != run:
-        _drop(client, "segment_changes", run)
+        drop(client, "segment_changes", run)
         raise OvertakenError(f"{name}: another process has begun run {number} of it meanwhile")
     return decided
 
@@ -211,7 +224,7 @@ def read_changes(client: Client, run: Run, after: Position, page: int = PAGE_CHA
     """Read what is to be published of a run from a position on, in portions. Raises `ClickHouseError`."""
     while True:
         rows = client.query(
-            "SELECT segment, member_id, inside FROM segment_changes WHERE run = %(run)s AND told "
+            "SELECT segment, member_id, inside FROM segment_changes WHERE run = %(run)s "
             "AND member_id >= %(member)s AND (member_id, segment) > (%(member)s, %(segment)s) "
             "ORDER BY member_id, segment LIMIT %(page)s",
             parameters={"run": run.run, "member": after.member_id, "segment": after.segment, "page": page},
@@ -225,17 +238,19 @@ def read_changes(client: Client, run: Run, after: Position, page: int = PAGE_CHA
 
 def record(client: Client, run: Run) -> None:
     """Note a published run's changes as known of its segments, and the run as done. Raises `ClickHouseError`."""
-    client.command(
-        "INSERT INTO segment_members (segment, member_id, inside, since, run, number) "
-        "SELECT segment, member_id, inside, fromUnixTimestamp64Milli(%(at)s, 'UTC'), run, %(number)s "
-        "FROM segment_changes WHERE run = %(run)s",
-        parameters={"run": run.run, "at": run.at_ms, "number": run.number},
-    )
+    if run.origin != "rfm":  # whose members stand in `rfm_values`
+        client.command(
+            "INSERT INTO segment_members (segment, member_id, inside, since, run, number) "
+            "SELECT segment, member_id, inside, fromUnixTimestamp64Milli(%(at)s, 'UTC'), run, %(number)s "
+            "FROM segment_changes WHERE run = %(run)s",
+            parameters={"run": run.run, "at": run.at_ms, "number": run.number},
+        )
     _note(client, run, "recorded", Position())
-    _drop(client, "segment_changes", run.run)
+    drop(client, "segment_changes", run.run)
 
 
-def _drop(client: Client, table: str, run: str) -> None:
+def drop(client: Client, table: str, run: str) -> None:
+    """Drop a run's partition of a table. Raises `ClickHouseError`."""
     client.command(f"ALTER TABLE {table} DROP PARTITION %(run)s", parameters={"run": run})
 
 

@@ -20,7 +20,8 @@ from streams.errors import RekindleError
 from streams.kafka import Kafka
 from streams.members.programmes import read_programmes
 from streams.programme.definitions import read_definitions
-from streams.programme.programme import Definitions
+from streams.programme.load import load
+from streams.programme.programme import Definitions, Programme
 from streams.publisher import check_topics, topic_of
 from streams.segments.database import open_database
 from streams.segments.lists import EvaluatedList, lists_of
@@ -65,6 +66,13 @@ class ProgrammeInForce:
                 self._definitions = read_definitions(programmes[max(programmes)]).definitions()
             self._end = end
         return self._definitions
+
+
+def programme_in_force(settings: Settings) -> Programme:
+    """Load the programme that was applied last, whole. Raises `RekindleError`."""
+    programmes = read_programmes(Kafka(settings), settings.group_prefix)
+    numbers = sorted(programmes)
+    return load([programmes[number] for number in numbers], numbers[-1] if numbers else None)
 
 
 def run_segments(settings: Settings, stop: threading.Event) -> None:

@@ -51,6 +51,15 @@ def insert_one_of_each(client: Any) -> None:
             "INSERT INTO profile_checks (at, occurred_at, source, field, outcome) VALUES "
             f"('{at}', '{at}', 'crm', 'phone', 'valid'), ('{at}', '{at}', 'crm', 'phone', 'rejected')"
         ),
+        (
+            "INSERT INTO segment_runs (list, number, run, origin, at, entered) VALUES "
+            f"('rfm', 1, 'a', 'rfm', '{at}', 1), ('fans', 1, 'b', 'sql', '{at}', 2)"
+        ),
+        (
+            "INSERT INTO rfm_run_transitions (run, from_segment, to_segment, members) VALUES "
+            "('a', '', 'new', 1), ('b', 'lost', 'new', 2)"
+        ),
+        "INSERT INTO rfm_run_thresholds (run, measure, score, least, most) VALUES ('a', 'recency', 1, 1, 2)",
         f"INSERT INTO dead_letters (at, origin_topic, reason) VALUES ('{at}', 'pos.receipts', 'no schema')",
     ):
         client.command(statement)

@@ -12,11 +12,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.values import exact
+from sinks.clickhouse.batch import Batch, Stored
+from sinks.clickhouse.connect import Client
+from sinks.clickhouse.write import insert, make_blocks
 from streams.engine import step
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.state import MemberState, new
 from streams.engine.view import View
+from streams.profiles.make import profile_of
 from streams.programme import Programme
 from tests.properties.drawn_programmes import MEMBER_ZONES, ZONES
 from tests.properties.live import loaded
@@ -88,6 +92,8 @@ _PROFILE = st.fixed_dictionaries(
     },
 )
 SEGMENTS = ["everyone", "buyers", "named", "chosen", "odd 'one'", "rfm.segment.loyal", "rfm.recency.5", "unheard"]
+CONSENT = {"marketing": "opt_out", "service": "none", "asked": "opt_in", "confirmed": "double_opt_in"}
+"""What each messaging type needs."""
 _ACCRUALS = st.sampled_from(["a", "b", "c"])
 BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "registration_completed": _PROFILE,
@@ -114,8 +120,19 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "bonus_expired": st.fixed_dictionaries({"accrual_id": _ACCRUALS}),
     "bonus_paid": st.fixed_dictionaries({"amount": _MONEY, "currency": st.just("points")}),
     "message_clicked": st.just({"dispatch_id": "d", "channel": "sms"}),
+    "message_failed": st.sampled_from(["sms", "viber", "email", "push"]).map(
+        lambda channel: {"dispatch_id": "d", "channel": channel, "reason": "address_rejected"}
+    ),
+    "member_unsubscribed": st.just({"dispatch_id": "d", "channel": "email"}),
+    "subscription_changed": st.fixed_dictionaries(
+        {"subscribed": st.booleans()},
+        optional={
+            "channel": st.sampled_from(["sms", "email", "social"]),
+            "messaging_type": st.sampled_from(sorted(CONSENT)),
+        },
+    ),
 }
-_OFTEN = ["registration_completed", "profile_updated", "purchase_completed", "bonus_accrued"]
+OFTEN = ["registration_completed", "profile_updated", "purchase_completed", "bonus_accrued"]
 _BOUGHT = {"event": "purchase_completed"}
 _WINDOWS = [
     {"window": "P3D", "step": "P1D"},
@@ -128,6 +145,7 @@ _WINDOWS = [
     {"window": {"calendar": "week"}},
     {},
 ]
+PERCENTS = st.sampled_from([0, 0, 30, 50, 100, 0.000001])
 COUNTERS = ["spend", "buys", "most", "shops", "orders", "gone"]
 
 
@@ -162,7 +180,11 @@ def programmes(draw: st.DrawFn) -> Programme:
     ]
     return loaded(
         {
-            "policies": {"default_time_zone": draw(st.sampled_from(ZONES))},
+            "policies": {
+                "default_time_zone": draw(st.sampled_from(ZONES)),
+                "messaging_types": {name: {"consent": consent} for name, consent in CONSENT.items()},
+                "global_holdout": draw(PERCENTS),
+            },
             "counters": counters,
             "templates": {},
             "segments": segments,
@@ -172,16 +194,16 @@ def programmes(draw: st.DrawFn) -> Programme:
 
 
 @st.composite
-def members(draw: st.DrawFn, programme: Programme, key: str) -> MemberState:
-    """A member, after some events."""
+def members(draw: st.DrawFn, programme: Programme, key: str, often: Sequence[str] = OFTEN) -> MemberState:
+    """A member, after some events, of these types more often than of others."""
     state = new(key)
     for number in range(draw(st.integers(1, 8))):
-        kind = draw(st.sampled_from([*sorted(BODIES), *_OFTEN * 3]))
+        kind = draw(st.sampled_from([*sorted(BODIES), *often] if number % 2 else often))
         event = Event(
             event_id=str(number),
             type=kind,
             occurred_at=_ms(draw(_MOMENTS)),
-            source="test",
+            source=draw(st.sampled_from(["test", "consent.links"])),
             key=key,
             member_id=key,
             historical=draw(st.integers(0, 9)) == 0,
@@ -202,6 +224,16 @@ def view_at(programme: Programme, state: MemberState, at: int) -> View:
     """What the engine would answer at that moment: the member's clock has come there, and nothing else happened."""
     state.clock = at
     return View(Handling(programme, state))
+
+
+def store(client: Client, states: Sequence[MemberState]) -> None:
+    """The members' rows, as the sink makes and writes them, in place of all that were there."""
+    profiles = [profile for state in states if (profile := profile_of(state)) is not None]
+    records = tuple(Stored(offset, 0, b"", b"") for offset in range(len(profiles)))
+    batch = Batch("member.profiles", 0, 0, len(profiles), records, decided=True, suspect=False)
+    client.command("TRUNCATE TABLE profiles")
+    for block in make_blocks(batch, lambda _topic, _partition, _records: profiles):
+        insert(client, block, "token")
 
 
 # Conditions ----------------------------------------------------------------------------------------------------------

@@ -5,25 +5,16 @@ States are the engine's own, made of drawn events; rows are the sink's own, in t
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import clickhouse_connect
-import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from sinks.clickhouse.batch import Batch, Stored
-from sinks.clickhouse.connect import Client
-from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write import insert, make_blocks
 from streams.engine.conditions import parse
-from streams.engine.state import MemberState
-from streams.profiles.make import profile_of
 from streams.segments.sql import Asking, CannotAskError
 from streams.segments.sql.compile import Writer, with_clause
-from tests.properties.drawn_members import NAMES, SEGMENTS, conditions, members, moments, programmes, view_at
+from tests.properties.drawn_members import NAMES, SEGMENTS, conditions, members, moments, programmes, store, view_at
 from tests.properties.independent import BACKEND
 
 IN_CI = "REKINDLE_TEST_EXAMPLES" not in os.environ
@@ -31,24 +22,6 @@ EXAMPLES = 60 if IN_CI else int(os.environ["REKINDLE_TEST_EXAMPLES"])
 MEMBERS = ["m0", "m1", "it's"]
 CONDITIONS = 20
 SEED = 1  # of the examples of every run, chosen because they show everything; the generators changed: look for another
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    folder = tmp_path_factory.mktemp("clickhouse")
-    with clickhouse_connect.get_client(dsn=f"chdb://{folder}") as client:
-        migrate(client)
-        yield client
-
-
-def store(client: Client, states: list[MemberState]) -> None:
-    """The members' rows, as the sink makes and writes them, in place of all that were there."""
-    profiles = [profile for state in states if (profile := profile_of(state)) is not None]
-    records = tuple(Stored(offset, 0, b"", b"") for offset in range(len(profiles)))
-    batch = Batch("member.profiles", 0, 0, len(profiles), records, decided=True, suspect=False)
-    client.command("TRUNCATE TABLE profiles")
-    for block in make_blocks(batch, lambda _topic, _partition, _records: profiles):
-        insert(client, block, "token")
 
 
 @st.composite
@@ -65,7 +38,7 @@ def cases(draw: st.DrawFn) -> Any:
     return Asking(programme, at), views, [draw(conditions(values)) for _ in range(CONDITIONS)]
 
 
-def test_both_select_the_same_members(client):
+def test_both_select_the_same_members(clickhouse):
     shown: Counter[tuple[str, bool]] = Counter()
 
     @settings(
@@ -79,7 +52,7 @@ def test_both_select_the_same_members(client):
     @given(cases())
     def compare(case):
         asking, views, drawn = case
-        store(client, [view.handling.state for view in views.values()])
+        store(clickhouse, [view.handling.state for view in views.values()])
         writer, asked = Writer(asking), {}
         for condition in map(parse, drawn):
             try:
@@ -89,7 +62,7 @@ def test_both_select_the_same_members(client):
                 shown["refused", False] += 1
         tests = ", ".join(asked.values())
         statement = f"{with_clause(writer.segments)}SELECT member_id, [{tests}] FROM profiles FINAL"
-        for member, answers in client.query(statement).result_rows:
+        for member, answers in clickhouse.query(statement).result_rows:
             for (condition, sql), answer in zip(asked.items(), answers, strict=True):
                 expected = condition.holds(views[member])
                 assert bool(answer) == expected, (condition, sql, views[member].handling.state)

@@ -45,8 +45,7 @@ ORDER BY (member_id, line)
 TTL staged_at + INTERVAL 2 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
--- What a run changes, in the order of its publication. `was` tells who was inside before, `told` is false for what the
--- log needn't be told.
+-- What a run changes, in the order of its publication. `was` tells who was inside before.
 CREATE TABLE IF NOT EXISTS segment_changes
 (
     run String,
@@ -54,7 +53,6 @@ CREATE TABLE IF NOT EXISTS segment_changes
     segment String,
     inside Bool,
     was Bool,
-    told Bool DEFAULT true,
     decided_at DateTime DEFAULT now()
 )
 ENGINE = MergeTree

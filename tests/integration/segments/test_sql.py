@@ -3,6 +3,7 @@
 import pytest
 
 from sinks.clickhouse.connect import connect
+from sinks.clickhouse.erase import sweep
 from sinks.clickhouse.migrate import migrate
 from streams.segments.evaluate import RefusedSqlError, check
 from tests.integration.segments.support import inside, segment_events
@@ -154,3 +155,27 @@ def test_what_clickhouse_would_not_take_is_said_before_anything_runs(client, sql
 )
 def test_what_selects_members_is_taken(client, sql):
     check(client, "fans", sql)
+
+
+def test_whoever_is_erased_goes_out_of_every_list_until_they_come_back(client):
+    client.command(
+        "INSERT INTO segment_members (segment, member_id, inside, since, run, number) VALUES "
+        "('fans', 'm1', true, '2020-01-01 00:00:00', 'a', 1), ('vip', 'm1', true, '2020-01-03 00:00:00', 'b', 1), "
+        "('fans', 'm2', true, '2020-01-01 00:00:00', 'a', 1)"
+    )
+    client.command(
+        "INSERT INTO segment_changes (run, member_id, segment, inside) VALUES ('c', 'm1', 'fans', false), "
+        "('c', 'm2', 'fans', false)"
+    )
+    client.command("INSERT INTO rfm_values (run, member_id, segment) VALUES ('d', 'm1', 'lost'), ('d', 'm2', 'new')")
+    client.command("INSERT INTO erasures (member_id, at) VALUES ('m1', '2020-01-02 00:00:00')")
+    sweep(client, 0)
+    left = {
+        table: client.query(f"SELECT segment, member_id FROM {table} ORDER BY segment").result_rows
+        for table in ("segment_members", "segment_changes", "rfm_values")
+    }
+    assert left == {
+        "segment_members": [("fans", "m2"), ("vip", "m1")],
+        "segment_changes": [("fans", "m2")],
+        "rfm_values": [("new", "m2")],
+    }

@@ -1,0 +1,200 @@
+"""What ClickHouse holds about one member: the profile, habits, and what happened, in order.
+
+Answers come as JSON from ClickHouse itself: one form for everything that is shown and exported, with numbers exact and
+times in ISO 8601. What was written under the id of a member who was merged into this one is this one's, too.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from sinks.clickhouse.connect import Client
+from streams.errors import RekindleError
+
+Row = dict[str, Any]
+
+MERGERS_MAX = 100
+"""Members that were merged into one; the ids of more are passed over."""
+_JSON = {
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_decimals": 0,
+    "output_format_json_named_tuples_as_objects": 1,
+    "output_format_json_validate_utf8": 1,
+}
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_STATUSES = (
+    "('message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_failed', "
+    "'message_complained', 'member_unsubscribed')"
+)
+_ACTIVITIES = {
+    "event": (
+        "occurred_at AS at, type, source, event_id, historical, body",
+        f"events WHERE key IN %(keys)s AND type NOT IN {_STATUSES} ORDER BY occurred_at DESC, _offset DESC",
+    ),
+    "dispatch": (
+        "at, campaign, version, action, channel, dispatch_id, recipient AS to, messaging_type, content",
+        "dispatches WHERE member_id IN %(keys)s ORDER BY at DESC, _offset DESC",
+    ),
+    "award": (
+        "at, campaign, version, action, award_id, amount, currency, activates_at, expires_at",
+        "awards WHERE member_id IN %(keys)s ORDER BY at DESC, _offset DESC",
+    ),
+    "webhook": (
+        "at, campaign, version, action, webhook_id, url, body",
+        "webhooks WHERE member_id IN %(keys)s ORDER BY at DESC, _offset DESC",
+    ),
+    "attribution": (
+        "at, campaign, version, dispatch_id, channel, event, occurred_at, amount, touch",
+        "attributions WHERE member_id IN %(keys)s ORDER BY at DESC, _offset DESC",
+    ),
+    "decision": (
+        "at, campaign, version, action, outcome, reason",
+        "decisions WHERE member_id IN %(keys)s ORDER BY at DESC, _offset DESC",
+    ),
+}
+"""Columns and source of each kind, in the order in which kinds of one moment are told: first what led to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A member. `profile` is the row of `profiles`; `keys` are their id, and those of members merged into them."""
+
+    member_id: str
+    profile: Row
+    keys: Sequence[str]
+
+
+def rows(client: Client, query: str, **parameters: Any) -> list[Row]:
+    """Answer a query. Raises `ClickHouseError`."""
+    answer = client.raw_query(query, parameters=parameters, settings=_JSON, fmt="JSONEachRow")
+    return [_decode(line) for line in answer.splitlines() if line]
+
+
+def find(client: Client, asked: str) -> Found:
+    """Find a member by id, else by phone, e-mail or card as the profile has them.
+
+    Raises `RekindleError` if there is none, or several have that phone, e-mail or card.
+    """
+    found = rows(client, "SELECT * EXCEPT _inserted_at FROM profiles FINAL WHERE member_id = %(asked)s", asked=asked)
+    if not found:
+        found = rows(
+            client,
+            "SELECT * EXCEPT _inserted_at FROM profiles FINAL "
+            "WHERE phone = %(asked)s OR lower(email) = lower(%(asked)s) OR card_number = %(asked)s LIMIT 10",
+            asked=asked,
+        )
+    if not found:
+        raise RekindleError(_missing(client, asked))
+    if len(found) > 1:
+        several = ", ".join(sorted(row["member_id"] for row in found))
+        raise RekindleError(f"several members have {asked}: {several}")
+    (profile,) = found
+    return Found(profile["member_id"], profile, _keys(client, profile["member_id"]))
+
+
+def _missing(client: Client, asked: str) -> str:
+    rows_gone = rows(client, "SELECT member_id FROM profiles WHERE member_id = %(asked)s LIMIT 1", asked=asked)
+    if rows_gone:
+        return f"nothing is known of member {asked} any more: erased, or merged into another"
+    return (
+        f"there is no member {asked}, and none with that phone, e-mail or card; is the sink behind (rekindle status)?"
+    )
+
+
+def _keys(client: Client, member_id: str) -> Sequence[str]:
+    keys = [member_id]
+    while len(keys) <= MERGERS_MAX:
+        merged = rows(
+            client,
+            "SELECT DISTINCT JSONExtractString(body, 'from_id') AS from_id FROM events WHERE key IN %(keys)s "
+            "AND type = 'members_merged' AND JSONExtractString(body, 'into_id') IN %(keys)s "
+            "AND from_id NOT IN ('', %(member_id)s) ORDER BY from_id",
+            keys=keys,
+            member_id=member_id,
+        )
+        new = [row["from_id"] for row in merged if row["from_id"] not in keys]
+        if not new:
+            break
+        keys += new
+    return keys
+
+
+def habits(client: Client, found: Found) -> Row:
+    """What the member does by habit; what isn't known is left out.
+
+    `favourite_hour` is of the day where the member is, by the zone's present offset from UTC.
+    """
+    known: Row = {}
+    for view in ("purchase_habits", "category_habits", "channel_habits", "visit_habits", "referral_habits"):
+        for row in rows(client, f"SELECT * FROM {view} WHERE member_id = %(id)s", id=found.member_id):  # noqa: S608 - ours
+            known |= {
+                name: value for name, value in row.items() if value not in (None, "", [], {}) and name != "member_id"
+            }
+    by_hour = known.get("receipts_by_hour_utc")
+    if by_hour:
+        hour = max(by_hour, key=lambda each: (by_hour[each], -int(each)))
+        zone = ZoneInfo(found.profile["time_zone"] or "UTC")
+        then = datetime.now(UTC).replace(hour=int(hour), minute=30)
+        known["favourite_hour"] = then.astimezone(zone).hour
+    return known
+
+
+def bonus(profile: Row, now: datetime) -> Row:
+    """Points by currency as of `now` (aware): active, and what is to activate and to expire, the next first."""
+    found: Row = {}
+    moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    for accrual in profile["accruals"]:
+        left = Decimal(accrual["amount"]) - Decimal(accrual["spent"])
+        expires = accrual["expires_at"]
+        if accrual["cancelled"] or left <= 0 or (expires is not None and expires <= moment):
+            continue
+        of_currency = found.setdefault(accrual["currency"], {"active": Decimal(0), "activates": [], "expires": []})
+        if accrual["activates_at"] <= moment:
+            of_currency["active"] += left
+        else:
+            of_currency["activates"].append({"at": accrual["activates_at"], "amount": left})
+        if expires is not None:
+            of_currency["expires"].append({"at": expires, "amount": left})
+    for of_currency in found.values():
+        for name in ("activates", "expires"):
+            of_currency[name].sort(key=lambda each: each["at"])
+    return found
+
+
+def activities(client: Client, keys: Collection[str], limit: int) -> list[Row]:
+    """What happened last, the latest at the end; a message with what became of it."""
+    ranked: list[tuple[str, int, int, Row]] = []
+    for rank, (kind, (columns, source)) in enumerate(_ACTIVITIES.items()):
+        query = f"SELECT '{kind}' AS kind, {columns} FROM {source} LIMIT {limit:d}"  # noqa: S608 - our own names
+        for place, row in enumerate(reversed(rows(client, query, keys=list(keys)))):
+            for name in ("body", "content"):
+                if isinstance(row.get(name), str):
+                    row[name] = msgspec.json.decode(row[name])
+            ranked.append((row["at"], rank, place, row))
+    ranked.sort(key=lambda each: each[:3])
+    found = [row for *_, row in ranked[-limit:]]
+    _add_statuses(client, found)
+    return found
+
+
+def _add_statuses(client: Client, found: list[Row]) -> None:
+    dispatches = {row["dispatch_id"]: row for row in found if row["kind"] == "dispatch"}
+    if not dispatches:
+        return
+    for row in dispatches.values():
+        row["statuses"] = []
+    statuses = rows(
+        client,
+        "SELECT dispatch_id, status, occurred_at AS at, reason, link FROM delivery_statuses "
+        "WHERE dispatch_id IN %(ids)s ORDER BY occurred_at, _offset",
+        ids=list(dispatches),
+    )
+    for status in statuses:
+        dispatch = dispatches[status.pop("dispatch_id")]
+        dispatch["statuses"].append({name: value for name, value in status.items() if value is not None})
