@@ -64,7 +64,7 @@ def test_a_history_goes_on_from_states_that_were_written_in_its_middle(history: 
 def test_simulate_gives_the_same(history: History) -> None:
     """But for the order among the members whose timers one tick fires, and friends' purchases, which the log has."""
     (programme,) = history.programmes().values()
-    records = [(record, position.partition) for record, position in history.log()]
+    records = list(history.log())
     until = max(record.occurred_at for record, _ in records)
     output = simulate(programme, records, until=until, in_order=True)
     found = [format_output(item) for item in output if not isinstance(item, ProfileCheck)]
