@@ -1,5 +1,6 @@
 """`rekindle member ID`: who a member is, what they do, and everything that happened."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from streams.profiles.look_up import Row
 
+_WHOLE_SECONDS = re.compile(r'(T\d\d:\d\d:\d\d)\.000Z"')
 _SHOWN = (
     *(
         "first_name",
@@ -97,7 +99,7 @@ def _show(lines: list["Row"]) -> None:
     if not sys.stdout.isatty():
         encode = msgspec.json.Encoder(decimal_format="number").encode
         for line in lines:
-            click.echo(encode(line).decode())
+            click.echo(_WHOLE_SECONDS.sub(r'\1Z"', encode(line).decode()))
         return
     from rich.console import Console
     from rich.table import Table
@@ -160,5 +162,4 @@ def _parts(value: Any) -> Iterator[str]:
 
 def _at(value: Any) -> str:
     """Times without their milliseconds where there are none."""
-    text = str(value)
-    return f"{text[:-5]}Z" if text.endswith(".000Z") else text
+    return _WHOLE_SECONDS.sub(r'\1Z"', f'"{value}"')[1:-1]
