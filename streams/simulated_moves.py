@@ -27,6 +27,11 @@ class Mover:
         self.is_changed = False
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a state is on its way."""
+        return self.held is not None and self.held.is_waiting
+
+    @property
     def state(self) -> MemberState:
         """The state, made if there is none."""
         return self._states.setdefault(self._key, new(self._key))
@@ -84,7 +89,7 @@ class SimulatedMoves:
     def waits(self, key: str) -> bool:
         """Whether a state is on its way to the member."""
         mover = self._movers.get(key)
-        return mover is not None and mover.held is not None
+        return mover is not None and mover.is_waiting
 
     def waiting(self) -> Iterable[str]:
         """The members who wait."""
@@ -113,10 +118,10 @@ class SimulatedMoves:
         mover: Any = self._movers.get(key)
         return mover is not None and self._moves.adopts_later(mover, Adopted(programme, at, tick_at))
 
-    def hold(self, mover: Mover, held: Held | None) -> None:
+    def hold(self, mover: Mover, held: Held) -> None:
         """Let a member wait, or wait no more."""
-        mover.held = held
-        if held is None and mover.moved_to is None:
+        mover.held = held if held.is_waiting or held.given_up else None
+        if not mover.is_waiting and mover.moved_to is None:
             self._changed(mover.state)
 
     def _do(self, mover: Any, _record: object, change: Callable[[MemberState], Iterable[Output]]) -> bool:

@@ -10,10 +10,11 @@ import msgspec
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine.commands import Decision
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, LogRecord, StateHandedOver, StateMoved, Tick
 from streams.members.programmes import Programmes
 from streams.members.step import DUE_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
+from streams.topics import DECISIONS
 
 CODEC = Codec(CommittedSchemas())
 
@@ -52,6 +53,13 @@ class Engine:
     def adopt(self, programme: Any, state: State, at: int, *, tick_at: int | None) -> list[Any]:
         state.seen.append(f"adopted {programme}")
         return []
+
+    def merge(
+        self, programme: Any, state: State, other: State, at: int, *, historical: bool, tick_at: int | None
+    ) -> list[Any]:
+        state.seen.append(f"{other.key} {other.seen}@{at}{' historical' if historical else ''}")
+        state.timers += other.timers
+        return [decision(state.key, at)]
 
     def new(self, key: str) -> State:
         return State(key)
@@ -102,6 +110,7 @@ class Partition:
         self.due_max = due_max
         self.commits: list[int] = []
         self.outputs: list[tuple[str, int]] = []
+        self.sent: list[Any] = []  # what went to other partitions, topic and key in front
         self.dead: list[tuple[int, str, bytes | None]] = []
         self.offset = 0
         self.die_at: int | None = None
@@ -129,17 +138,31 @@ class Partition:
         changes = [*overlay.changes(), *((key, value, None) for key, value in effects.meta.items())]
         self.store.write(changes, len(self.commits))
         self.commits.append(next_offset)
-        self.outputs += [(each.key.decode(), each.at) for each in effects.records]
+        for each in effects.records:
+            if each.topic == DECISIONS:
+                self.outputs.append((each.key.decode(), each.at))
+            else:
+                (item,) = CODEC.decode_log([each.value], [each.key])
+                self.sent.append((each.topic, each.key.decode(), item))
         self.dead += [(record.offset, reason, key) for record, reason, key in effects.dead]
 
-    def handle(self, *items: Event | Tick | ProgrammeApplied | bytes) -> None:
+    def handle(self, *items: LogRecord | bytes) -> None:
         records = []
         for item in items:
             value = item if isinstance(item, bytes) else CODEC.encode(item)
             key = item.key.encode() if isinstance(item, Event) else None
+            if isinstance(item, StateHandedOver):
+                key = item.into.encode()
             records.append(Record(self.offset, key, value))
             self.offset += 1
         self.records = records
+        self.again()
+
+    def move(self, under: str, gone: str, into: str | None, at: int, move_id: str = "m") -> None:
+        """Handle one side of a move."""
+        value = CODEC.encode(StateMoved(occurred_at=at, move_id=move_id, gone=gone, into=into))
+        self.records = [Record(self.offset, under.encode(), value)]
+        self.offset += 1
         self.again()
 
     def again(self) -> None:

@@ -1,8 +1,11 @@
 """What an event is identified by besides a member id: names such as `visitor:v1`, in the contract's order.
 
 A name is the key of a link, and of the stranger's own state while there is no link. So the same phone, however it is
-written, has one name: E.164; an e-mail's is in lower case, because nobody has two mailboxes that differ by case. Cards
-and visitors are opaque: only blanks around them go.
+written, has one name, by its E.164; an e-mail's is by its lower case, because nobody has two mailboxes that differ by
+case. Cards and visitors are opaque: only blanks around them go.
+
+Names are keys of the log, which outlives an erasure: of a phone or an e-mail they hold the hash, never itself. It is a
+pseudonym: who has a list of phones can tell which of them are there, but nobody reads one off it.
 
 Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects (people type "no" into a
 field that must be filled, and all of them would be one person). A text beyond `ID_CHARS_MAX` is known by its hash:
@@ -49,6 +52,11 @@ def shortened(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
+def pseudonym(text: str) -> str:
+    """What stands for a phone or an e-mail in keys: 128 bits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def _named(field: str, text: str, region: str) -> str | None:
     match field:
         case "visitor_id":
@@ -57,10 +65,10 @@ def _named(field: str, text: str, region: str) -> str | None:
             return _opaque("card", text)
         case "phone":
             number = normalise_phone(text, region)
-            return None if number is None else f"phone:{number}"
+            return None if number is None else f"phone:{pseudonym(number)}"
         case _:
             address = normalise_email(text)
-            return None if address is None else f"email:{address.lower()}"
+            return None if address is None else f"email:{pseudonym(address.lower())}"
 
 
 def _opaque(kind: str, text: str) -> str | None:

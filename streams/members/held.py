@@ -6,8 +6,8 @@ fires. When the state has come (`StateHandedOver`), they are handled as if there
 depends on where the records stand in the log and not on when the state came. Pure; the members stage keeps it in the
 member's record, `simulate` in memory.
 
-Bounded: a member for whom more is kept than `KEPT_MAX` records or `KEPT_BYTES_MAX` waits no longer. What comes
-afterwards becomes part of the member then.
+Bounded: a member for whom more is kept than `KEPT_MAX` records or `KEPT_BYTES_MAX` waits no longer. It is remembered
+what was waited for: that becomes part of the member when it comes. Anything else that comes has come before.
 """
 
 from collections import deque
@@ -26,6 +26,7 @@ class Awaited(msgspec.Struct, array_like=True, tag="a", gc=False):
     """Here a state becomes part of the member's, at `at` (ms). `tick_at`: the partition's last tick by then (ms)."""
 
     move_id: str
+    gone: str
     at: int
     historical: bool
     tick_at: int | None
@@ -55,15 +56,18 @@ Ready = tuple[Item, bytes | None]
 class Held:
     """What waits for a member. `programme` is the number of the one that is in force for them."""
 
-    __slots__ = ("_arrived", "_bytes", "_items", "programme")
+    __slots__ = ("_arrived", "_bytes", "_items", "given_up", "programme")
 
     def __init__(self, programme: int) -> None:
         self.programme = programme
+        self.given_up: list[str] = []  # moves whose state isn't waited for any more
         self._items: deque[Item] = deque()
         self._arrived: dict[str, bytes | None] = {}
         self._bytes = 0
 
-    def __bool__(self) -> bool:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits."""
         return bool(self._items)
 
     @property
@@ -91,28 +95,34 @@ class Held:
             item = self._items[0]
             state = None
             if isinstance(item, Awaited):
-                if item.move_id not in self._arrived and not gives_up:
-                    return
+                if item.move_id not in self._arrived:
+                    if not gives_up:
+                        return
+                    self.given_up.append(item.move_id)
                 state = self._arrived.pop(item.move_id, None)
             self._items.popleft()
             if isinstance(item, Kept) and isinstance(item.value, bytes):
                 self._bytes -= len(item.value)
             yield item, state
 
-    def drop(self) -> Iterator[Item]:
-        """Take all that waits, whatever hasn't come."""
+    def drop(self) -> Iterator[tuple[Item, bytes | None, bool]]:
+        """Take all that waits, whatever hasn't come: each with the state that has, and whether it has."""
         while self._items:
-            yield self._items.popleft()
+            item = self._items.popleft()
+            has_come = isinstance(item, Awaited) and item.move_id in self._arrived
+            yield item, self._arrived.get(item.move_id) if isinstance(item, Awaited) else None, has_come
+        self._bytes = 0
 
     def encode(self, state: bytes | None) -> bytes:
         """Write what waits, and the member's own state."""
-        return _encode([self.programme, list(self._items), self._arrived, state])
+        return _encode([self.programme, list(self._items), self._arrived, self.given_up, state])
 
     @staticmethod
     def decode(data: bytes) -> tuple["Held", bytes | None]:
         """Read what `encode` wrote. Raises `msgspec.DecodeError`."""
-        programme, items, arrived, state = _decode(data)
+        programme, items, arrived, given_up, state = _decode(data)
         held = Held(programme)
+        held.given_up = given_up
         for item in items:
             held.add(item)
         held._arrived = arrived
@@ -127,4 +137,4 @@ def own_state(record: bytes) -> bytes | None:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[int, list[Item], dict[str, bytes | None], bytes | None]).decode
+_decode = msgspec.msgpack.Decoder(tuple[int, list[Item], dict[str, bytes | None], list[str], bytes | None]).decode

@@ -79,7 +79,7 @@ class Moves:
         if member.moved_to is not None:
             self._send_on(member, record, item)
             return True
-        if member.held is None:
+        if not member.is_waiting:
             return False
         self._add(member, Kept(record.offset, record.value, tick_at))
         return True
@@ -97,34 +97,42 @@ class Moves:
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
         """Tell whether a new programme isn't to come into force for the member now: nobody is there, or waits."""
-        if member.held is not None:
+        is_waiting = member.is_waiting
+        if is_waiting:
             self._add(member, item)
-        return member.held is not None or member.moved_to is not None
+        return is_waiting or member.moved_to is not None
 
     def move(self, member: Loaded, record: Any, moved: StateMoved, *, programme: int, tick_at: int | None) -> None:
         """Hand the state over, or, on the other side, wait for it."""
         is_given = member.key == moved.gone.encode()
-        if is_given and member.held is None:
+        if is_given and not member.is_waiting:
             self._hand_over(member, moved)
         elif is_given or member.moved_to is not None:
             self.detains(member, record, moved, tick_at)
         else:
             held = member.held or Held(programme)
+            if not held.is_waiting:
+                held.programme = programme
+            held.add(Awaited(moved.move_id, moved.gone, moved.occurred_at, moved.historical, tick_at))
             self._overlay.hold(member, held)
-            held.add(Awaited(moved.move_id, moved.occurred_at, moved.historical, tick_at))
 
     def arrive(
         self, member: Loaded, record: Any, arrived: StateHandedOver, programme: Any, tick_at: int | None
     ) -> None:
         """Let a state that was handed over become part of the member's, and handle what waited for it."""
-        if member.moved_to == arrived.gone and member.key < arrived.gone.encode():
+        comes_back = member.moved_to == arrived.gone and member.key < arrived.gone.encode()
+        held = member.held
+        if comes_back:
             member.moved_to = None
         if member.moved_to is not None:
             self._send_on(member, record, arrived)
-        elif member.held is not None and member.held.arrive(arrived.move_id, arrived.state):
+        elif held is not None and held.arrive(arrived.move_id, arrived.state):
             member.is_changed = True
             self._go_on(member)
-        else:
+        elif comes_back or (held is not None and arrived.move_id in held.given_up):
+            if held is not None and not comes_back:
+                held.given_up.remove(arrived.move_id)
+                self._overlay.hold(member, held)
             self._unite(member, record, arrived, programme, tick_at)
 
     def _hand_over(self, member: Loaded, moved: StateMoved) -> None:
@@ -162,13 +170,12 @@ class Moves:
                 self._adopt(member, held, item)
             elif not self._handle(member, held, item):
                 break
-        if not held or member.moved_to is not None:
-            self._overlay.hold(member, None)
+        self._overlay.hold(member, held)
 
     def _receive(self, member: Loaded, held: Held, item: Awaited, state: bytes | None) -> None:
         key = member.key.decode()
         handed = StateHandedOver(
-            occurred_at=item.at, move_id=item.move_id, gone=key, into=key, historical=item.historical, state=state
+            occurred_at=item.at, move_id=item.move_id, gone=item.gone, into=key, historical=item.historical, state=state
         )
         programme = self._programmes.get(held.programme)
         self._unite(member, self._made(member, handed), handed, programme, item.tick_at)
@@ -204,10 +211,7 @@ class Moves:
         found = self._read(member, item)
         if isinstance(found, StateMoved):
             self._hand_over(member, found)
-            for rest in held.drop():
-                later = self._read(member, rest) if isinstance(rest, Kept) else None
-                if later is not None:
-                    self._send_on(member, rest, later)
+            self._send_all_on(member, held)
             return False
         if isinstance(found, Event):
             event, programme = found, self._programmes.get(held.programme)
@@ -215,6 +219,20 @@ class Moves:
             if self._do(member, place, step) and event.type == "member_erased":
                 self._erased(member, place, event)
         return True
+
+    def _send_all_on(self, member: Loaded, held: Held) -> None:
+        """Send what waited to where the state went, and what was waited for."""
+        for item, state, has_come in held.drop():
+            if isinstance(item, Kept):
+                later = self._read(member, item)
+                if later is not None:
+                    self._send_on(member, item, later)
+            elif isinstance(item, Awaited):
+                at, key = item.at, member.key.decode()
+                facts: dict[str, Any] = {"move_id": item.move_id, "gone": item.gone, "into": key, "historical": item.historical}
+                self._send_on(member, item, StateMoved(occurred_at=at, **facts))
+                if has_come:
+                    self._send_on(member, item, StateHandedOver(occurred_at=at, **facts, state=state))
 
     def _read(self, member: Loaded, item: Kept) -> Event | StateMoved | None:
         """Read a record that was kept; None if it can't be read any more."""

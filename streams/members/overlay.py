@@ -72,6 +72,11 @@ class Loaded:
         return 0 if self.encoded is None else len(self.encoded)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a state is on its way here: what comes meanwhile waits, and no timer fires."""
+        return self.held is not None and self.held.is_waiting
+
+    @property
     def is_known(self) -> bool:
         """Whether anything was ever handled for it."""
         return self._bytes is not None or bool(self.steps)
@@ -84,7 +89,7 @@ class Loaded:
         if self.is_known:
             self._bytes = engine.encode(self.state)
         if self.held is not None:
-            self.encoded = pack(None, HELD + self.held.encode(self._bytes))
+            self.encoded = pack(self.due, HELD + self.held.encode(self._bytes))
         else:
             self.encoded = None if self._bytes is None else pack(self.due, self._bytes)
         return self.encoded
@@ -171,7 +176,7 @@ class Overlay:
         """
         try:
             records = encode_commands(self._codec, step(member.state))
-            due = None if member.held is not None else member.state.next_due()
+            due = None if member.is_waiting else member.state.next_due()
         except RekindleError:  # no fault of the member's: the registry is down
             raise
         except Exception as error:
@@ -183,10 +188,11 @@ class Overlay:
         self._note_due(member, due)
         return records
 
-    def hold(self, member: Loaded, held: Held | None) -> None:
-        """Let a member wait, so that no timer of theirs fires, or, with None, wait no more."""
-        member.held, member.is_changed = held, True
-        self._note_due(member, None if held is not None else member.state.next_due())
+    def hold(self, member: Loaded, held: Held) -> None:
+        """Let a member wait, so that no timer of theirs fires; or wait no more, if nothing is left to wait for."""
+        member.held = held if held.is_waiting or held.given_up else None
+        member.is_changed = True
+        self._note_due(member, None if member.is_waiting else member.state.next_due())
 
     def _note_due(self, member: Loaded, due: int | None) -> None:
         if due != member.due:

@@ -212,9 +212,7 @@ class MemberStep:
 
         if self._open and member.due is not None:
             self._catch_up(member)
-        if (member.held is not None or member.moved_to is not None) and self._moves.detains(
-            member, record, event, tick_at
-        ):
+        if (member.is_waiting or member.moved_to is not None) and self._moves.detains(member, record, event, tick_at):
             self._settle(member, record)
             return
 

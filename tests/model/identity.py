@@ -1,5 +1,7 @@
 """The naive model's identity: every fact that was ever stated of whose a name is; whose it is is reckoned anew (§2)."""
 
+import hashlib
+
 from streams.engine.events import Event
 from streams.profile.emails import normalise_email
 from streams.profile.phones import normalise_phone
@@ -35,6 +37,8 @@ class Identity:
                 text = normalise_phone(text, self.region) or ""
             if field == "email" and text:
                 text = (normalise_email(text) or "").lower()
+            if text and field in {"phone", "email"}:
+                text = hashlib.sha256(text.encode()).hexdigest()[:32]
             if text:
                 found.append((field.removesuffix("_id").removesuffix("_number"), text))
         return found

@@ -51,7 +51,7 @@ class CalmRun:
         self._tick_at: int | None = None
         self._moved: dict[str, str] = {}
         self._put_off: dict[str, list[tuple[Any, bytes, int | None, Any]]] = {}  # item, bytes, last tick, programme
-        self._arrived: dict[str, bytes | None] = {}
+        self._arrived: dict[str, StateHandedOver] = {}
         self.out: list[Outgoing] = []
         self.gone: set[str] = set()  # the keys whose state was handed over
         self.erasures: list[Erasure] = []
@@ -72,22 +72,20 @@ class CalmRun:
 
     def _of_one(self, key: str, item: Any, value: bytes) -> None:
         gives = isinstance(item, StateMoved) and item.gone == key
-        if isinstance(item, StateHandedOver) and self._moved.get(key) == item.gone and key < item.gone:
+        comes_back = isinstance(item, StateHandedOver) and self._moved.get(key) == item.gone and key < item.gone
+        if comes_back:
             del self._moved[key]  # merged into each other: the smaller id stays
         if key in self._moved and not gives:
             self._send_on(key, item)
         elif isinstance(item, StateHandedOver):
-            self._arrived[item.move_id] = item.state
-            waits = self._put_off.pop(key, None)
-            if waits is None:
+            self._arrived[item.move_id] = item
+            waits = self._put_off.pop(key, [])
+            if comes_back:
                 self._unite(key, item, self._programme, self._tick_at)
-                return
             while waits and self._may_go_on(waits[0][0], key):
                 self._one(key, *waits.pop(0))
                 if key in self._moved:
-                    for later, *_ in waits:
-                        if isinstance(later, Event) or (isinstance(later, StateMoved) and later.gone != key):
-                            self._send_on(key, later)
+                    self._send_all_on(key, [later for later, *_ in waits])
                     return
             if waits:
                 self._put_off[key] = waits
@@ -115,10 +113,17 @@ class CalmRun:
             self._unite(key, item, programme, tick_at)
 
     def _unite(self, key: str, item: StateMoved | StateHandedOver, programme: Any, tick_at: int | None) -> None:
-        came, at = self._arrived[item.move_id], item.occurred_at
+        came, at = self._arrived[item.move_id].state, item.occurred_at
         if came is not None:
             state, other = self._states.setdefault(key, self._engine.new(key)), self._engine.decode(came)
             self._put(self._engine.merge(programme, state, other, at, historical=item.historical, tick_at=tick_at))
+
+    def _send_all_on(self, key: str, waits: Sequence[Any]) -> None:
+        for item in waits:
+            if isinstance(item, Event) or (isinstance(item, StateMoved) and item.gone != key):
+                self._send_on(key, item)
+            if isinstance(item, StateMoved) and item.move_id in self._arrived:
+                self._send_on(key, self._arrived[item.move_id])
 
     def _send_on(self, key: str, item: Event | StateMoved | StateHandedOver) -> None:
         topic = route(item)[0] if isinstance(item, Event) else CONTROL

@@ -1,0 +1,154 @@
+"""States that are handed over, on a real store and a small engine: who waits, for how long, and what comes of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved
+from streams.members import held as held_module
+from streams.members.record import due_of
+from tests.step_support import CODEC, Engine, Partition, State, event, tick
+
+
+@pytest.fixture(params=[0, 1000], ids="{} recent".format)
+def partition(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Partition]:
+    partition = Partition(tmp_path / "0", request.param)
+    yield partition
+    partition.store.close()
+
+
+def handed(state: State | None, at: int = 5, move_id: str = "m", gone: str = "visitor:v") -> StateHandedOver:
+    data = None if state is None else Engine().encode(state)
+    return StateHandedOver(occurred_at=at, move_id=move_id, gone=gone, into="a", state=data)
+
+
+VISITOR = State("visitor:v", ["e0"], [30])
+
+
+def test_a_state_is_handed_over_and_what_comes_later_goes_back_to_its_source_under_the_heirs_key(
+    partition: Partition,
+) -> None:
+    partition.handle(event("e0", "visitor:v", 1, "timer:50"))
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    ((topic, key, item),) = partition.sent
+    assert (topic, key, item.gone, item.into) == ("control", "a", "visitor:v", "a")
+    assert Engine().decode(item.state).seen == ["e0@P0/None"]
+    partition.restart()
+    partition.handle(event("e1", "visitor:v", 6), tick(60))
+    topic, key, item = partition.sent[1]
+    assert (topic, key, item.event_id) == ("web.behaviour", "a", "e1")
+    assert partition.outputs == [("visitor:v", 1)], "its timer is the heir's"
+
+
+def test_a_name_that_nobody_used_hands_nothing_over(partition: Partition) -> None:
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    assert partition.sent == [("control", "a", handed(None))]
+
+
+def test_a_forgotten_link_lets_the_name_begin_anew(partition: Partition) -> None:
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    partition.move("visitor:v", "visitor:v", None, 7)
+    assert partition.store.get([b"visitor:v"]) == [None]
+    partition.handle(event("e1", "visitor:v", 8))
+    assert partition.state("visitor:v").seen == ["e1@P0/None"]
+
+
+def test_who_waits_for_a_state_is_handled_as_if_there_had_been_no_wait(partition: Partition) -> None:
+    partition.handle(event("e1", "a", 1, "timer:20"), tick(2))
+    partition.move("a", "visitor:v", "a", 5)
+    partition.handle(event("e2", "a", 5, "timer:70"), tick(40), event("e3", "a", 41), event("e9", "b", 41))
+    partition.restart()
+    partition.handle(ProgrammeApplied(occurred_at=42, programme=1))
+    partition.handle(event("e4", "a", 43), tick(90))
+    assert partition.outputs == [("a", 1), ("b", 41)], "others go on, of this one nothing fires"
+    (value,) = partition.store.get([b"a"])
+    assert value is not None
+    assert due_of(value) is None
+    partition.handle(handed(VISITOR))
+    assert partition.state("a").seen == [
+        "e1@P0/None",
+        "visitor:v ['e0']@5",
+        "e2@P0/2",
+        "fired 20",
+        "fired 30",
+        "e3@P0/40",
+        "adopted P1",
+        "e4@P1/40",
+        "fired 70",
+    ]
+
+
+def test_several_states_become_part_in_the_order_of_the_log_whichever_comes_first(partition: Partition) -> None:
+    partition.move("a", "visitor:v", "a", 5, "m1")
+    partition.move("a", "card:1", "a", 5, "m2")
+    partition.handle(event("e1", "a", 5), handed(State("card:1"), move_id="m2", gone="card:1"))
+    assert partition.outputs == []
+    partition.restart()
+    partition.handle(handed(State("visitor:v"), move_id="m1"))
+    assert partition.state("a").seen == ["visitor:v []@5", "card:1 []@5", "e1@P0/None"]
+
+
+def test_what_was_handed_over_before_changes_nothing_when_it_comes_again(partition: Partition) -> None:
+    partition.move("a", "visitor:v", "a", 5)
+    partition.handle(handed(VISITOR), handed(VISITOR))
+    assert partition.state("a").seen == ["visitor:v ['e0']@5"]
+
+
+def test_too_much_is_not_kept_and_the_state_becomes_part_when_it_comes(
+    partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_module, "KEPT_MAX", 3)
+    partition.move("a", "visitor:v", "a", 5)
+    partition.handle(*(event(f"e{number}", "a", 6) for number in range(6)))
+    assert [at for _, at in partition.outputs] == [6] * 6
+    partition.restart()
+    partition.handle(handed(VISITOR), handed(VISITOR))
+    assert [line.partition("@")[0] for line in partition.state("a").seen] == [
+        *(f"e{number}" for number in range(6)),
+        "visitor:v ['e0']",
+    ]
+
+
+def test_who_is_merged_away_while_waiting_sends_on_what_waits_and_what_is_waited_for(partition: Partition) -> None:
+    partition.move("a", "visitor:v", "a", 5, "m1")
+    partition.handle(event("e1", "a", 5))
+    partition.move("a", "card:1", "a", 6, "m2")
+    partition.move("a", "a", "b", 7, "m3")
+    partition.move("a", "card:2", "a", 8, "m4")
+    partition.handle(event("e2", "a", 8), handed(VISITOR, move_id="m1"))
+    assert partition.sent == [], "the second state hasn't come"
+    partition.handle(handed(State("card:1"), 6, "m2", "card:1"))
+    kinds = [(topic, key, type(item).__name__) for topic, key, item in partition.sent]
+    assert kinds == [
+        ("control", "b", "StateHandedOver"),
+        ("control", "b", "StateMoved"),
+        ("web.behaviour", "b", "Event"),
+    ]
+    given, awaited, _ = (item for *_, item in partition.sent)
+    assert Engine().decode(given.state).seen == ["visitor:v ['e0']@5", "e1@P0/None", "card:1 []@6"]
+    assert awaited == StateMoved(occurred_at=8, move_id="m4", gone="card:2", into="a")
+    partition.handle(handed(State("card:2"), 8, "m4", "card:2"))
+    assert partition.sent[-1][:2] == ("control", "b"), "what comes for who is gone goes on, too"
+
+
+def test_of_two_merged_into_each_other_at_once_the_smaller_id_stays(partition: Partition) -> None:
+    partition.handle(event("e1", "a", 1), event("e2", "b", 1))
+    partition.move("a", "a", "b", 5, "m1")
+    partition.move("b", "b", "a", 5, "m2")
+    from_a, from_b = (item for *_, item in partition.sent)
+    partition.sent.clear()
+    partition.handle(from_b)
+    assert partition.state("a").seen == ["b ['e2@P0/None']@5"]
+    partition.records = [type(partition.records[0])(partition.offset, b"b", CODEC.encode(from_a))]
+    partition.offset += 1
+    partition.again()
+    assert [(topic, key) for topic, key, _ in partition.sent] == [("control", "a")]
+
+
+def test_a_state_that_cannot_be_read_is_put_aside_and_the_member_goes_on(partition: Partition) -> None:
+    partition.move("a", "visitor:v", "a", 5)
+    bad = StateHandedOver(occurred_at=5, move_id="m", gone="visitor:v", into="a", state=b"\xc1 no state")
+    partition.handle(event("e1", "a", 5), bad)
+    assert partition.state("a").seen == ["e1@P0/None"]
+    assert [(key, "failed" in reason) for _, reason, key in partition.dead] == [(b"a", True)]
