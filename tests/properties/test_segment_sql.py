@@ -61,7 +61,7 @@ def test_both_select_the_same_members(clickhouse):
                 assert "'ref'" in repr(condition)  # a time compared with a text: said, not guessed
                 shown["refused", False] += 1
         tests = ", ".join(asked.values())
-        statement = f"{with_clause(writer.segments)}SELECT member_id, [{tests}] FROM profiles FINAL"
+        statement = f"{with_clause(writer.expressions)}SELECT member_id, [{tests}] FROM profiles FINAL"
         for member, answers in clickhouse.query(statement).result_rows:
             for (condition, sql), answer in zip(asked.items(), answers, strict=True):
                 expected = condition.holds(views[member])
