@@ -24,11 +24,14 @@ def command(only: str | None, parent: int | None) -> None:
 
     configured = settings.load()
     if only is not None:
+        from streams.collect_garbage import dont_collect_yet
+
+        dont_collect_yet()
         from streams.runtime.run_stage import run_stage
 
         if parent is not None:
             die_with_parent(parent)
-        sys.exit(run_stage(configured, only))
+        sys.exit(run_stage(configured, only, check=parent is None))  # which has just asked for all of its children
 
     check_services(configured)
     commands, environments = [], []

@@ -36,7 +36,7 @@ from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
-from streams.runtime.stage import Input
+from streams.runtime.stage import Input, never
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
 from streams.sealing.sealer import Sealer
 from streams.settings import Settings
@@ -53,6 +53,7 @@ class IngestStage:
 
     name = "ingest"
     topics = INGEST_INPUTS
+    gives_way: Callable[[], bool] = staticmethod(never)
 
     def __init__(
         self,
@@ -174,7 +175,7 @@ class IngestStage:
 
     def _append_ready(self, merges: Collection[int], group: bytes) -> None:
         """Append what is known to come next, of all these merges in one transaction, or in as many as it takes."""
-        while True:
+        while not self.gives_way():
             taken: dict[int, Sequence[Entry]] = {}
             room = self._settings.batch_records_max
             for number in merges:

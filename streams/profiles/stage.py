@@ -28,7 +28,7 @@ from streams.profiles.make import UnfitStateError, is_members, profile_value
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
-from streams.runtime.stage import Input
+from streams.runtime.stage import Input, never
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
 from streams.settings import Settings
 from streams.topics import MEMBER_PROFILES, check_partitions, members_changelog
@@ -56,6 +56,7 @@ class ProfilesStage:
 
     name = "profiles"
     is_undivided = False
+    gives_way: Callable[[], bool] = staticmethod(never)
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ class Host:
     def __init__(self, settings: Settings, stage: Stage, group: str, local: LocalState) -> None:
         self._settings = settings
         self._stage = stage
+        stage.gives_way = lambda: self._ended.is_set() or self._tenure.generation is None
         self._group = group
         self._local = local
         self._offsets = GroupOffsets(Kafka(settings), group)

@@ -29,10 +29,14 @@ STAGES = {"ingest": ingest_group, "members": members_group, "profiles": profiles
 logger = logging.getLogger(__name__)
 
 
-def run_stage(settings: Settings, name: str, engine: Engine | None = None) -> int:
-    """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start."""
+def run_stage(settings: Settings, name: str, engine: Engine | None = None, *, check: bool = True) -> int:
+    """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start.
+
+    `check`: whether to ask first if the services are there.
+    """
     quieten_libraries(settings.log_level)
-    check_services(settings)
+    if check:
+        check_services(settings)
     local = claim(settings, name)
     codec = Codec(Registry.from_settings(settings))
     group = STAGES[name](settings)

@@ -10,8 +10,17 @@ Input = tuple[str, int]
 """A topic and one of its partitions; Faust's and aiokafka's own tuples for it are equal to it."""
 
 
+def never() -> bool:
+    """Say no."""
+    return False
+
+
 class Stage(Protocol):
     """One stage: reads its topics, puts out records, keeps what state it needs."""
+
+    gives_way: Callable[[], bool]
+    """Whether partitions are to be given away or the process to end: what is in hand is brought to its next commit,
+    and no further. The host sets it; the stage asks it from its own thread."""
 
     @property
     def name(self) -> str:

@@ -86,7 +86,7 @@ def audience_of(campaign: Campaign, asking: Asking) -> Audience:
     condition = campaign.audience
     in_audience = "1" if condition is None else writer.write(condition.tree, hoped=True)
     expressions = {
-        **writer.segments,
+        **writer.expressions,
         "in_audience": f"toBool({in_audience})",
         "held_out_globally": _held_out("global", asking.programme.plan.held_out),
         "held_out": _held_out(campaign.id, share_below(campaign.id, campaign.holdout)),

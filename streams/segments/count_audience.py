@@ -7,7 +7,6 @@ from streams.errors import RekindleError
 from streams.segments.audience import Audience
 from streams.segments.sql.compile import TABLE
 
-_QUERY_BYTES_DEFAULT = 262_144
 _UNKNOWN_TABLE = "UNKNOWN_TABLE"
 
 
@@ -28,7 +27,19 @@ def count_audience(dsn: str, audience: Audience, sample: int = 0) -> tuple[dict[
 
 
 def _ask(client: Client, statement: str) -> Any:
-    """Run it, also if a list of the programme makes it longer than statements usually may be."""
-    size = len(statement.encode())
-    settings = {"max_query_size": 2 * size} if 2 * size > _QUERY_BYTES_DEFAULT else {}
-    return client.query(statement, settings=settings)
+    """Run it; if it is longer than statements usually may be, because a list of the programme stands in it, as that."""
+    try:
+        return client.query(statement)
+    except ClickHouseError as error:
+        if not any(limit in str(error) for limit in _LIMITS):
+            raise
+    return client.query(statement, settings=_LONG)
+
+
+_LIMITS = ("Max query size exceeded", "TOO_BIG_AST", "TOO_DEEP_AST")
+_LONG = {
+    "max_query_size": 1 << 30,
+    "max_ast_elements": 10_000_000,
+    "max_expanded_ast_elements": 10_000_000,
+    "max_ast_depth": 10_000,
+}

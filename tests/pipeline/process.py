@@ -300,6 +300,7 @@ class Process:
                 due_max=self._due_max,
             )
         self.stage = stage
+        stage.gives_way = lambda: self.should_stop
         stage.start()
         options = {"session.timeout.ms": SESSION_MS, "group.instance.id": settings.instance}
         membership = Membership(log, self._network, group, stage.topics, options)

@@ -214,10 +214,13 @@ def members(draw: st.DrawFn, programme: Programme, key: str, often: Sequence[str
 
 
 def moments(states: Sequence[MemberState]) -> st.SearchStrategy[int]:
-    """When one may ask (ms): the clocks of all have come there by then."""
+    """When one may ask (ms), once the clocks of all have come there: often when something turns."""
     latest = max(state.clock for state in states)
-    ahead = [0, 1, 1000, _DAY // 2, _DAY - 1, _DAY, _DAY + 1, 9 * _DAY, 30 * _DAY, 366 * _DAY]
-    return st.one_of(st.sampled_from(ahead), st.integers(0, 40 * _DAY)).map(lambda ms: latest + ms)
+    turns = {at for state in states for each in state.accruals for at in (each.activates_at, each.expires_at or 0)}
+    since = {at for state in states for at, _ in state.last_at.values()}
+    turns |= {latest, *(at + days * _DAY for at in since for days in (0, 1, 2, 30, 366))}
+    beside = sorted(at + ms for at in turns for ms in (-1, 0, 1) if at + ms >= latest)
+    return st.one_of(st.sampled_from(beside), st.integers(latest, latest + 40 * _DAY))
 
 
 def view_at(programme: Programme, state: MemberState, at: int) -> View:
@@ -255,9 +258,24 @@ ODD += ["2020-02-29T00:00:00+03:00", "1900-01-01", "0001-01-01", "9999-12-31T23:
 _OPERATORS = ["eq", "eq", "ne", "gt", "ge", "lt", "le", "in", "not_in", "contains", "starts_with", "exists", "between"]
 
 
-def conditions(values: Callable[[str], list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+THEMES: dict[str, tuple[list[str], list[str]]] = {
+    "everything": (OFTEN, NAMES),
+    "bonus": (["bonus_accrued"] * 4 + ["bonus_paid"], ["member.bonus.points", "member.bonus.o'clock"]),
+    "counters": (["purchase_completed"] * 3 + ["order_placed"], [f"counter.{name}" for name in COUNTERS]),
+    "time": (
+        ["registration_completed", "site_visited", "purchase_completed"],
+        [name for name in NAMES if "since" in name or name.endswith(("age", "_at", "_date", "_zone"))],
+    ),
+    "attributes": (["profile_updated", "feedback_received"], [f"member.attributes.{name}" for name in ATTRIBUTES]),
+}
+"""What happens more often, and what is asked about: everything at once shows each thing too seldom."""
+
+
+def conditions(values: Callable[[str], list[Any]], names: Sequence[str] = NAMES) -> st.SearchStrategy[dict[str, Any]]:
     """Conditions as the YAML's mappings; `values` are what some members have under a name."""
-    tests = _tests(values) | _tests(values) | st.sampled_from(SEGMENTS).map(lambda name: {"segment": name})
+    tests = (
+        _tests(values, NAMES) | _tests(values, names) | st.sampled_from(SEGMENTS).map(lambda name: {"segment": name})
+    )
     parts = st.lists(tests, max_size=3)
     combined = st.one_of(
         tests.map(lambda test: {"not": test}),
@@ -270,8 +288,8 @@ def conditions(values: Callable[[str], list[Any]]) -> st.SearchStrategy[dict[str
 
 
 @st.composite
-def _tests(draw: st.DrawFn, values: Callable[[str], list[Any]]) -> dict[str, Any]:
-    name, operator = draw(st.sampled_from(NAMES)), draw(st.sampled_from(_OPERATORS))
+def _tests(draw: st.DrawFn, values: Callable[[str], list[Any]], names: Sequence[str]) -> dict[str, Any]:
+    name, operator = draw(st.sampled_from(names)), draw(st.sampled_from(_OPERATORS))
     return {name: {operator: draw(_operand(operator, name, values))}}
 
 

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from streams.engine.conditions import parse
 from streams.segments.sql import Asking, CannotAskError
 from streams.segments.sql.compile import Writer, with_clause
-from tests.properties.drawn_members import NAMES, SEGMENTS, conditions, members, moments, programmes, store, view_at
+from tests.properties.drawn_members import (
+    NAMES,
+    SEGMENTS,
+    THEMES,
+    conditions,
+    members,
+    moments,
+    programmes,
+    store,
+    view_at,
+)
 from tests.properties.independent import BACKEND
 
 IN_CI = "REKINDLE_TEST_EXAMPLES" not in os.environ
@@ -27,7 +37,8 @@ SEED = 1  # of the examples of every run, chosen because they show everything; t
 @st.composite
 def cases(draw: st.DrawFn) -> Any:
     programme = draw(programmes())
-    states = [draw(members(programme, key)) for key in MEMBERS]
+    often, names = THEMES[draw(st.sampled_from(sorted(THEMES)))]
+    states = [draw(members(programme, key, often)) for key in MEMBERS]
     at = draw(moments(states))
     views = {state.key: view_at(programme, state, at) for state in states}
 
@@ -35,7 +46,7 @@ def cases(draw: st.DrawFn) -> Any:
     def values(name: str) -> list[Any]:
         return [value for view in views.values() if (value := view.value(name)) is not None]
 
-    return Asking(programme, at), views, [draw(conditions(values)) for _ in range(CONDITIONS)]
+    return Asking(programme, at), views, [draw(conditions(values, names)) for _ in range(CONDITIONS)]
 
 
 def test_both_select_the_same_members(clickhouse):
@@ -61,7 +72,7 @@ def test_both_select_the_same_members(clickhouse):
                 assert "'ref'" in repr(condition)  # a time compared with a text: said, not guessed
                 shown["refused", False] += 1
         tests = ", ".join(asked.values())
-        statement = f"{with_clause(writer.segments)}SELECT member_id, [{tests}] FROM profiles FINAL"
+        statement = f"{with_clause(writer.expressions)}SELECT member_id, [{tests}] FROM profiles FINAL"
         for member, answers in clickhouse.query(statement).result_rows:
             for (condition, sql), answer in zip(asked.items(), answers, strict=True):
                 expected = condition.holds(views[member])

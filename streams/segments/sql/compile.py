@@ -5,13 +5,13 @@ entry event, is missing, as it is to a segment's condition. Of a campaign's audi
 an event. So `compile_audience` lets such tests come out as they must for the whole to hold: below a `not` they fail.
 Whom that selects are all who may be admitted, and `left_open` says what it depends on.
 
-A segment's condition stands in a `WITH` of its own and is referred to: conditions that ask for the same segments, that
-ask for the same segments, would grow without bound.
+Segments and values that take more than a column stand in `WITH` and are referred to: a statement can be read, and does
+not grow without bound where segments ask for segments.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streams.engine import rfm
 from streams.engine.conditions import Condition
@@ -21,7 +21,8 @@ from streams.engine.conditions.operators import all_of, any_of, none_of
 from streams.engine.conditions.records import Records
 from streams.segments.sql import literals
 from streams.segments.sql.asking import Asking
-from streams.segments.sql.names import is_of_event, value_of
+from streams.segments.sql.names import facets_of, is_of_event, is_reckoned
+from streams.segments.sql.value import Value
 
 TABLE = "profiles"
 EVERYONE = "everyone"
@@ -31,17 +32,18 @@ EVERYONE = "everyone"
 class Compiled:
     """`sql` is 1 for the members of whom the condition holds, else 0.
 
-    `segments` are the expressions that it refers to, by their alias, each after those that it refers to itself.
+    `expressions` are what it refers to, by alias, each after those that it refers to itself: segments, and values that
+    are reckoned.
     `left_open` are the names that can't be asked of members, where that leaves it open whether the condition holds.
     """
 
     sql: str
-    segments: Mapping[str, str]
+    expressions: Mapping[str, str]
     left_open: frozenset[str] = frozenset()
 
     def select(self, columns: str) -> str:
         """The statement that selects these columns of the members of whom it holds."""
-        return f"{with_clause(self.segments)}SELECT {columns}\nFROM {TABLE} FINAL\nWHERE {self.sql}"
+        return f"{with_clause(self.expressions)}SELECT {columns}\nFROM {TABLE} FINAL\nWHERE {self.sql}"
 
 
 def with_clause(expressions: Mapping[str, str]) -> str:
@@ -53,22 +55,22 @@ def with_clause(expressions: Mapping[str, str]) -> str:
 def compile_condition(condition: Condition, asking: Asking) -> Compiled:
     """What selects a segment's members: its condition sees the member only. Raises `CannotAskError`."""
     writer = Writer(asking)
-    return Compiled(writer.write(condition.tree), writer.segments)
+    return Compiled(writer.write(condition.tree), writer.expressions)
 
 
 def compile_audience(condition: Condition, asking: Asking) -> Compiled:
     """What selects whom a campaign may admit, whatever its entry event says. Raises `CannotAskError`."""
     writer = Writer(asking)
     sql = writer.write(condition.tree, hoped=True)
-    return Compiled(sql, writer.segments, frozenset(writer.left_open))
+    return Compiled(sql, writer.expressions, frozenset(writer.left_open))
 
 
 @dataclass(slots=True)
 class Writer:
-    """Conditions being written for one statement; they share the segments that they ask for."""
+    """Conditions being written for one statement; they share what they refer to (`Compiled.expressions`)."""
 
     asking: Asking
-    segments: dict[str, str] = field(default_factory=dict)
+    expressions: dict[str, str] = field(default_factory=dict)
     left_open: set[str] = field(default_factory=set)
     _aliases: dict[str, str] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class Writer:
                 return self.in_segment(segment)
             case Compare():
                 names = {node.name, *(ref.name for ref in refs(node.operand))}
-                return self._open(names, hoped) or node.operator.sql(value_of(node.name, self.asking), node.operand)
+                return self._open(names, hoped) or node.operator.sql(self.value(node.name), node.operand)
             case Records():
                 return self._open({node.name}, hoped) or "0"  # members have no lists
             case _:
@@ -99,18 +101,34 @@ class Writer:
         self.left_open |= of_event
         return "1" if hoped else "0"
 
+    def value(self, name: str) -> Value:
+        """What a name stands for; what is reckoned is written once, however often it is asked for."""
+        facets = facets_of(name, self.asking)
+        if is_reckoned(name):
+            key = f"value:{name}"
+            for facet in facets:
+                if key not in self._aliases:
+                    self._aliases[key] = self._named(name, facet.sql)
+            facets = tuple(replace(facet, sql=self._aliases[key]) for facet in facets)
+        return Value(name, facets, self.value)
+
+    def _named(self, name: str, sql: str) -> str:
+        """An alias for the expression that no column has, since it ends with a number."""
+        slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+        alias = f"{slug}_{len(self.expressions)}"
+        self.expressions[alias] = sql
+        return alias
+
     def in_segment(self, segment_id: str) -> str:
         """Whether the member is in the segment: by what was assigned, else the list, else the condition."""
         if segment_id == EVERYONE:
             return "1"
-        alias = self._aliases.get(segment_id)
+        alias = self._aliases.get(f"segment:{segment_id}")
         if alias is None:
             definition = self._defined(segment_id)
             quoted = literals.text(segment_id)
             sql = f"if(mapContains(segments_assigned, {quoted}), segments_assigned[{quoted}], {definition})"
-            slug = re.sub(r"[^a-z0-9]+", "_", segment_id.lower()).strip("_")[:40]
-            alias = self._aliases[segment_id] = f"in_{slug or 'segment'}_{len(self._aliases)}"
-            self.segments[alias] = f"toBool({sql})"
+            alias = self._aliases[f"segment:{segment_id}"] = self._named(f"in_{segment_id}", f"toBool({sql})")
         return alias
 
     def _defined(self, segment_id: str) -> str:
@@ -126,4 +144,4 @@ class Writer:
         if found is None:
             return "0"
         family, value = found
-        return value_of(f"rfm.{family}", self.asking).compared("=", value, ordered=False)
+        return self.value(f"rfm.{family}").compared("=", value, ordered=False)

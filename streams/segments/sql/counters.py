@@ -17,13 +17,19 @@ def counter_value(name: str, asking: Asking) -> tuple[Facet, ...]:
     oldest = windows.oldest_bucket(counter, asking.at, asking.zone)
     current = windows.bucket_of(counter, asking.at, asking.zone)
     counts = (
-        f"x.name = {literals.text(name)} AND x.definition = {literals.text(counter.fingerprint)} "
-        f"AND x.bucket BETWEEN {oldest} AND {current}"
+        f"name = {literals.text(name)} AND definition = {literals.text(counter.fingerprint)} "
+        f"AND bucket BETWEEN {oldest} AND {current}"
     )
     if counter.aggregate == "distinct":
-        different = f"arrayDistinct(arrayMap(x -> x.value, arrayFilter(x -> {counts}, counter_values)))"
+        different = f"arrayDistinct({_filtered('counter_values', 'value', counts)})"
         return (number(f"length({different})", WHOLE, nullable=False),)
-    counted = f"arrayFilter(x -> {counts}, counter_numbers)"
+    counted = _filtered("counter_numbers", "number", counts)
     if counter.aggregate == "max":
-        return (number(f"arrayReduce('maxOrNull', arrayMap(x -> x.number, {counted}))", _NUMBER),)
-    return (number(f"arraySum(x -> x.number, {counted})", _NUMBER, nullable=False),)
+        return (number(f"arrayReduce('maxOrNull', {counted})", _NUMBER),)
+    return (number(f"arraySum({counted})", _NUMBER, nullable=False),)
+
+
+def _filtered(column: str, wanted: str, counts: str) -> str:
+    """One field of the buckets that count. Field by field: that takes less than half of the time of tuples."""
+    fields = (wanted, "name", "definition", "bucket")
+    return f"arrayFilter(({', '.join(fields)}) -> {counts}, {', '.join(f'{column}.{field}' for field in fields)})"

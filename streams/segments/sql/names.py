@@ -13,7 +13,7 @@ from streams.segments.sql.ages import age
 from streams.segments.sql.asking import Asking
 from streams.segments.sql.counters import counter_value
 from streams.segments.sql.grids import WHOLE, Fixed
-from streams.segments.sql.value import Facet, Value, moment, number, text, truth
+from streams.segments.sql.value import Facet, moment, number, text, truth
 
 MONEY = Fixed(38, 6)
 ATTRIBUTE = Fixed(76, 44)
@@ -26,12 +26,14 @@ def is_of_event(name: str) -> bool:
     return "." not in name or name.startswith("entry.")
 
 
-def value_of(name: str, asking: Asking) -> Value:
-    """What the name stands for in the table."""
-    return Value(name, _facets(name, asking), lambda other: value_of(other, asking))
+def is_reckoned(name: str) -> bool:
+    """Whether it takes more than a column to say what the name stands for: then it has one facet at most."""
+    head, _, rest = name.partition(".")
+    return head in {"counter", "days_since"} or (head == "member" and (rest in _RECKONED or rest.startswith("bonus.")))
 
 
-def _facets(name: str, asking: Asking) -> tuple[Facet, ...]:
+def facets_of(name: str, asking: Asking) -> tuple[Facet, ...]:
+    """What the name stands for in the table, as each kind that it may be of; nothing if it is missing for everyone."""
     head, _, rest = name.partition(".")
     match head:
         case "member":

@@ -6,7 +6,7 @@ facet for each kind, NULL where the member's is of another or missing, and an op
 `not` least of all, meets SQL's third truth value.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -80,6 +80,13 @@ class Value:
         if isinstance(operand, Ref):
             return any_of(self._with(self.look_up(operand.name), sign, ordered=ordered))
         return any_of(self._with_literal(sign, operand, ordered=ordered))
+
+    def equals_one(self, operands: Sequence[Any]) -> str:
+        """Whether it equals one of them; texts, which may be thousands, stand in one list."""
+        texts = list(dict.fromkeys(each for each in operands if isinstance(each, str)))
+        others = [each for each in operands if not isinstance(each, str) or instant(each) is not None]
+        listed = (f"ifNull({facet.sql} IN {literals.texts(texts)}, 0)" for facet in self.of(Kind.TEXT) if texts)
+        return any_of([*listed, *(self.compared("=", each, ordered=False) for each in others)])
 
     def starts_with(self, operand: Any) -> str:
         """Whether it is a text that begins with the operand."""

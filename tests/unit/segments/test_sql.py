@@ -41,9 +41,22 @@ def test_what_is_missing_is_false_at_once_and_true_under_a_not(operator):
 
 def test_a_segment_is_written_once_however_often_it_is_asked_for():
     found = sql({"all": [{"segment": "best"}, {"segment": "gold"}, {"segment": "best"}]})
-    assert list(found.segments) == ["in_gold_0", "in_gold_too_1", "in_best_2"]
-    assert sum(text.count("status = 'gold'") for text in found.segments.values()) == 1
+    assert list(found.expressions) == ["in_gold_0", "in_gold_too_1", "in_best_2"]
+    assert sum(text.count("status = 'gold'") for text in found.expressions.values()) == 1
     assert found.select("1").startswith("WITH\n    toBool(if(mapContains(segments_assigned, 'gold')")
+
+
+def test_what_is_reckoned_is_written_once_and_named():
+    found = sql({"counter.buys": {"gt": 1}, "any": [{"counter.buys": 9}, {"member.age": {"ref": "counter.buys"}}]})
+    assert [*found.expressions] == ["counter_buys_0", "member_age_1"]
+    assert found.sql.startswith("(counter_buys_0 > toDecimal128('1.000000', 6) AND ")
+
+
+def test_thousands_of_texts_stand_in_one_list():
+    names = [f"c{number}" for number in range(5000)]
+    found = sql({"member.city": {"not_in": names}}).sql
+    assert found.count("ifNull(") == 2
+    assert all(f"'{name}'" in found for name in names)
 
 
 def test_everyone_needs_no_look():

@@ -10,7 +10,7 @@ table, made of the few comparisons that `Asked` has. `streams.segments.sql` know
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ class Asked(Protocol):
 
     def compared(self, sign: str, operand: Any, *, ordered: bool) -> str:
         """Whether it compares so with the operand; `ordered` when that makes no sense for booleans."""
+
+    def equals_one(self, operands: Sequence[Any]) -> str:
+        """Whether it equals one of them."""
 
     def starts_with(self, operand: Any) -> str:
         """Whether it is a string that begins with the operand."""

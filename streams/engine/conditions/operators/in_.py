@@ -3,7 +3,7 @@
 import operator
 from typing import Any
 
-from streams.engine.conditions.operators import Asked, Compiled, Operator, any_of, never, several
+from streams.engine.conditions.operators import Asked, Compiled, Operator, never, several
 from streams.engine.conditions.operators._kinds import compile_comparison
 
 
@@ -20,7 +20,7 @@ def compile_in(operand: Any) -> Compiled:
 
 def write_in(value: Asked, operand: Any) -> str:
     """A reference to a list is one to a field of an event: SQL knows of none."""
-    return any_of(value.compared("=", item, ordered=False) for item in operand) if isinstance(operand, list) else "0"
+    return value.equals_one(operand) if isinstance(operand, list) else "0"
 
 
 OPERATOR = Operator(

@@ -4,7 +4,7 @@ import operator
 from typing import Any
 
 from streams.engine.conditions.operators import Asked, Compiled, Operator, all_of, any_of, never, none_of, several
-from streams.engine.conditions.operators._kinds import compile_comparison
+from streams.engine.conditions.operators._kinds import compile_comparison, instant
 
 
 def compile_not_in(operand: Any) -> Compiled:
@@ -23,12 +23,15 @@ def compile_not_in(operand: Any) -> Compiled:
 
 
 def write_not_in(value: Asked, operand: Any) -> str:
-    """A reference to a list is one to a field of an event: SQL knows of none."""
+    """A reference to a list is one to a field of an event: SQL knows of none.
+
+    A value that equals none of them is unequal to all of its kind, so one of each kind tells whether there is any.
+    """
     if not isinstance(operand, list):
         return "0"
-    equal = any_of(value.compared("=", item, ordered=False) for item in operand)
-    unequal = any_of(value.compared("!=", item, ordered=False) for item in operand)
-    return all_of([none_of(equal), unequal if operand else value.exists()])
+    of_each_kind = {(type(item), instant(item) is None, getattr(item, "name", None)): item for item in operand}
+    unequal = any_of(value.compared("!=", item, ordered=False) for item in of_each_kind.values())
+    return all_of([none_of(value.equals_one(operand)), unequal if operand else value.exists()])
 
 
 OPERATOR = Operator(
