@@ -176,6 +176,7 @@ def _log_only_record(name: str, raw: dict[str, Any]) -> LogRecord:
             gone=_take(raw, "gone", _identifier),
             into=_take(raw, "into", _identifier, None),
             historical=_take(raw, "historical", _boolean, default=False),
+            erased=_take(raw, "erased", _boolean, default=False),
         )
     else:
         record = StateHandedOver(

@@ -48,7 +48,8 @@ class ProgrammeApplied(msgspec.Struct, kw_only=True, gc=False):
 class StateMoved(msgspec.Struct, kw_only=True, gc=False):
     """Under the key `gone`, its state is to be handed over; under `into`, what comes next waits until it has come.
 
-    `into` None: the name `gone` is linked to nobody any more. `historical`: the event that says so is.
+    `into` None: the name `gone` is linked to nobody any more. `historical`: the event that says so is. `erased`:
+    nothing moves, the person whose key `gone` was is erased, and what there is under it is to be forgotten.
     """
 
     occurred_at: int
@@ -56,6 +57,7 @@ class StateMoved(msgspec.Struct, kw_only=True, gc=False):
     gone: str
     into: str | None
     historical: bool = False
+    erased: bool = False
 
 
 class StateHandedOver(msgspec.Struct, kw_only=True, gc=False):

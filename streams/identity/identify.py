@@ -56,12 +56,14 @@ class Identified(NamedTuple):
     """Whose the event is: the key of a state.
 
     `merges` are the states that become part of it before that, in order: (the one that goes, the one that stays).
-    `changes` are to be written to the table; None if there are none.
+    `changes` are to be written to the table; None if there are none. `erased`: keys, besides, under which there is
+    something of a person who was erased by this event.
     """
 
     key: str
     merges: tuple[tuple[str, str], ...] = ()
     changes: Changes | None = None
+    erased: tuple[str, ...] = ()
 
 
 def identify(links: Links, event: Facts, region: str) -> Identified:
@@ -101,8 +103,8 @@ def _of_nobody(links: Links, event: Facts, region: str) -> Identified:
 def _erased(links: Links, member: str, at: int) -> Identified:
     draft = Draft(links)
     member = draft.root(member)
-    draft.erase(member, at)
-    return Identified(member, (), draft.changes())
+    erased = draft.erase(member, at)
+    return Identified(member, (), draft.changes(), erased)
 
 
 def _merged(links: Links, event: Facts, region: str) -> Identified:

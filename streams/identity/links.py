@@ -44,6 +44,9 @@ class Links(Protocol):
     def names(self, member: str) -> Collection[str]:
         """Return the names that are linked to the member."""
 
+    def merged(self, member: str) -> Collection[str]:
+        """Return the member ids that were merged into this one, by the latest step of each."""
+
 
 class Changes(NamedTuple):
     """What an event changes: a name that has no link any more is None."""
@@ -59,6 +62,7 @@ class LinkTable:
         self._links: dict[str, Link] = {}
         self._members: dict[str, Known] = {}
         self._names: dict[str, set[str]] = {}
+        self._merged: dict[str, set[str]] = {}
 
     def link(self, name: str) -> Link | None:
         """Return to whom the name belongs."""
@@ -72,6 +76,10 @@ class LinkTable:
         """Return the names that are linked to the member."""
         return self._names.get(member, ())
 
+    def merged(self, member: str) -> Collection[str]:
+        """Return the member ids that were merged into this one, by the latest step of each."""
+        return self._merged.get(member, ())
+
     def take(self, changes: Changes) -> None:
         """Write what an event changes."""
         for name, link in changes.links.items():
@@ -83,7 +91,13 @@ class LinkTable:
             else:
                 self._links[name] = link
                 self._names.setdefault(link.member, set()).add(name)
-        self._members.update(changes.members)
+        for member, known in changes.members.items():
+            before_into = self._members.get(member, NOTHING).into
+            if before_into is not None:
+                self._merged[before_into].discard(member)
+            if known.into is not None:
+                self._merged.setdefault(known.into, set()).add(member)
+            self._members[member] = known
 
 
 class Draft:
@@ -122,12 +136,20 @@ class Draft:
         self._members[member] = Known(into=into)
         self._keep_few(into)
 
-    def erase(self, member: str, at: int) -> None:
-        """Forget the names of the member; what was given by `at` (ms) links nothing any more."""
+    def erase(self, member: str, at: int) -> tuple[str, ...]:
+        """Forget the names of the member; what was given by `at` (ms) links nothing any more.
+
+        Returns under which keys there is something of the person: these names, and ids that were merged into theirs.
+        """
         known = self.known(member)
-        self._links.update(dict.fromkeys(self._of(member)))
+        names = self._of(member)
+        self._links.update(dict.fromkeys(names))
         before = at if known.erased_at is None else known.erased_at
         self._members[member] = known._replace(erased_at=max(before, at))
+        ids = [*self._before.merged(member)]
+        for each in ids:  # grows: who was merged into those
+            ids.extend(more for more in self._before.merged(each) if more not in ids)
+        return (*names, *sorted(ids))
 
     def changes(self) -> Changes:
         """Return what is to be written."""

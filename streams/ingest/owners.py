@@ -46,7 +46,16 @@ class Owners:
         """Change the links by an event that stands at `place`; return what the log is to say, each under its key."""
         said = []
         if found.changes is not None:
-            said = [(name, _forgotten(facts, place, name)) for name, link in found.changes.links.items() if not link]
+            said = [
+                (name, _forgotten(facts, place, name))
+                for name, link in found.changes.links.items()
+                if link is None and name not in found.erased
+            ]
+            links = found.changes.links
+            for key in found.erased:
+                into = None if key in links else found.key
+                erased = StateMoved(occurred_at=facts.occurred_at, move_id=place, gone=key, into=into, erased=True)
+                said.append((key, erased))
             self._links.take(found.changes)
         if not facts.member_id and found.key.partition(":")[0] in KINDS:
             self._links.set_state(found.key, has=True)

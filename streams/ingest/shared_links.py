@@ -7,7 +7,8 @@ it comes back. By the wall clock others see it some moments later. Meanwhile the
 they put into the log is what counts, and the members stage sends on what came under a key whose state has gone.
 
 Entries, by the first byte of their keys: `n` name → member, time of the link; `k` member → whom it was merged into,
-when it was erased; `o` member, zero, name: that it is the member's; `s` name: that it has a state of its own.
+when it was erased; `o` member, zero, name: that it is the member's; `i` member, zero, id: that it was merged into this
+one; `s` name: that it has a state of its own.
 """
 
 from collections import deque
@@ -103,7 +104,13 @@ class SharedLinks:
 
     def names(self, member: str) -> Collection[str]:
         """Return the names that are linked to the member."""
-        prefix = _owned(member, "")
+        return self._under(_pair(b"o", member, ""))
+
+    def merged(self, member: str) -> Collection[str]:
+        """Return the member ids that were merged into this one, by the latest step of each."""
+        return self._under(_pair(b"i", member, ""))
+
+    def _under(self, prefix: bytes) -> Collection[str]:
         found: set[bytes] = set()
         for key, _ in self._open.members(prefix):
             if not key.startswith(prefix):
@@ -131,11 +138,16 @@ class SharedLinks:
         for name, link in changes.links.items():
             before = self.link(name)
             if before is not None and (link is None or link.member != before.member):
-                self._changed[_owned(before.member, name)] = None
+                self._changed[_pair(b"o", before.member, name)] = None
             if link is not None and (before is None or link.member != before.member):
-                self._changed[_owned(link.member, name)] = _NOTHING
+                self._changed[_pair(b"o", link.member, name)] = _NOTHING
             self._changed[b"n" + name.encode()] = None if link is None else pack(None, _encode(link))
         for member, known in changes.members.items():
+            was = self.known(member)
+            if was is not None and was.into is not None:
+                self._changed[_pair(b"i", was.into, member)] = None
+            if known.into is not None:
+                self._changed[_pair(b"i", known.into, member)] = _NOTHING
             self._changed[b"k" + member.encode()] = pack(None, _encode(known))
 
     def has_state(self, name: str) -> bool:
@@ -170,8 +182,8 @@ class SharedLinks:
             self._consumer = None
 
 
-def _owned(member: str, name: str) -> bytes:
-    return b"o%b\0%b" % (member.encode(), name.encode())
+def _pair(kind: bytes, member: str, other: str) -> bytes:
+    return b"%b%b\0%b" % (kind, member.encode(), other.encode())
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -13,7 +13,6 @@ between partitions included, and the same history gives the same log.
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import TopicPartition
 
@@ -21,7 +20,7 @@ from schemas.codec import Codec, Header
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
-from streams.engine.events import ProgrammeApplied, StateHandedOver, Tick
+from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.ingest.merge import Entry, Merge
 from streams.ingest.owners import Owners
 from streams.ingest.partitions import partition_of
@@ -46,6 +45,7 @@ from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, chec
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
 ALL = -1  # the one merge of all partitions
+Said = Tick | ProgrammeApplied | StateMoved | StateHandedOver
 
 
 class IngestStage:
@@ -253,16 +253,21 @@ class IngestStage:
             transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
         elif entry.control is not None:
             if not isinstance(entry.control, Tick) or self._ticks[record.partition].forwards(entry.control):
-                self._append_said(transaction, record, entry.control, at)
+                self._append_said(transaction, record.partition, record.key, record.value, entry.control)
         elif entry.facts is not None:
             self._append_event(transaction, entry, entry.facts)
 
-    def _append_said(self, transaction: Transaction, record: Any, said: Any, at: int) -> None:
-        """Append what was said to this partition: a tick, or what becomes of a state."""
-        value = record.value
-        if isinstance(said, StateHandedOver) and self._sealer is not None:
-            value = self._sealer.seal(transaction, record.partition, record.key, value)
-        transaction.produce(MEMBER_EVENTS, value, record.key, partition=record.partition, timestamp=at)
+    def _append_said(
+        self, transaction: Transaction, partition: int, key: bytes | None, value: bytes, said: Said
+    ) -> None:
+        """Append what is said of a partition or of one in it: a tick, a programme, what becomes of a state."""
+        if self._sealer is not None and key is not None:
+            if isinstance(said, StateHandedOver):
+                value = self._sealer.seal(transaction, partition, key, value)
+            elif isinstance(said, StateMoved) and said.erased:
+                value = self._sealer.end(transaction, partition, key, value)
+        at = kafka_time(said.occurred_at)
+        transaction.produce(MEMBER_EVENTS, value, key, partition=partition, timestamp=at)
 
     def _append_event(self, transaction: Transaction, entry: Entry, facts: Header) -> None:
         """Append an event under the key of whoever it is of; if that is in another's partition, it goes there first."""
@@ -275,17 +280,20 @@ class IngestStage:
             transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)
             return
         for name, moved in self._owners.take(found, facts, f"{record.topic}/{record.partition}/{record.offset}"):
-            self._say(transaction, name.encode(), self._codec.encode(moved), at)
+            self._say(transaction, name.encode(), moved)
         value = seal_event(self._sealer, self._codec, transaction, home, key, record.value, entry.sealing)
         transaction.produce(MEMBER_EVENTS, value, key, partition=home, timestamp=at)
         if self._wall or record.topic != STATUSES:
             self._ticks[home].saw_event(entry.occurred_at)
 
-    def _say(self, transaction: Transaction, name: bytes, value: bytes, at: int) -> None:
+    def _say(self, transaction: Transaction, name: bytes, moved: StateMoved) -> None:
         """Append a move of a state under this key, or have it appended by whose partition that is."""
-        partition = partition_of(name, self._partitions)
-        topic = MEMBER_EVENTS if partition in self._ticks else CONTROL
-        transaction.produce(topic, value, name, partition=partition, timestamp=at)
+        partition, value = partition_of(name, self._partitions), self._codec.encode(moved)
+        if partition in self._ticks:
+            self._append_said(transaction, partition, name, value, moved)
+        else:
+            at = kafka_time(moved.occurred_at)
+            transaction.produce(CONTROL, value, name, partition=partition, timestamp=at)
 
     def _tick_after(self, partition: int, entries: Sequence[Entry]) -> Tick | None:
         if not entries:

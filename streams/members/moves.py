@@ -26,8 +26,8 @@ from streams.topics import CONTROL, MEMBER_EVENTS
 Moved = StateMoved | StateHandedOver
 Do = Callable[[Loaded, Any, Step], bool]
 """Applies a step for a record, which is put aside if that fails; tells whether it didn't."""
-Told = Callable[[Loaded, Any, Event], None]
-"""Learns of a member who was erased, the record and its event."""
+Told = Callable[[Loaded, Any, Event | StateMoved], None]
+"""Learns of a key that was erased, the record and what it says."""
 FIRES_MAX = 4
 """How often a tick that passed meanwhile is handled for a member who still has timers due by it."""
 
@@ -103,10 +103,10 @@ class Moves:
         return is_waiting or member.moved_to is not None
 
     def move(self, member: Loaded, record: Any, moved: StateMoved, *, programme: int, tick_at: int | None) -> None:
-        """Hand the state over, or, on the other side, wait for it."""
+        """Hand the state over, or, on the other side, wait for it; or forget the key of someone who was erased."""
         is_given = member.key == moved.gone.encode()
         if is_given and not member.is_waiting:
-            self._hand_over(member, moved)
+            self._let_go(member, record, moved)
         elif is_given or member.moved_to is not None:
             self.detains(member, record, moved, tick_at)
         else:
@@ -134,6 +134,12 @@ class Moves:
                 held.given_up.remove(arrived.move_id)
                 self._overlay.hold(member, held)
             self._unite(member, record, arrived, programme, tick_at)
+
+    def _let_go(self, member: Loaded, record: Any, moved: StateMoved) -> None:
+        if moved.erased:
+            self._erased(member, record, moved)
+        if not moved.erased or moved.into is None:
+            self._hand_over(member, moved)
 
     def _hand_over(self, member: Loaded, moved: StateMoved) -> None:
         if moved.into is None:  # the name's link is forgotten: what comes under it is a stranger's of their own
@@ -210,9 +216,10 @@ class Moves:
         place = LogPlace(self._partition, item.offset, member.key, item.value)
         found = self._read(member, item)
         if isinstance(found, StateMoved):
-            self._hand_over(member, found)
-            self._send_all_on(member, held)
-            return False
+            self._let_go(member, place, found)
+            if member.moved_to is not None:
+                self._send_all_on(member, held)
+                return False
         if isinstance(found, Event):
             event, programme = found, self._programmes.get(held.programme)
             step = lambda state: self._engine.handle(programme, state, event, tick_at=item.tick_at)  # noqa: E731
@@ -225,11 +232,18 @@ class Moves:
         for item, state, has_come in held.drop():
             if isinstance(item, Kept):
                 later = self._read(member, item)
-                if later is not None:
+                if isinstance(later, StateMoved) and later.erased:
+                    self._erased(member, LogPlace(self._partition, item.offset, member.key, item.value), later)
+                elif later is not None:
                     self._send_on(member, item, later)
             elif isinstance(item, Awaited):
                 at, key = item.at, member.key.decode()
-                facts: dict[str, Any] = {"move_id": item.move_id, "gone": item.gone, "into": key, "historical": item.historical}
+                facts: dict[str, Any] = {
+                    "move_id": item.move_id,
+                    "gone": item.gone,
+                    "into": key,
+                    "historical": item.historical,
+                }
                 self._send_on(member, item, StateMoved(occurred_at=at, **facts))
                 if has_come:
                     self._send_on(member, item, StateHandedOver(occurred_at=at, **facts, state=state))

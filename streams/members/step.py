@@ -241,12 +241,13 @@ class MemberStep:
         if self._tick_at is not None and member.due is not None and member.due <= self._tick_at:
             self._fire(member, OpenTick(self._tick_at, wall=False, offset=record.offset))
 
-    def _note_erasure(self, member: Loaded, record: Any, event: Event) -> None:
+    def _note_erasure(self, member: Loaded, record: Any, said: Event | StateMoved) -> None:
         """Have the keys destroyed that end here, and others told, unless it comes again and the member is back."""
         self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in ended_keys(record.value)]
-        erased_at = self._engine.erased_at(member.state)
+        at = said.occurred_at
+        erased_at = self._engine.erased_at(member.state) if isinstance(said, Event) else at
         if erased_at is not None:
-            self._effects.erased.append(Erased(member.key, erased_at, event.occurred_at))
+            self._effects.erased.append(Erased(member.key, erased_at, at))
 
     def _handle_tick(self, record: Any, tick: Tick) -> None:
         opened = OpenTick(tick.occurred_at, tick.wall, record.offset)

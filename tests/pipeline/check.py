@@ -108,7 +108,10 @@ class CalmRun:
         elif isinstance(item, ProgrammeApplied):
             self._adopt(key, item, tick_at, programme)
         elif item.gone == key:
-            self._give(key, item)
+            if item.erased:
+                self.erasures.append(Erasure(at=item.occurred_at, member_id=key, occurred_at=item.occurred_at))
+            if not item.erased or item.into is None:
+                self._give(key, item)
         else:
             self._unite(key, item, programme, tick_at)
 
@@ -120,6 +123,9 @@ class CalmRun:
 
     def _send_all_on(self, key: str, waits: Sequence[Any]) -> None:
         for item in waits:
+            if isinstance(item, StateMoved) and item.erased:
+                self.erasures.append(Erasure(at=item.occurred_at, member_id=key, occurred_at=item.occurred_at))
+                continue
             if isinstance(item, Event) or (isinstance(item, StateMoved) and item.gone != key):
                 self._send_on(key, item)
             if isinstance(item, StateMoved) and item.move_id in self._arrived:
@@ -191,7 +197,7 @@ class CalmRun:
     @property
     def members(self) -> dict[bytes, bytes]:
         """Every member's record, as the stores keep it."""
-        assert not self._put_off, "a state never came"
+        assert not self._put_off, f"a state never came: {self._put_off}"
         states = {key.encode(): pack(each.next_due(), self._engine.encode(each)) for key, each in self._states.items()}
         return states | {key.encode(): pack(None, MOVED + into.encode()) for key, into in self._moved.items()}
 
@@ -265,7 +271,7 @@ def _check_log(
         for record, item in zip(records, decoded, strict=True):
             if record.key is not None:
                 assert partition_of(record.key, world.partitions) == number, "in the partition of its key"
-            if isinstance(item, StateMoved) and item.into is not None:
+            if isinstance(item, StateMoved) and item.into is not None and not item.erased:
                 moves[record.value or b""] += 1
             elif isinstance(item, Event):
                 assert record.key

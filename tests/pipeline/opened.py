@@ -50,14 +50,17 @@ def check_sealed(world: "World") -> None:
         ended: set[bytes] = set()
         for record, header in zip(records, headers, strict=True):
             owner = record.key or b""
+            ends = not isinstance(header, BadRecord) and header.type == "member_erased"
             if isinstance(header, BadRecord) and not is_sealed(record.value):  # a tick, a programme, a move
-                continue
-            if not isinstance(header, BadRecord):  # else a state that was handed over
+                if not ended_keys(record.value):  # else of a key of somebody who was erased
+                    continue
+                ends = True
+            elif not isinstance(header, BadRecord):  # else a state that was handed over
                 assert is_sealed(record.value) == (header.personal and world.keys is not None), header
             if is_sealed(record.value):
                 key_id = key_id_of(record.value or b"")
                 assert current.setdefault(owner, key_id) == key_id, f"{owner!r} has two keys at once"
-            elif header.type == "member_erased" and world.keys is not None:
+            elif ends and world.keys is not None:
                 assert ended_keys(record.value) == ([current[owner]] if owner in current else [])
                 if owner in current:
                     ended.add(topic_key(owner, current.pop(owner)))
