@@ -160,6 +160,7 @@ class _Server:
             self._not_before[name] = wall_clock() + RETRY_MS
             logger.error("%s: not evaluated, the next attempt is in a minute: %s", name, str(error).splitlines()[0])  # noqa: TRY400 - one line says it
             return
+        self._due_since.pop(name, None)
         logger.info("%s, run %d: %d members, %d entered, %d left", name, run.number, run.members, run.entered, run.gone)
         finish(client, self._settings, run, self._stop)
 
