@@ -165,6 +165,8 @@ def _say_what_next(settings: "Settings", segment: str) -> None:
             "then `rekindle campaigns apply`",
             err=True,
         )
+    elif known[segment][0].sql is not None:
+        click.echo(f"segments/{segment}.yaml has SQL: its next evaluation takes this list's place", err=True)
     elif known[segment][0].where is not None:
         click.echo(f"for its members the list now overrides the condition of segments/{segment}.yaml", err=True)
     click.echo("`rekindle status --wait 60` returns once the workers have taken it in", err=True)

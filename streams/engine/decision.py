@@ -30,7 +30,7 @@ REASONS = {
     "inactive": "The campaign is not live, or the moment lies outside its `active` period.",
     "holdout": "The member belongs to the part that is held out for comparison.",
     "unsubscribed": "The member doesn't allow messages of this channel and type.",
-    "no_address": "The member has no address in this channel.",
+    "no_address": "The member has no address in this channel, or one that is known to be dead (docs/consent.md).",
     "expired": "The message came later than its `expires` allows.",
     "frequency_cap": "The member has been sent as many messages as the cap allows.",
     "quiet_hours": "The moment lies in the member's quiet hours.",

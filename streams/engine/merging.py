@@ -30,7 +30,14 @@ from streams.engine.cart import set_cart_timers, unite_carts
 from streams.engine.counting import unite_counts
 from streams.engine.handling import Handling, Output, note_time_of
 from streams.engine.journeys import move_in
-from streams.engine.limits import ACCRUALS_KEPT_MAX, ASSIGNED_MAX, MAILED_KEPT_MAX, NOTICED_KEPT_MAX, SEEN_MAX
+from streams.engine.limits import (
+    ACCRUALS_KEPT_MAX,
+    ASSIGNED_MAX,
+    MAILED_KEPT_MAX,
+    NOTICED_KEPT_MAX,
+    SEEN_FOR_MS,
+    SEEN_MAX,
+)
 from streams.engine.profile import unite_profiles
 from streams.engine.reacting import react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
@@ -87,7 +94,8 @@ def merge(
 def _unite_memories(state: MemberState, other: MemberState) -> None:
     seen = dict(other.seen)
     for key, clock in state.seen.items():
-        seen[key] = min(clock, seen.get(key, clock))
+        first, again = sorted((clock, seen.get(key, clock)))
+        seen[key] = first if again - first <= SEEN_FOR_MS else again  # which was no repetition, but a first one, too
     state.seen = dict(sorted(seen.items(), key=lambda item: item[1])[-SEEN_MAX:])
     for event_type, times in other.last_at.items():
         for at in times:

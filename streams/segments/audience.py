@@ -5,6 +5,7 @@ audience, not held out, and for every way in which the campaign writes, consent 
 sending can tell isn't counted: entry rules, quiet hours, caps, templates.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -121,7 +122,7 @@ def _ways(campaign: Campaign, asking: Asking) -> Iterator[tuple[Way, str, str]]:
             network = step.network if step.address == "profile" else None
             if (step.channel, network, messaging_type) in seen:
                 continue
-            name = f"by_{step.channel}_{len(seen)}"
+            name = f"by_{re.sub('[^a-z]', '_', step.channel)}_{len(seen)}"
             seen.add((step.channel, network, messaging_type))
             way = Way(step.channel, network, messaging_type, f"{name}_agreeing", name)
             yield way, _consents(step.channel, messaging_type, asking), _address(step)

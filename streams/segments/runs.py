@@ -72,41 +72,41 @@ class Position:
 
 def last_run(client: Client, name: str) -> Run | None:
     """Look up the last decided run of a list. Raises `ClickHouseError`."""
-    found = _runs(client, "WHERE list = %(list)s ORDER BY number DESC LIMIT 1 BY list", {"list": name})
+    found = _runs(client, "WHERE list = %(list)s ORDER BY number DESC, decided_at LIMIT 1", {"list": name})
     return found[0] if found else None
 
 
 def unrecorded_runs(client: Client, idle_s: int = 0) -> list[Run]:
-    """List the runs that were decided and aren't recorded, oldest first; those that haven't moved for so long.
+    """List the runs that have something to publish or record, oldest first; those that haven't moved for so long.
 
-    Raises `ClickHouseError`.
+    A run that has, has a partition of changes. There are few, mostly none, so that the table of runs, which grows for
+    ever, is looked through only while there are. Raises `ClickHouseError`.
     """
+    partitions = client.query(
+        "SELECT DISTINCT partition FROM system.parts "
+        "WHERE database = currentDatabase() AND table = 'segment_changes' AND active AND rows > 0"
+    ).result_rows
+    if not partitions:
+        return []
     return _runs(
         client,
-        "WHERE run NOT IN (SELECT run FROM segment_run_steps WHERE step = 'recorded') "
-        "AND decided_at <= now64(3) - toIntervalSecond(%(idle)s) AND run NOT IN "
-        "(SELECT run FROM segment_run_steps WHERE at > now64(3) - toIntervalSecond(%(idle)s)) "
-        "ORDER BY decided_at, list",
-        {"idle": idle_s},
+        "WHERE run IN %(partitions)s AND decided_at <= now64(3) - toIntervalSecond(%(idle)s) "
+        "AND run NOT IN (SELECT run FROM segment_run_steps WHERE run IN %(partitions)s "
+        "AND (step = 'recorded' OR at > now64(3) - toIntervalSecond(%(idle)s))) ORDER BY decided_at, list",
+        {"partitions": [row[0] for row in partitions], "idle": idle_s},
     )
-
-
-_RUNS = (
-    "SELECT list, number, run, origin, toUnixTimestamp64Milli(at), definition, members, entered, gone "
-    "FROM (SELECT * FROM segment_runs ORDER BY decided_at LIMIT 1 BY list, number) "
-)
-
-
-_RUNS = (
-    "SELECT list, number, run, origin, toUnixTimestamp64Milli(at), definition, members, entered, gone "
-    "FROM (SELECT * FROM segment_runs ORDER BY decided_at LIMIT 1 BY list, number) "
-)
 
 
 def _runs(client: Client, rest: str, parameters: dict[str, object]) -> list[Run]:
     rows = client.query(_RUNS + rest, parameters=parameters).result_rows
     names = ("list", "number", "run", "origin", "at_ms", "definition", "members", "entered", "gone")
     return [Run(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+_RUNS = (
+    "SELECT list, number, run, origin, toUnixTimestamp64Milli(at), definition, members, entered, gone "
+    "FROM segment_runs "
+)
 
 
 @contextmanager

@@ -35,6 +35,8 @@ from streams.topics import PROGRAMMES
 LOOK_S = 2.0
 AGAIN_S = 5.0
 RETRY_MS = 60_000
+REREAD_MS = 30_000
+"""So long what is known of lists' last runs is taken for true; another process may have made one since."""
 IDLE_S = 60
 """A run of another process that hasn't moved for so long is taken over."""
 _WATERMARK_S = 15.0
@@ -101,6 +103,8 @@ class _Server:
         self._stop = stop
         self._programme = ProgrammeInForce(settings)
         self._known: set[str] = set()
+        self._last: dict[str, Run | None] = {}
+        self._last_read_ms = 0
         self._due_since: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
 
@@ -129,8 +133,12 @@ class _Server:
         for name in self._known - set(lists):
             metrics.segment_due_timestamp_seconds.remove(name)
         self._known = set(lists)
+        if now - self._last_read_ms > REREAD_MS:
+            self._last, self._last_read_ms = {}, now
         for name, each in lists.items():
-            last = last_run(client, name)
+            if name not in self._last:
+                self._last[name] = last_run(client, name)
+            last = self._last[name]
             at = due_at(each.schedule, *((last.at_ms, last.definition) if last is not None else (None, None)))
             if at <= now:
                 at = self._due_since.setdefault(name, max(at, now - RETRY_MS))
@@ -141,6 +149,7 @@ class _Server:
         return first_due(due, now)
 
     def _evaluate(self, client: Client, name: str, task: EvaluatedList) -> None:
+        self._last.pop(name, None)
         try:
             run = task.decide(client, wall_clock())
         except OvertakenError:
@@ -151,6 +160,7 @@ class _Server:
             self._not_before[name] = wall_clock() + RETRY_MS
             logger.error("%s: not evaluated, the next attempt is in a minute: %s", name, str(error).splitlines()[0])  # noqa: TRY400 - one line says it
             return
+        self._due_since.pop(name, None)
         logger.info("%s, run %d: %d members, %d entered, %d left", name, run.number, run.members, run.entered, run.gone)
         finish(client, self._settings, run, self._stop)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.model import bounds
 from tests.model.member import Member
-from tests.model.parts import ADDRESS
+from tests.model.parts import ADDRESS, DAY
 
 
 def absorb(member: Member, other: Member, at: int, *, historical: bool) -> list[dict[str, Any]]:
@@ -77,7 +77,8 @@ def unite_knowledge(member: Member, other: Member) -> None:
     for name, counted in other.counted.items():
         member.counted.setdefault(name, []).extend(counted)
     for place, now in other.seen.items():
-        member.seen[place] = min(now, member.seen.get(place, now))
+        first, again = sorted((now, member.seen.get(place, now)))
+        member.seen[place] = first if again - first <= 7 * DAY else again
     for mark, last in other.mailed.items():
         member.mailed[mark] = max(last, member.mailed.get(mark, last))
     member.date_years |= other.date_years

@@ -64,6 +64,7 @@ _MOMENTS = st.one_of(
     st.integers(0, 1000).map(lambda ms: START + timedelta(days=9, milliseconds=ms - 500)),
     st.sampled_from([START + timedelta(days=n, milliseconds=ms) for n in (0, 9, 10, 30) for ms in (-1, 0, 1)]),
 )
+_LATER = st.integers(30, 60).map(lambda days: START + timedelta(days=days))
 _BIRTHS = st.one_of(
     st.sampled_from([date(1900, 1, 1), date(1992, 2, 29), date(2000, 2, 28), date(1990, 3, 1), date(1904, 2, 29)]),
     st.dates(date(1985, 2, 20), date(1985, 4, 1)),
@@ -114,7 +115,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "feedback_received": st.sampled_from([{"text": name} for name in SET]),
     "bonus_accrued": st.fixed_dictionaries(
         {"accrual_id": _ACCRUALS, "amount": _MONEY, "currency": st.sampled_from(["points", "o'clock"])},
-        optional={"activates_at": _MOMENTS, "expires_at": _MOMENTS},
+        optional={"activates_at": _MOMENTS | _LATER, "expires_at": _MOMENTS | _LATER},
     ),
     "bonus_cancelled": st.fixed_dictionaries({"accrual_id": _ACCRUALS}),
     "bonus_expired": st.fixed_dictionaries({"accrual_id": _ACCRUALS}),
@@ -216,11 +217,15 @@ def members(draw: st.DrawFn, programme: Programme, key: str, often: Sequence[str
 def moments(states: Sequence[MemberState]) -> st.SearchStrategy[int]:
     """When one may ask (ms), once the clocks of all have come there: often when something turns."""
     latest = max(state.clock for state in states)
-    turns = {at for state in states for each in state.accruals for at in (each.activates_at, each.expires_at or 0)}
+    accruals = {at for state in states for each in state.accruals for at in (each.activates_at, each.expires_at or 0)}
     since = {at for state in states for at, _ in state.last_at.values()}
-    turns |= {latest, *(at + days * _DAY for at in since for days in (0, 1, 2, 30, 366))}
-    beside = sorted(at + ms for at in turns for ms in (-1, 0, 1) if at + ms >= latest)
-    return st.one_of(st.sampled_from(beside), st.integers(latest, latest + 40 * _DAY))
+    passed = {at + days * _DAY for at in since for days in (0, 1, 2, 30, 366)}
+    to_come = [sorted(at for at in turns if at >= latest) for turns in (accruals, passed)]
+    beside = st.sampled_from([-1, 0, 0, 1])
+    turning = [
+        st.builds(lambda at, ms: max(at + ms, latest), st.sampled_from(turns), beside) for turns in to_come if turns
+    ]
+    return st.one_of(*turning, st.integers(latest, latest + 40 * _DAY))
 
 
 def view_at(programme: Programme, state: MemberState, at: int) -> View:

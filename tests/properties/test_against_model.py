@@ -240,6 +240,21 @@ def test_whoever_is_nobody_yet_or_any_more_is_in_no_segment():
     assert compare([programme], [tick, erased]) == {}
 
 
+def test_an_id_that_two_names_of_a_member_used_weeks_apart_is_known_by_the_later():
+    programme = only({"id": "c", "trigger": [{"event": "site_visited"}], "actions": AWARD})
+    later = line("1", "site_visited", "2020-03-29T15:00:00Z", visitor_id="v")
+    for day, quiet in (("05", []), ("05", ["2020-03-20T10:00:00Z"]), ("27", [])):
+        lines = [
+            line("1", "site_visited", f"2020-03-{day}T04:00:00Z", member_id="m"),
+            *(line("2", "balance_inquired", at, member_id="m") for at in quiet),
+            later,
+            line("3", "balance_inquired", "2020-04-02T12:00:00Z", member_id="m", visitor_id="v"),
+            {**later, "occurred_at": "2020-04-02T13:00:00Z"},
+        ]
+        awarded = [each["kind"] for of in compare([programme], lines).values() for each in of]
+        assert awarded.count("award") == 2, day  # each name's own; what comes again is known
+
+
 AWARD = [{"award": {"amount": 1, "currency": "points"}}]
 
 

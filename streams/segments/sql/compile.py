@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from streams.engine import rfm
+from streams.engine.campaign import EVERYONE
 from streams.engine.conditions import Condition
 from streams.engine.conditions.condition import Node
 from streams.engine.conditions.nodes import AllOf, AnyOf, Compare, InSegment, Not, refs
@@ -25,7 +26,6 @@ from streams.segments.sql.names import facets_of, is_of_event, is_reckoned
 from streams.segments.sql.value import Value
 
 TABLE = "profiles"
-EVERYONE = "everyone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Writer:
 
     def in_segment(self, segment_id: str) -> str:
         """Whether the member is in the segment: by what was assigned, else the list, else the condition."""
-        if segment_id == EVERYONE:
+        if segment_id == EVERYONE.id:
             return "1"
         alias = self._aliases.get(f"segment:{segment_id}")
         if alias is None:

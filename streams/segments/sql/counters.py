@@ -3,10 +3,8 @@
 from streams.engine import windows
 from streams.segments.sql import literals
 from streams.segments.sql.asking import Asking
-from streams.segments.sql.grids import WHOLE, Fixed
+from streams.segments.sql.grids import MONEY, WHOLE
 from streams.segments.sql.value import Facet, number
-
-_NUMBER = Fixed(38, 6)
 
 
 def counter_value(name: str, asking: Asking) -> tuple[Facet, ...]:
@@ -25,8 +23,8 @@ def counter_value(name: str, asking: Asking) -> tuple[Facet, ...]:
         return (number(f"length({different})", WHOLE, nullable=False),)
     counted = _filtered("counter_numbers", "number", counts)
     if counter.aggregate == "max":
-        return (number(f"arrayReduce('maxOrNull', {counted})", _NUMBER),)
-    return (number(f"arraySum({counted})", _NUMBER, nullable=False),)
+        return (number(f"arrayReduce('maxOrNull', {counted})", MONEY),)
+    return (number(f"arraySum({counted})", MONEY, nullable=False),)
 
 
 def _filtered(column: str, wanted: str, counts: str) -> str:

@@ -94,4 +94,5 @@ class Fixed(Grid):
         return f"toDecimal{128 if self.digits <= 38 else 256}('{value:f}', {self.scale})"  # noqa: PLR2004 - its digits
 
 
+MONEY = Fixed(38, 6)
 _WHOLE_MAX = 2**63 - 1

@@ -12,11 +12,10 @@ from streams.segments.sql import literals
 from streams.segments.sql.ages import age
 from streams.segments.sql.asking import Asking
 from streams.segments.sql.counters import counter_value
-from streams.segments.sql.grids import WHOLE, Fixed
+from streams.segments.sql.grids import MONEY, WHOLE, Fixed
 from streams.segments.sql.value import Facet, moment, number, text, truth
 
-MONEY = Fixed(38, 6)
-ATTRIBUTE = Fixed(76, 44)
+_ATTRIBUTE = Fixed(76, 44)
 _MS_US = 1000
 _DAY_US = DAY_MS * _MS_US
 
@@ -118,7 +117,7 @@ _RECKONED: Mapping[str, Callable[[Asking], Facet]] = {
 _MAPS: Mapping[str, tuple[tuple[str, Callable[[str], Facet]], ...]] = {
     "attributes": (
         ("attribute_texts", text),
-        ("attribute_numbers", lambda sql: number(sql, ATTRIBUTE)),
+        ("attribute_numbers", lambda sql: number(sql, _ATTRIBUTE)),
         ("attribute_truths", truth),
     ),
     "social": (("social", text),),

@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
+from streams.cli.worker import STAGES
 
 ROOT = Path(__file__).parents[3]
 DASHBOARDS = sorted((ROOT / "infra/grafana/dashboards").glob("*.json"))
@@ -90,6 +91,10 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     processes = {name for name, service in compose.items() if "build" in service and name != "init"}
     jobs = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())["scrape_configs"]
-    (discovery,) = next(job for job in jobs if job["job_name"] == "rekindle")["dns_sd_configs"]
-    assert set(discovery["names"]) == processes
-    assert str(discovery["port"]) == compose["worker"]["environment"]["REKINDLE_METRICS_PORT"]
+    first, *more = next(job for job in jobs if job["job_name"] == "rekindle")["dns_sd_configs"]
+    assert set(first["names"]) == processes
+    port = int(compose["worker"]["environment"]["REKINDLE_METRICS_PORT"])
+    assert first["port"] == port
+    assert [(each["names"], each["port"] - port) for each in more] == [
+        (["worker"], number) for number in range(1, len(STAGES))
+    ]
