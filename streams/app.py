@@ -15,7 +15,7 @@ from streams.settings import Settings
 SESSION_TIMEOUT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
 QUEUED_BATCHES_MAX = 4
-FETCH_BYTES_MAX = 1024 * 1024
+FETCH_BYTES_MAX = 4 * 1024 * 1024
 
 
 def create_app(

@@ -36,7 +36,7 @@ class Mover:
         """The state, made if there is none."""
         return self._states.setdefault(self._key, new(self._key))
 
-    def hand_over(self, _engine: object, into: str | None) -> None:
+    def hand_over(self, into: str | None) -> None:
         """Give the state away."""
         self._states.pop(self._key, None)
         self.moved_to = into

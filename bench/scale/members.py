@@ -26,10 +26,9 @@ from schemas.registry import CommittedSchemas
 from streams.collect_garbage import collect_seldom
 from streams.ingest.partitions import partition_of
 from streams.members.engine import RealEngine
-from streams.members.overlay import Overlay
 from streams.members.record import PROGRAMME, PROGRESS
 from streams.members.stage import RECENT_MEMBERS_MAX
-from streams.members.step import Effects, MemberStep
+from streams.members.step import MemberStep, Part
 from streams.members.store import PartitionStore
 
 WARM_UP = 100_000
@@ -43,20 +42,32 @@ def memory_mib() -> float:
     return pages * resource.getpagesize() / MIB
 
 
-def make_steps(stores: Sequence[PartitionStore], codec: Codec, told: list[bytes] | None = None) -> Sequence[MemberStep]:
+class CommittingStep(MemberStep):
+    """Commits each batch by itself."""
+
+    def handle(self, records: Sequence[Any], end: int) -> None:
+        """Handle records, `end` being the position after them, and commit."""
+        self.decide(records, end)
+        self._commit(end)
+
+
+def make_steps(
+    stores: Sequence[PartitionStore], codec: Codec, told: list[bytes] | None = None
+) -> Sequence[CommittingStep]:
     """The step of each partition; what it puts out is dropped, but for messages (`told`)."""
     engine = RealEngine()
     programmes: Any = Programmes(engine.load([dict(programme_files())], 1))
 
-    def step_of(number: int, store: PartitionStore) -> MemberStep:
-        def flush(overlay: Overlay, effects: Effects, next_offset: int) -> None:
+    def step_of(number: int, store: PartitionStore) -> CommittingStep:
+        def flush(parts: Sequence[Part]) -> None:
+            ((_, overlay, effects, next_offset),) = parts
             if told is not None:
                 told.extend(record.value for record in effects.records if record.topic == "send.sms")
             meta = {PROGRAMME: b"1", PROGRESS: b"%d" % next_offset, **effects.meta}
             store.write([*overlay.changes(), *((key, value, None) for key, value in meta.items())], next_offset)
 
         recent = RECENT_MEMBERS_MAX // len(stores)
-        return MemberStep(
+        return CommittingStep(
             number, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=recent
         )
 

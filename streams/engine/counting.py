@@ -11,6 +11,7 @@ from streams.engine import windows
 from streams.engine.events import Event
 from streams.engine.handling import Handling
 from streams.engine.limits import ORDERS_KEPT_MAX
+from streams.engine.plans import CounterPlan
 from streams.engine.profile import cut
 from streams.engine.state import MemberState, Order, Tally
 from streams.engine.view import View
@@ -22,22 +23,23 @@ def count(handling: Handling, event: Event) -> None:
         _take_back_order(handling, event)
     elif event.type == "purchase_returned":
         _take_back_purchase(handling, event)
-    counters = handling.programme.counters_by_event.get(event.type, ())
-    if not counters and event.type != "order_placed":
+    counters = handling.plan.counters_by_event.get(event.type)
+    is_order = event.type == "order_placed"
+    if counters is None and not is_order:
         return
     view = View(handling, event.body)
     added: dict[str, Decimal] = {}
-    for name, counter in counters:
-        if counter.where is not None and not counter.where.holds(view):
+    for counter in counters or ():
+        if counter.test is not None and not counter.test(view):
             continue
         value = _value(counter.aggregate, event.body.get(counter.field) if counter.field else None)
         if value is None:
             continue
-        _add(handling, name, event.occurred_at, value)
-        if counter.aggregate == "sum":
-            added[name] = Decimal(value)
+        _add(handling, counter, event.occurred_at, value)
+        if is_order and counter.aggregate == "sum":
+            added[counter.name] = Decimal(value)
     order_id = event.body.get("order_id")
-    if event.type == "order_placed" and order_id is not None and added:
+    if is_order and order_id is not None and added:
         handling.state.orders = [*handling.state.orders, Order(cut(order_id), event.occurred_at, added)][
             -ORDERS_KEPT_MAX:
         ]
@@ -45,7 +47,7 @@ def count(handling: Handling, event: Event) -> None:
 
 def adopt_counters(handling: Handling) -> None:
     """Forget what was counted for counters that are gone or changed: they begin anew, also one that comes back."""
-    state, counters = handling.state, handling.programme.counters
+    state, counters = handling.state, handling.plan.counters
     state.tallies = {
         name: tally
         for name, tally in state.tallies.items()
@@ -58,7 +60,7 @@ def adopt_counters(handling: Handling) -> None:
 
 def unite_counts(handling: Handling, other: MemberState) -> None:
     """Add up what was counted for another state."""
-    state, counters = handling.state, handling.programme.counters
+    state, counters = handling.state, handling.plan.counters
     for name, tally in other.tallies.items():
         counter = counters.get(name)
         if counter is None or counter.fingerprint != tally.definition:
@@ -82,15 +84,14 @@ def _value(aggregate: str, field: Any) -> Decimal | int | str | None:
     return field
 
 
-def _add(handling: Handling, name: str, at: int, value: Decimal | int | str) -> None:
-    counter = handling.programme.counters[name]
+def _add(handling: Handling, counter: CounterPlan, at: int, value: Decimal | int | str) -> None:
     tallies = handling.state.tallies
-    tally = tallies.get(name)
+    tally = tallies.get(counter.name)
     if tally is None or tally.definition != counter.fingerprint:
-        tally = tallies[name] = Tally(counter.fingerprint)
+        tally = tallies[counter.name] = Tally(counter.fingerprint)
     if counter.aggregate == "distinct":
         handling.grew = True
-    windows.add(tally, counter, value, at=at, now=handling.now, tz=handling.programme.zone)
+    windows.add(tally, counter, value, at=at, now=handling.state.clock, tz=handling.plan.zone)
 
 
 def _take_back_order(handling: Handling, event: Event) -> None:
@@ -103,7 +104,7 @@ def _take_back_order(handling: Handling, event: Event) -> None:
     state.orders = [order for order in state.orders if order.order_id != order_id]
     for order in cancelled:
         for name, amount in order.sums.items():
-            _add(handling, name, event.occurred_at, -amount)
+            _add(handling, handling.plan.counters[name], event.occurred_at, -amount)
 
 
 def _take_back_purchase(handling: Handling, event: Event) -> None:
@@ -111,8 +112,8 @@ def _take_back_purchase(handling: Handling, event: Event) -> None:
     if total is None:
         return
     view = View(handling, event.body)
-    for name, counter in handling.programme.counters_by_event.get("purchase_completed", ()):
+    for counter in handling.plan.counters_by_event.get("purchase_completed", ()):
         if counter.aggregate != "sum" or counter.field != "total":
             continue
-        if counter.where is None or counter.where.holds(view):
-            _add(handling, name, event.occurred_at, -total)
+        if counter.test is None or counter.test(view):
+            _add(handling, counter, event.occurred_at, -total)

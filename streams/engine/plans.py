@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
-    from streams.engine.campaign import Campaign
+    from streams.engine.campaign import Campaign, Counter
     from streams.engine.conditions.writing import Test
     from streams.engine.script import Script
     from streams.programme.programme import Programme
@@ -36,6 +36,31 @@ class GoalPlan:
         self.test = test
         self.period = period
         self.ends = ends
+
+
+class CounterPlan:
+    """A counter: see `Counter`, whose fields these are.
+
+    `is_endless`: it has no window; `step_ms` and `buckets` are 0 then, and for calendar periods.
+    """
+
+    __slots__ = (
+        *("aggregate", "buckets", "distinct_max", "field", "fingerprint", "is_endless", "name", "period", "step_ms"),
+        "test",
+    )
+
+    def __init__(self, name: str, counter: "Counter") -> None:
+        self.name = name
+        self.aggregate: str = counter.aggregate
+        self.field: str | None = counter.field
+        self.test: Test | None = None if counter.where is None else counter.where.holds
+        self.fingerprint: str = counter.fingerprint
+        self.period: str | None = counter.period
+        self.is_endless: bool = counter.window is None
+        has_steps = counter.window is not None and counter.period is None
+        self.step_ms: int = counter.step_ms if has_steps else 0
+        self.buckets: int = counter.buckets if has_steps else 0
+        self.distinct_max: int = counter.distinct_max
 
 
 class CampaignPlan:
@@ -139,6 +164,8 @@ class ProgrammePlan:
         "_versions",
         "caps",
         "caps_kept_ms",
+        "counters",
+        "counters_by_event",
         "held_out",
         "listeners",
         "mailings_now",
@@ -164,6 +191,12 @@ class ProgrammePlan:
         self.listeners: dict[str, list[Listener]] = {
             event: self._listeners(found) for event, found in programme.by_trigger_event.items()
         }
+        self.counters: dict[str, CounterPlan] = {
+            name: CounterPlan(name, counter) for name, counter in programme.counters.items()
+        }
+        self.counters_by_event: dict[str, list[CounterPlan]] = {}
+        for name, counter in programme.counters.items():
+            self.counters_by_event.setdefault(counter.event, []).append(self.counters[name])
         policies = programme.policies
         self.held_out: Share | None = share_below("global", policies.global_holdout)
         self.types: dict[str, TypePlan] = type_plans(policies)

@@ -72,9 +72,9 @@ def _next_turn(handling: Handling, turn: TurnPlan) -> int | None:
     """The first moment after now (ms) at which time alone makes the name one of the values; None if never."""
     state, head, rest, values = handling.state, turn.head, turn.rest, turn.values
     if head == "counter":
-        counter = handling.programme.counters.get(rest)
+        counter = handling.plan.counters.get(rest)
         tally = state.tallies.get(rest)
-        return None if counter is None else windows.next_turn(counter, tally, handling.now, handling.programme.zone)
+        return None if counter is None else windows.next_turn(counter, tally, handling.now, handling.plan.zone)
     if head == "days_since":
         return _next_day_since(handling, rest, values)
     if rest == "days_since_registration":

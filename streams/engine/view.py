@@ -79,10 +79,10 @@ def in_segment(handling: "Handling", segment_id: str) -> bool:
 
 def counter_value(handling: "Handling", name: str) -> Decimal | int | None:
     """A counter's value at the member's clock; None if there is no such counter, or of nothing that has no value."""
-    counter = handling.programme.counters.get(name)
+    counter = handling.plan.counters.get(name)
     if counter is None:
         return None
-    return windows.read(counter, handling.state.tallies.get(name), handling.now, handling.programme.zone)
+    return windows.read(counter, handling.state.tallies.get(name), handling.now, handling.plan.zone)
 
 
 def member_value(handling: "Handling", name: str) -> Any:

@@ -6,31 +6,28 @@ window is the current one alone; without a window there is a single bucket for e
 
 from datetime import time
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from streams.engine.local_time import days_after, local_moment, to_datetime
+from streams.engine.plans import CounterPlan
 from streams.engine.state import Tally
-
-if TYPE_CHECKING:
-    from streams.engine.campaign import Counter
 
 _EVER = 0
 
 
-def bucket_of(counter: "Counter", at: int, tz: ZoneInfo) -> int:
+def bucket_of(counter: CounterPlan, at: int, tz: ZoneInfo) -> int:
     """The bucket that the moment `at` (ms) counts in."""
-    if counter.window is None:
+    if counter.is_endless:
         return _EVER
     if counter.period is not None:
         return _period_start(counter.period, at, tz)
     return at // counter.step_ms
 
 
-def oldest_bucket(counter: "Counter", now: int, tz: ZoneInfo) -> int:
+def oldest_bucket(counter: CounterPlan, now: int, tz: ZoneInfo) -> int:
     """The oldest bucket that still counts at `now` (ms)."""
     current = bucket_of(counter, now, tz)
-    if counter.window is None or counter.period is not None:
+    if counter.is_endless or counter.period is not None:
         return current
     return current - counter.buckets + 1
 
@@ -46,7 +43,7 @@ def _period_start(period: str, at: int, tz: ZoneInfo) -> int:
     return local_moment(day, time(), tz)
 
 
-def read(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> Decimal | int | None:
+def read(counter: CounterPlan, tally: Tally | None, now: int, tz: ZoneInfo) -> Decimal | int | None:
     """The counter's value at `now` (ms): 0 of nothing, but None for a maximum of nothing."""
     if tally is None or tally.definition != counter.fingerprint:
         return None if counter.aggregate == "max" else 0
@@ -61,10 +58,10 @@ def read(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> Dec
     return sum(numbers)
 
 
-def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int, now: int, tz: ZoneInfo) -> None:
+def add(tally: Tally, counter: CounterPlan, value: Decimal | int | str, *, at: int, now: int, tz: ZoneInfo) -> None:
     """Count `value` in its own time `at` (ms); what no window at `now` can cover is left out, and old buckets go."""
     aggregate, numbers = counter.aggregate, tally.numbers
-    if counter.window is None and aggregate != "distinct" and not isinstance(value, str):  # nothing ever expires
+    if counter.is_endless and aggregate != "distinct" and not isinstance(value, str):  # nothing ever expires
         before = numbers.get(_EVER)
         if before is None:
             numbers[_EVER] = value
@@ -73,7 +70,7 @@ def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int
         return
     bucket = bucket_of(counter, at, tz)
     current = bucket if at == now else bucket_of(counter, now, tz)
-    oldest = current if counter.window is None or counter.period is not None else current - counter.buckets + 1
+    oldest = current if counter.is_endless or counter.period is not None else current - counter.buckets + 1
     if bucket < oldest:
         return
     if aggregate == "distinct":
@@ -92,7 +89,7 @@ def add(tally: Tally, counter: "Counter", value: Decimal | int | str, *, at: int
                 del buckets[expired]
 
 
-def unite(tally: Tally, other: Tally, counter: "Counter") -> None:
+def unite(tally: Tally, other: Tally, counter: CounterPlan) -> None:
     """Count in `tally` what was counted in another of the same counter."""
     for bucket, number in other.numbers.items():
         before = tally.numbers.get(bucket)
@@ -108,9 +105,9 @@ def unite(tally: Tally, other: Tally, counter: "Counter") -> None:
         room -= len(new)
 
 
-def next_turn(counter: "Counter", tally: Tally | None, now: int, tz: ZoneInfo) -> int | None:
+def next_turn(counter: CounterPlan, tally: Tally | None, now: int, tz: ZoneInfo) -> int | None:
     """When (ms) the counter's value next changes if nothing is counted any more; None if it never does."""
-    if tally is None or counter.window is None or tally.definition != counter.fingerprint:
+    if tally is None or counter.is_endless or tally.definition != counter.fingerprint:
         return None
     oldest = oldest_bucket(counter, now, tz)
     counting = [bucket for bucket in (*tally.numbers, *tally.values) if bucket >= oldest]

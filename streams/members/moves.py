@@ -144,9 +144,9 @@ class Moves:
     def _hand_over(self, member: Loaded, moved: StateMoved) -> None:
         if moved.into is None:  # the name's link is forgotten: what comes under it is a stranger's of their own
             if member.moved_to is not None:
-                member.hand_over(self._engine, None)
+                member.hand_over(None)
             return
-        state = member.hand_over(self._engine, moved.into)
+        state = member.hand_over(moved.into)
         handed = StateHandedOver(
             occurred_at=moved.occurred_at,
             move_id=moved.move_id,

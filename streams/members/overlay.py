@@ -1,10 +1,14 @@
 """The members that a batch touches: each loaded once, changed in memory, written once when the batch is committed.
 
-Members that were committed stay in memory for a while, as they are: whoever comes again soon needs no reading.
+What is in memory of a member is its record. It becomes a state, an object of a hundred others, when it is asked for,
+and bytes again once `HOT_MAX` other members have had theirs and another one's turn comes (`member`). A state that
+waited for the commit would be out of the processor's caches by then: writing and freeing it took longer than making
+it anew does while everything is at hand. Whoever has several events in a row is read once all the same. Records of
+members that were committed stay in memory, too, for a while: whoever comes again soon needs no look-up.
 
-The engine changes a state in place. When it raises in the middle, the state is made again from the bytes that were
-loaded, and what the member had been through in this batch is repeated: pure functions give the same state, and the
-happy path pays nothing for it.
+The engine changes a state in place. When it raises in the middle, the state is made again from the bytes that it was
+made of, and what the member has been through since is repeated: pure functions give the same state, and the happy path
+pays nothing for it.
 """
 
 import heapq
@@ -23,8 +27,10 @@ from streams.members.held import Held
 from streams.members.record import HELD, MOVED, due_of, pack, state_of
 from streams.members.store import PartitionStore
 
+HOT_MAX = 32
+"""Members of a partition whose states are objects between two records of the log: these stay in a core's own cache."""
 RECENT_BYTES_MAX = 32 * 1024 * 1024
-"""Of the records of members kept in memory after a commit; with its objects one of 500 bytes takes 6,700."""
+"""Of the records of members kept in memory after a commit."""
 
 Step = Callable[[Any], Sequence[Command | Event]]
 """What the engine does to a state."""
@@ -37,14 +43,20 @@ class EngineError(Exception):
 class Loaded:
     """A member in memory. `due` is when its earliest timer is due, `stored_due` what the index says.
 
+    `state` is made when it is asked for, and noted in `hot`; `steps` are what it has been through since.
     `held` is what waits for a state that is on its way; `moved_to` says whose the state has become part of, if it was
-    handed over. `is_changed` says that one of them, or the state by other means than a step, isn't as it is stored.
+    handed over. `is_changed` says that one of them, or the state before `steps`, isn't as it is stored.
     """
 
-    __slots__ = ("_bytes", "due", "encoded", "held", "is_changed", "key", "moved_to", "state", "steps", "stored_due")
+    __slots__ = (
+        *("_bytes", "_engine", "_hot", "_state", "due", "encoded", "held", "is_changed", "key", "moved_to", "steps"),
+        "stored_due",
+    )
 
-    def __init__(self, key: bytes, stored: bytes | None, engine: Engine) -> None:
+    def __init__(self, key: bytes, stored: bytes | None, engine: Engine, hot: "dict[bytes, Loaded]") -> None:
         self.key = key
+        self._engine = engine
+        self._hot = hot
         self.stored_due = None if stored is None else due_of(stored)
         self.due = self.stored_due
         self.encoded = stored
@@ -52,10 +64,10 @@ class Loaded:
         self.is_changed = False
         self.held: Held | None = None
         self.moved_to: str | None = None
-        self._bytes: bytes | None = None  # of the state, as it is stored
+        self._bytes: bytes | None = None  # of the state before the steps
+        self._state: Any = None
         if stored is not None:
             self._read(state_of(stored))
-        self.state = self.fresh_state(engine)
 
     def _read(self, record: bytes) -> None:
         head = record[:1]
@@ -67,9 +79,39 @@ class Loaded:
             self._bytes = record
 
     @property
-    def size(self) -> int:
-        """How long its record is, in bytes."""
-        return 0 if self.encoded is None else len(self.encoded)
+    def state(self) -> Any:
+        """Its state, to be changed by `Overlay.apply` alone. Raises `RekindleError` when this release can't read it."""
+        if self._state is None:
+            self._state = self._made()
+            self._hot[self.key] = self
+        return self._state
+
+    def _made(self) -> Any:
+        if self._bytes is None:
+            return self._engine.new(self.key.decode())
+        try:
+            return self._engine.decode(self._bytes)
+        except msgspec.DecodeError as error:
+            raise RekindleError(
+                f"the state of member {self.key.decode()} cannot be read ({error}): if a later release wrote it, "
+                "only that one or a later one can go on"
+            ) from error
+
+    def restore(self) -> None:
+        """Make the state again as it was after the last step."""
+        self._state = self._made()
+        for step in self.steps:
+            step(self._state)
+
+    def cool(self) -> None:
+        """Keep the bytes of the state alone."""
+        self._take_steps()
+        self._state = None
+
+    def _take_steps(self) -> None:
+        if self.steps:
+            self._bytes, self.is_changed = self._engine.encode(self._state), True
+            self.steps.clear()
 
     @property
     def is_waiting(self) -> bool:
@@ -81,44 +123,23 @@ class Loaded:
         """Whether anything was ever handled for it."""
         return self._bytes is not None or bool(self.steps)
 
-    def encode(self, engine: Engine) -> bytes | None:
+    def encode(self) -> bytes | None:
         """Write its record; None if there is to be none."""
+        self._take_steps()
         if self.moved_to is not None:
             self._bytes, self.encoded = None, pack(None, MOVED + self.moved_to.encode())
-            return self.encoded
-        if self.is_known:
-            self._bytes = engine.encode(self.state)
-        if self.held is not None:
+        elif self.held is not None:
             self.encoded = pack(self.due, HELD + self.held.encode(self._bytes))
         else:
             self.encoded = None if self._bytes is None else pack(self.due, self._bytes)
         return self.encoded
 
-    def keep(self) -> None:
-        """What was encoded last is what is stored now."""
-        self.stored_due = self.due
-        self.is_changed = False
-        self.steps.clear()
-
-    def hand_over(self, engine: Engine, into: str | None) -> bytes | None:
+    def hand_over(self, into: str | None) -> bytes | None:
         """Give the state away, None if there is none; `into` None leaves no trace of it."""
-        state = engine.encode(self.state) if self.is_known else None
-        self._bytes, self.state, self.due = None, engine.new(self.key.decode()), None
-        self.steps.clear()
+        self._take_steps()
+        state, self._bytes, self._state, self.due = self._bytes, None, None, None
         self.moved_to, self.is_changed = into, True
         return state
-
-    def fresh_state(self, engine: Engine) -> Any:
-        """Make the state as it was loaded. Raises `RekindleError` when this release cannot read it."""
-        if self._bytes is None:
-            return engine.new(self.key.decode())
-        try:
-            return engine.decode(self._bytes)
-        except msgspec.DecodeError as error:
-            raise RekindleError(
-                f"the state of member {self.key.decode()} cannot be read ({error}): if a later release wrote it, "
-                "only that one or a later one can go on"
-            ) from error
 
 
 class Overlay:
@@ -138,33 +159,38 @@ class Overlay:
     ) -> None:
         self._recent_max = recent_max
         self._recent_bytes_max = recent_bytes_max
-        self._recent: dict[bytes, Loaded] = {}
+        self._recent: dict[bytes, bytes] = {}
         self._recent_bytes = 0  # of their records
         self._store = store
         self._codec = codec
         self._engine = engine
         self._members: dict[bytes, Loaded] = {}
+        self._hot: dict[bytes, Loaded] = {}  # those whose states are objects, in the order in which they were made
         self._timers: list[tuple[int, bytes]] = []
 
     def __len__(self) -> int:
         return len(self._members)
 
     def load(self, keys: Iterable[bytes]) -> None:
-        """Load members that aren't in memory yet, all at once."""
+        """Load the records of members that aren't in memory yet, all at once."""
+        members, engine, hot = self._members, self._engine, self._hot
         missing = []
         for key in dict.fromkeys(keys):
-            if key not in self._members:
-                recent = self._recent.pop(key, None)
-                if recent is None:
+            if key not in members:
+                record = self._recent.pop(key, None)
+                if record is None:
                     missing.append(key)
                 else:
-                    self._recent_bytes -= recent.size
-                    self._members[key] = recent
+                    self._recent_bytes -= len(record)
+                    members[key] = Loaded(key, record, engine, hot)
         for key, stored in zip(missing, self._store.get(missing), strict=True):
-            self._members[key] = Loaded(key, stored, self._engine)
+            members[key] = Loaded(key, stored, engine, hot)
 
     def member(self, key: bytes) -> Loaded:
-        """Return a member, loaded if need be."""
+        """Return a member, loaded if need be; whoever holds another's state, an object, must not use it any more."""
+        hot = self._hot
+        while len(hot) > HOT_MAX:
+            hot.pop(next(iter(hot))).cool()
         if key not in self._members:
             self.load([key])
         return self._members[key]
@@ -174,15 +200,14 @@ class Overlay:
 
         Raises `EngineError`, the member being as before, when the engine or the encoding of what it put out fails.
         """
+        state = member.state
         try:
-            records = encode_commands(self._codec, step(member.state))
-            due = None if member.is_waiting else member.state.next_due()
+            records = encode_commands(self._codec, step(state))
+            due = None if member.is_waiting else state.next_due()
         except RekindleError:  # no fault of the member's: the registry is down
             raise
         except Exception as error:
-            member.state = member.fresh_state(self._engine)
-            for earlier in member.steps:
-                earlier(member.state)
+            member.restore()
             raise EngineError(f"{type(error).__name__}: {error}") from error
         member.steps.append(step)
         self._note_due(member, due)
@@ -229,15 +254,16 @@ class Overlay:
         """Yield key, new record (None: deleted) and the due time of the old one, for every member that changed."""
         for member in self._members.values():
             if member.steps or member.is_changed or member.due != member.stored_due:
-                yield member.key, member.encode(self._engine), member.stored_due
+                yield member.key, member.encode(), member.stored_due
 
     def committed(self) -> None:
         """Take note that the store has what `changes` gave."""
-        for member in self._members.values():
-            member.keep()
-            self._recent_bytes += member.size
-        self._recent.update(self._members)
+        for key, member in self._members.items():
+            if member.encoded is not None:
+                self._recent[key] = member.encoded
+                self._recent_bytes += len(member.encoded)
         self._members = {}
+        self._hot.clear()
         self._timers.clear()
         self._let_go()
 
@@ -246,6 +272,6 @@ class Overlay:
         if len(self._recent) <= self._recent_max and self._recent_bytes <= self._recent_bytes_max:
             return
         for key in list(self._recent):  # the first of a mapping is found slowly once many before it are gone
-            self._recent_bytes -= self._recent.pop(key).size
+            self._recent_bytes -= len(self._recent.pop(key))
             if len(self._recent) <= self._recent_max and self._recent_bytes <= self._recent_bytes_max:
                 return

@@ -41,7 +41,7 @@ from streams.topics import MEMBER_EVENTS, check_partitions, members_changelog
 GAUGES_EVERY_SECONDS = 5.0
 ERASED_FLUSH_SECONDS = 3600.0
 """After an erasure the store's memory and its log hold the earlier state no longer than this."""
-RECENT_MEMBERS_MAX = 20_000  # of all partitions, kept in memory as objects: 6.7 kB each if the record has 500 bytes
+RECENT_MEMBERS_MAX = 50_000  # of all partitions; their records are kept in memory, each with some 250 bytes around it
 
 logger = logging.getLogger(__name__)
 

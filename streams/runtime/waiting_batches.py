@@ -2,6 +2,9 @@
 
 Whoever puts waits while a transaction's records are there already, so that what is in memory stays bounded; whoever
 takes gets what there is, in order, but no more than makes up a transaction, and of one deal of the partitions alone.
+
+What one fetch brought of several partitions comes in one by one within a fraction of a millisecond. So the taker gives
+them that time: the first would be a transaction alone, and its siblings would wait for that to be committed.
 """
 
 import asyncio
@@ -9,6 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from streams.runtime.batch import Batch
+
+GATHER_SECONDS = 0.001
 
 
 class WaitingBatches:
@@ -32,6 +37,9 @@ class WaitingBatches:
         """Wait for a batch, and take it with those behind it; none is cut."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._batches))
+        if self._records < self._records_max:
+            await asyncio.sleep(GATHER_SECONDS)
+        async with self._changed:
             generation = self._batches[0][0]
             taken: list[Batch] = []
             records = 0

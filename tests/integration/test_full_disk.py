@@ -21,7 +21,7 @@ def test_a_worker_on_a_full_disk_ends_and_loses_nothing(
 ) -> None:
     replay = Replay(environment, tmp_path, guard)
     replay.publish(6000, 150, seed=9)
-    small = {"REKINDLE_BATCH_RECORDS_MAX": "10"}
+    small = {"REKINDLE_BATCH_RECORDS_MAX": "2"}
     with replay.worker("full", env=small) as worker:
         worker.until(lambda: len(children_of(worker.pid)) == 2, 30, "both stages")
         for pid in children_of(worker.pid):

@@ -16,7 +16,7 @@ from tests.replays import Replay, Workers
 from tests.support import Guard, renew_topics, until
 
 pytestmark = pytest.mark.services
-SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "20"}
+SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "4"}
 SESSION_SECONDS = 12.0  # longer than the group waits for a member
 
 

@@ -19,7 +19,7 @@ from tests.stream_support import read_topic
 from tests.support import Guard, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
-SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "50"}
+SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "10"}
 
 
 @pytest.fixture

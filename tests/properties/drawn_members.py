@@ -114,7 +114,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "segment_removed": st.fixed_dictionaries({"segment": st.sampled_from(SEGMENTS)}),
     "feedback_received": st.sampled_from([{"text": name} for name in SET]),
     "bonus_accrued": st.fixed_dictionaries(
-        {"accrual_id": _ACCRUALS, "amount": _MONEY, "currency": st.sampled_from(["points", "o'clock"])},
+        {"accrual_id": _ACCRUALS, "amount": _MONEY, "currency": st.sampled_from(["points", "points", "o'clock"])},
         optional={"activates_at": _MOMENTS | _LATER, "expires_at": _MOMENTS | _LATER},
     ),
     "bonus_cancelled": st.fixed_dictionaries({"accrual_id": _ACCRUALS}),
@@ -198,12 +198,13 @@ def programmes(draw: st.DrawFn) -> Programme:
 def members(draw: st.DrawFn, programme: Programme, key: str, often: Sequence[str] = OFTEN) -> MemberState:
     """A member, after some events, of these types more often than of others."""
     state = new(key)
-    for number in range(draw(st.integers(1, 8))):
+    times = draw(st.lists(_MOMENTS, min_size=1, max_size=8))
+    for number, at in enumerate(sorted(times) if draw(st.integers(0, 3)) else times):
         kind = draw(st.sampled_from([*sorted(BODIES), *often] if number % 2 else often))
         event = Event(
             event_id=str(number),
             type=kind,
-            occurred_at=_ms(draw(_MOMENTS)),
+            occurred_at=_ms(at),
             source=draw(st.sampled_from(["test", "consent.links"])),
             key=key,
             member_id=key,
@@ -219,7 +220,7 @@ def moments(states: Sequence[MemberState]) -> st.SearchStrategy[int]:
     latest = max(state.clock for state in states)
     accruals = {at for state in states for each in state.accruals for at in (each.activates_at, each.expires_at or 0)}
     since = {at for state in states for at, _ in state.last_at.values()}
-    passed = {at + days * _DAY for at in since for days in (0, 1, 2, 30, 366)}
+    passed = {at + days * _DAY for at in since for days in (0, 1, 2, 3, 7, 30, 366)}
     to_come = [sorted(at for at in turns if at >= latest) for turns in (accruals, passed)]
     beside = st.sampled_from([-1, 0, 0, 1])
     turning = [
@@ -265,7 +266,7 @@ _OPERATORS = ["eq", "eq", "ne", "gt", "ge", "lt", "le", "in", "not_in", "contain
 
 THEMES: dict[str, tuple[list[str], list[str]]] = {
     "everything": (OFTEN, NAMES),
-    "bonus": (["bonus_accrued"] * 4 + ["bonus_paid"], ["member.bonus.points", "member.bonus.o'clock"]),
+    "bonus": (["bonus_accrued", "bonus_accrued", "bonus_paid"], ["member.bonus.points", "member.bonus.o'clock"]),
     "counters": (["purchase_completed"] * 3 + ["order_placed"], [f"counter.{name}" for name in COUNTERS]),
     "time": (
         ["registration_completed", "site_visited", "purchase_completed"],

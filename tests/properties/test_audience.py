@@ -23,7 +23,7 @@ MEMBERS = ["m0", "m1", "m2", "it's"]
 CAMPAIGNS = 3
 CONTACTS = ["registration_completed", "app_installed", "social_profile_linked", "subscription_changed"]
 CONTACTS += ["subscription_changed", "subscription_changed", "member_unsubscribed", "message_failed"]
-SEED = 6  # of the examples of every run, chosen because they show everything
+SEED = 7  # of the examples of every run, chosen because they show everything
 BODIES = [{}, {"total": 5}, {"total": 10**31}, {"total": None, "lines": []}, {"total": "Riga", "lines": [{"sku": "a"}]}]
 
 
@@ -80,7 +80,7 @@ def test_an_audience_is_counted_as_the_engine_decides(clickhouse):
     shown: Counter[tuple[str, bool]] = Counter()
 
     @settings(
-        max_examples=EXAMPLES * 3 // 4,
+        max_examples=EXAMPLES // 2,
         deadline=None,
         database=None,
         backend=BACKEND,

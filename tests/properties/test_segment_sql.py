@@ -28,7 +28,7 @@ from tests.properties.drawn_members import (
 from tests.properties.independent import BACKEND
 
 IN_CI = "REKINDLE_TEST_EXAMPLES" not in os.environ
-EXAMPLES = 60 if IN_CI else int(os.environ["REKINDLE_TEST_EXAMPLES"])
+EXAMPLES = 80 if IN_CI else int(os.environ["REKINDLE_TEST_EXAMPLES"])
 MEMBERS = ["m0", "m1", "it's"]
 CONDITIONS = 20
 SEED = 1  # of the examples of every run, chosen because they show everything; the generators changed: look for another

@@ -28,7 +28,7 @@ def test_a_broker_killed_under_load_and_workers_that_come_and_go_leave_no_trace(
     replay = Replay(environment, tmp_path, guard)
     replay.publish(5000, 200, seed=9)
     with ExitStack() as stack:
-        workers = Workers(replay, stack, {"REKINDLE_BATCH_RECORDS_MAX": "40"})
+        workers = Workers(replay, stack, {"REKINDLE_BATCH_RECORDS_MAX": "8"})
         for names, enough in ((["a"], 20), (["a", "b", "c"], 200), (["a", "c"], 400)):
             workers.run(*names)
             workers.until(lambda enough=enough: replay.decided() > enough, 90, f"{enough} decisions of {names}")

@@ -30,7 +30,7 @@ FAULTS = (
     *(f"members.{point}" for point in ("recovering", "handled", "produced", "offsets_sent", "committed", "stored")),
     *(f"ingest.{point}" for point in ("handled", "produced", "offsets_sent", "committed")),
 )
-SLOW = {"REKINDLE_BATCH_RECORDS_MAX": "5"}
+SLOW = {"REKINDLE_BATCH_RECORDS_MAX": "1"}
 RUN_SECONDS_MAX = 2.0
 AT_A_POINT, AFTER_ITS_START, WIPED, RENAMED = 0.6, 0.8, 0.15, 0.1
 

@@ -1,6 +1,7 @@
 """A counter's value from its buckets, as `streams.engine.windows` reads it: those that count at the moment."""
 
 from streams.engine import windows
+from streams.engine.plans import CounterPlan
 from streams.segments.sql import literals
 from streams.segments.sql.asking import Asking
 from streams.segments.sql.grids import MONEY, WHOLE
@@ -9,9 +10,10 @@ from streams.segments.sql.value import Facet, number
 
 def counter_value(name: str, asking: Asking) -> tuple[Facet, ...]:
     """0 of nothing, but missing for a maximum of nothing; missing where there is no such counter."""
-    counter = asking.counter(name)
-    if counter is None:
+    defined = asking.counter(name)
+    if defined is None:
         return ()
+    counter = CounterPlan(name, defined)
     oldest = windows.oldest_bucket(counter, asking.at, asking.zone)
     current = windows.bucket_of(counter, asking.at, asking.zone)
     counts = (

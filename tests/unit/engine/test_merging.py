@@ -41,7 +41,7 @@ def test_counters_add_up_bucket_by_bucket_by_their_kind():
     merge(programme, member, other, 2 * DAY + 2)
 
     def value(name: str, at: int) -> object:
-        return read(programme.counters[name], member.tallies.get(name), at, programme.zone)
+        return read(programme.plan.counters[name], member.tallies.get(name), at, programme.zone)
 
     assert [value(name, 2 * DAY + 2) for name in ("spent", "most", "visits", "stores")] == [Decimal("34.5"), 20, 4, 3]
     assert value("spent", 3 * DAY) == 29

@@ -47,6 +47,18 @@ def test_batches_of_two_deals_are_not_taken_together() -> None:
     asyncio.run(scenario())
 
 
+def test_what_comes_right_behind_the_first_is_taken_with_it() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(10)
+        taking = asyncio.ensure_future(waiting.take())
+        for partition in range(3):
+            await waiting.put(1, batch(partition, 1))
+            await asyncio.sleep(0)
+        assert [each.partition for each in (await taking)[1]] == [0, 1, 2]
+
+    asyncio.run(scenario())
+
+
 def test_who_takes_first_waits_for_what_comes() -> None:
     async def scenario() -> None:
         waiting = WaitingBatches(10)
