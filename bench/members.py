@@ -2,7 +2,8 @@
 
 A partition's share of the benchmark's log, in batches as a busy worker gets them, through the real
 step, codec, engine and store; the producer alone is left out (it takes what it is given and drops it). `--profile`
-shows the functions. `python -m bench.members` prints JSON.
+shows the functions. `encode` is what the commit still writes of states; most are written in between, which is part of
+`engine_and_commands`. `python -m bench.members` prints JSON.
 """
 
 import cProfile
