@@ -192,12 +192,6 @@ class Codec:
         """Decode dispatches, awards, decisions, webhooks and attributions, in order."""
         return self._decode(values, _COMMANDS, _structs)
 
-    def decode_control(
-        self, values: Sequence[bytes]
-    ) -> list[Tick | ProgrammeApplied | StateMoved | StateHandedOver | BadRecord]:
-        """Decode what concerns a partition and is no event, in order."""
-        return self._decode(values, _LOG_RECORDS - frozenset(_EVENT_OF_RECORD), _structs)
-
     def decode_profiles(self, values: Sequence[bytes]) -> list[MemberProfile | BadRecord]:
         """Decode members' profiles, in order."""
         return self._decode(values, frozenset({"rekindle.members.Profile"}), _structs)

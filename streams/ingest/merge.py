@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.codec import Header
-from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved, Tick
+from streams.engine.events import LogRecord
 from streams.errors import RekindleError
 from streams.ingest.sealing import Sealing
 from streams.runtime.stage import Input
@@ -32,7 +32,7 @@ class Entry:
     record: Any
     facts: Header | None = None
     reason: str | None = None
-    control: Tick | ProgrammeApplied | StateMoved | StateHandedOver | None = None
+    control: LogRecord | None = None
     sealing: Sealing | None = None
 
     @property

@@ -6,9 +6,9 @@ What passes keeps its original bytes. What doesn't gets a reason and is put asid
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.codec import BadRecord, Codec
+from schemas.codec import BadRecord, Codec, Header
 from streams.clock import Clock
-from streams.engine.events import ProgrammeApplied
+from streams.engine.events import Event, ProgrammeApplied
 from streams.ingest.merge import Entry
 from streams.ingest.sealing import sealing_of
 from streams.topics import CONTROL, INGEST_INPUTS
@@ -37,13 +37,19 @@ class Sift:
 
     def _control(self, records: Sequence[Any]) -> list[Entry]:
         entries = []
-        decoded = self._codec.decode_control([record.value for record in records])
+        decoded = self._codec.decode_log([record.value for record in records], [record.key for record in records])
         for record, item in zip(records, decoded, strict=True):
             if isinstance(item, BadRecord):
                 entries.append(Entry(0, _RANK[CONTROL], record, reason=item.reason))
                 continue
             rank = PROGRAMME_RANK if isinstance(item, ProgrammeApplied) else _RANK[CONTROL]
-            entries.append(Entry(item.occurred_at, rank, record, control=item))
+            entry = Entry(item.occurred_at, rank, record, control=item)
+            if isinstance(item, Event) and record.key is None:
+                entry.reason = f"a {item.type} that doesn't say to whom it is sent on"
+            elif isinstance(item, Event):
+                (header,) = self._codec.decode_headers([record.value])
+                entry.sealing = sealing_of(header) if isinstance(header, Header) else None
+            entries.append(entry)
         return entries
 
     def _events(self, topic: str, records: Sequence[Any]) -> list[Entry]:

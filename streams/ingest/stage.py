@@ -20,7 +20,7 @@ from schemas.codec import Codec, Header
 from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
-from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved, Tick
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.ingest.merge import Entry, Merge
 from streams.ingest.owners import Owners
 from streams.ingest.partitions import partition_of
@@ -45,7 +45,6 @@ from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, chec
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
 ALL = -1  # the one merge of all partitions
-Said = Tick | ProgrammeApplied | StateMoved | StateHandedOver
 
 
 class IngestStage:
@@ -253,12 +252,17 @@ class IngestStage:
             transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
         elif entry.control is not None:
             if not isinstance(entry.control, Tick) or self._ticks[record.partition].forwards(entry.control):
-                self._append_said(transaction, record.partition, record.key, record.value, entry.control)
+                value = record.value
+                if isinstance(entry.control, Event):  # sent on to whom its state went
+                    value = seal_event(
+                        self._sealer, self._codec, transaction, record.partition, record.key, value, entry.sealing
+                    )
+                self._append_said(transaction, record.partition, record.key, value, entry.control)
         elif entry.facts is not None:
             self._append_event(transaction, entry, entry.facts)
 
     def _append_said(
-        self, transaction: Transaction, partition: int, key: bytes | None, value: bytes, said: Said
+        self, transaction: Transaction, partition: int, key: bytes | None, value: bytes, said: LogRecord
     ) -> None:
         """Append what is said of a partition or of one in it: a tick, a programme, what becomes of a state."""
         if self._sealer is not None and key is not None:

@@ -27,6 +27,7 @@ class Awaited(msgspec.Struct, array_like=True, tag="a", gc=False):
 
     move_id: str
     gone: str
+    into: str
     at: int
     historical: bool
     tick_at: int | None

@@ -1,13 +1,14 @@
 """States that become part of others', as the log says (`StateMoved`, `StateHandedOver`): what the members stage does.
 
 1. Under the key that goes, the state is handed over: encoded, on its way to the partition of the member, in the
-   transaction of the batch. What remains is whose it became part of; an event that ingest resolved before it knew goes
-   back into its source, under the member's key.
+   transaction of the batch. What remains is whose it became part of; what ingest resolved before it knew is sent on
+   there, and no one asks again whose it is: that might lead back here.
 2. Under the member's key, what comes next waits (`streams.members.held`).
 3. When the state has come, it becomes part of the member's, and what waited is handled in its order.
 
 A state that nobody waits for any more (too much was kept) becomes part of the member's when it comes. Where two members
-were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays.
+were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays;
+and whoever is sent what was their own, round more of them, keeps it.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 from schemas.codec import Codec
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
-from streams.members.emit import Outgoing, route
+from streams.members.emit import Outgoing
 from streams.members.engine import Engine
 from streams.members.held import Adopted, Awaited, Held, Item, Kept
 from streams.members.overlay import Loaded, Overlay, Step
@@ -86,14 +87,10 @@ class Moves:
 
     def _send_on(self, member: Loaded, record: Any, item: Event | Moved) -> None:
         assert member.moved_to is not None
-        key = member.moved_to.encode()
-        if isinstance(item, Event):
-            (whole,) = self._reader.read(self._partition, [record.value], [member.key])
-            assert isinstance(whole, Event)
-            topic, _, at = route(whole)
-            self._put_out(Outgoing(topic, key, self._codec.encode(whole), at))
-        else:
-            self._put_out(Outgoing(CONTROL, key, self._codec.encode(item), item.occurred_at))
+        if isinstance(item, Event):  # its lists of records may have been left out
+            (item,) = self._reader.read(self._partition, [record.value], [member.key])  # type: ignore[assignment]
+            assert isinstance(item, Event)
+        self._put_out(Outgoing(CONTROL, member.moved_to.encode(), self._codec.encode(item), item.occurred_at))
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
         """Tell whether a new programme isn't to come into force for the member now: nobody is there, or waits."""
@@ -113,14 +110,18 @@ class Moves:
             held = member.held or Held(programme)
             if not held.is_waiting:
                 held.programme = programme
-            held.add(Awaited(moved.move_id, moved.gone, moved.occurred_at, moved.historical, tick_at))
+            into = moved.into or ""  # never empty here
+            held.add(Awaited(moved.move_id, moved.gone, into, moved.occurred_at, moved.historical, tick_at))
             self._overlay.hold(member, held)
 
     def arrive(
         self, member: Loaded, record: Any, arrived: StateHandedOver, programme: Any, tick_at: int | None
     ) -> None:
         """Let a state that was handed over become part of the member's, and handle what waited for it."""
-        comes_back = member.moved_to == arrived.gone and member.key < arrived.gone.encode()
+        gone = arrived.gone.encode()
+        comes_back = member.moved_to is not None and (
+            gone == member.key or (member.moved_to == arrived.gone and member.key < gone)
+        )
         held = member.held
         if comes_back:
             member.moved_to = None
@@ -232,16 +233,16 @@ class Moves:
         for item, state, has_come in held.drop():
             if isinstance(item, Kept):
                 later = self._read(member, item)
-                if isinstance(later, StateMoved) and later.erased:
-                    self._erased(member, LogPlace(self._partition, item.offset, member.key, item.value), later)
+                if isinstance(later, StateMoved) and later.gone.encode() == member.key:
+                    self._let_go(member, LogPlace(self._partition, item.offset, member.key, item.value), later)
                 elif later is not None:
                     self._send_on(member, item, later)
             elif isinstance(item, Awaited):
-                at, key = item.at, member.key.decode()
+                at = item.at
                 facts: dict[str, Any] = {
                     "move_id": item.move_id,
                     "gone": item.gone,
-                    "into": key,
+                    "into": item.into,
                     "historical": item.historical,
                 }
                 self._send_on(member, item, StateMoved(occurred_at=at, **facts))

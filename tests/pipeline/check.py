@@ -20,7 +20,7 @@ from schemas.codec import BadRecord, Codec
 from schemas.erasure import Erasure
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.ingest.partitions import partition_of
-from streams.members.emit import Outgoing, encode_commands, route
+from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
 from streams.members.record import MOVED, RESERVED, pack
 from streams.members.step import DUE_MAX
@@ -72,7 +72,11 @@ class CalmRun:
 
     def _of_one(self, key: str, item: Any, value: bytes) -> None:
         gives = isinstance(item, StateMoved) and item.gone == key
-        comes_back = isinstance(item, StateHandedOver) and self._moved.get(key) == item.gone and key < item.gone
+        comes_back = (
+            isinstance(item, StateHandedOver)
+            and key in self._moved
+            and (item.gone == key or (self._moved[key] == item.gone and key < item.gone))
+        )
         if comes_back:
             del self._moved[key]  # merged into each other: the smaller id stays
         if key in self._moved and not gives:
@@ -108,10 +112,7 @@ class CalmRun:
         elif isinstance(item, ProgrammeApplied):
             self._adopt(key, item, tick_at, programme)
         elif item.gone == key:
-            if item.erased:
-                self.erasures.append(Erasure(at=item.occurred_at, member_id=key, occurred_at=item.occurred_at))
-            if not item.erased or item.into is None:
-                self._give(key, item)
+            self._let_go(key, item)
         else:
             self._unite(key, item, programme, tick_at)
 
@@ -123,18 +124,23 @@ class CalmRun:
 
     def _send_all_on(self, key: str, waits: Sequence[Any]) -> None:
         for item in waits:
-            if isinstance(item, StateMoved) and item.erased:
-                self.erasures.append(Erasure(at=item.occurred_at, member_id=key, occurred_at=item.occurred_at))
+            if isinstance(item, StateMoved) and item.gone == key:
+                self._let_go(key, item)
                 continue
-            if isinstance(item, Event) or (isinstance(item, StateMoved) and item.gone != key):
+            if isinstance(item, Event | StateMoved):
                 self._send_on(key, item)
             if isinstance(item, StateMoved) and item.move_id in self._arrived:
                 self._send_on(key, self._arrived[item.move_id])
 
     def _send_on(self, key: str, item: Event | StateMoved | StateHandedOver) -> None:
-        topic = route(item)[0] if isinstance(item, Event) else CONTROL
         into = self._moved[key].encode()
-        self.out.append(Outgoing(topic, into, self._codec.encode(item), item.occurred_at))
+        self.out.append(Outgoing(CONTROL, into, self._codec.encode(item), item.occurred_at))
+
+    def _let_go(self, key: str, moved: StateMoved) -> None:
+        if moved.erased:
+            self.erasures.append(Erasure(at=moved.occurred_at, member_id=key, occurred_at=moved.occurred_at))
+        if not moved.erased or moved.into is None:
+            self._give(key, moved)
 
     def _give(self, key: str, moved: StateMoved) -> None:
         if moved.into is None:
@@ -298,7 +304,7 @@ def _check_control(world: World, number: int, decoded: Sequence[LogRecord | BadR
     ticks = [each.occurred_at for each in decoded if isinstance(each, Tick)]
     assert ticks == sorted(ticks), f"member.events/{number}: ticks go back"
     said = world.log.topics[CONTROL][number].committed()
-    programmes = world.codec.decode_control([each.value or b"" for each in said])
+    programmes = world.codec.decode_log([each.value or b"" for each in said], [each.key for each in said])
     expected = [each for each in programmes if isinstance(each, ProgrammeApplied)]
     assert [each for each in decoded if isinstance(each, ProgrammeApplied)] == expected, "programmes"
 

@@ -26,7 +26,7 @@ def handed(state: State | None, at: int = 5, move_id: str = "m", gone: str = "vi
 VISITOR = State("visitor:v", ["e0"], [30])
 
 
-def test_a_state_is_handed_over_and_what_comes_later_goes_back_to_its_source_under_the_heirs_key(
+def test_a_state_is_handed_over_and_what_comes_later_is_sent_on_to_the_heir(
     partition: Partition,
 ) -> None:
     partition.handle(event("e0", "visitor:v", 1, "timer:50"))
@@ -37,7 +37,7 @@ def test_a_state_is_handed_over_and_what_comes_later_goes_back_to_its_source_und
     partition.restart()
     partition.handle(event("e1", "visitor:v", 6), tick(60))
     topic, key, item = partition.sent[1]
-    assert (topic, key, item.event_id) == ("web.behaviour", "a", "e1")
+    assert (topic, key, item.event_id) == ("control", "a", "e1")
     assert partition.outputs == [("visitor:v", 1)], "its timer is the heir's"
 
 
@@ -123,7 +123,7 @@ def test_who_is_merged_away_while_waiting_sends_on_what_waits_and_what_is_waited
     assert kinds == [
         ("control", "b", "StateHandedOver"),
         ("control", "b", "StateMoved"),
-        ("web.behaviour", "b", "Event"),
+        ("control", "b", "Event"),
     ]
     given, awaited, _ = (item for *_, item in partition.sent)
     assert Engine().decode(given.state).seen == ["visitor:v ['e0']@5", "e1@P0/None", "card:1 []@6"]
@@ -152,3 +152,14 @@ def test_a_state_that_cannot_be_read_is_put_aside_and_the_member_goes_on(partiti
     partition.handle(event("e1", "a", 5), bad)
     assert partition.state("a").seen == ["e1@P0/None"]
     assert [(key, "failed" in reason) for _, reason, key in partition.dead] == [(b"a", True)]
+
+
+def test_who_is_sent_their_own_state_keeps_it(partition: Partition) -> None:
+    """Three were merged in a circle at once: it goes round, and ends."""
+    partition.handle(event("e1", "a", 1))
+    partition.move("a", "a", "b", 5, "m1")
+    ((*_, own),) = partition.sent
+    partition.handle(StateHandedOver(occurred_at=5, move_id="m1", gone="a", into="a", state=own.state))
+    assert partition.state("a").seen == ["a ['e1@P0/None']@5"]
+    partition.handle(event("e2", "a", 6))
+    assert partition.outputs[-1] == ("a", 6)
