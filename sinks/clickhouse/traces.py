@@ -20,7 +20,7 @@ def rows_left(client: Client, member: str) -> Mapping[str, int] | None:
     for table in tables():
         if table.erases is not None:
             count = client.query(
-                f"SELECT count() FROM {table.name} WHERE {of_erased(table)}",  # noqa: S608 - our own names
+                f"SELECT count() FROM {table.name} WHERE {of_erased(table.erases)}",  # noqa: S608 - our own names
                 parameters={"members": [member], "times": [until]},
             ).result_rows[0][0]
             found[table.name] = int(count)
