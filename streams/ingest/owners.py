@@ -5,7 +5,9 @@ producer gave it. Where two states become one, the log says so before the event,
 name's link is forgotten, under the name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from schemas.codec import Header
 from streams.engine.events import StateMoved
@@ -21,8 +23,10 @@ KINDS = frozenset({"visitor", "card", "phone", "email"})
 class Owners:
     """Finds out whose events are, and changes the links by them."""
 
-    def __init__(self, links: SharedLinks, *, knows_all: bool) -> None:
+    def __init__(self, links: SharedLinks, *, knows_all: bool, written: Callable[[str], str] = str) -> None:
+        """`written`: how the key of a state stands in the log."""
         self._links = links
+        self._written = written
         self._knows_all = knows_all
 
     def prefetch(self, entries: Iterable[Entry]) -> None:
@@ -41,6 +45,10 @@ class Owners:
     def identify(self, facts: Header, region: str) -> Identified:
         """Apply the rules to an event; `region` reads phones without a country code."""
         return identify(self._links, facts, region)
+
+    def key_of(self, found: Identified) -> str:
+        """Return the key under which the event stands in the log."""
+        return self._written(found.key)
 
     def take(self, found: Identified, facts: Header, place: str) -> list[tuple[str, StateMoved]]:
         """Change the links by an event that stands at `place`; return what the log is to say, each under its key."""
@@ -71,7 +79,11 @@ class Owners:
                 historical=facts.historical,
             )
             said += [(gone, moved), (into, moved)]
-        return said
+        return [(self._written(name), self._as_written(moved)) for name, moved in said]
+
+    def _as_written(self, moved: StateMoved) -> StateMoved:
+        into = None if moved.into is None else self._written(moved.into)
+        return msgspec.structs.replace(moved, gone=self._written(moved.gone), into=into)
 
 
 def _forgotten(facts: Header, place: str, name: str) -> StateMoved:

@@ -80,7 +80,9 @@ class IngestStage:
         self._partitions = 0
         self._links_topic = identity_changelog(settings)
         self._links = SharedLinks(kafka, self._links_topic, directory / "links", open_store)
-        self._owners = Owners(self._links, knows_all=self.is_undivided)
+        self._owners = Owners(
+            self._links, knows_all=self.is_undivided, written=str if sealer is None else sealer.pseudonym
+        )
         self._regions = Programmes(kafka, settings.group_prefix, RegionLoader())
         self._programmes: dict[int, int] = {}
         self._merges: dict[int, Merge] = {}
@@ -278,7 +280,7 @@ class IngestStage:
         record = entry.record
         at = kafka_time(entry.occurred_at)
         found = self._owners.identify(facts, self._regions.get(self._programmes[record.partition]))
-        key = found.key.encode()
+        key = self._owners.key_of(found).encode()
         home = partition_of(key, self._partitions)
         if home not in self._ticks:
             transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from streams.errors import RekindleError
 from streams.sealing.envelope import KEY_BYTES, NONCE_BYTES, TAG_BYTES, Draw
+from streams.sealing.pseudonym import Pseudonyms
 
 MASTER_BYTES = 32
 NAME_BYTES = 4
@@ -31,6 +32,7 @@ class MasterKeys:
         self._draw = draw
         self._ciphers = {_name(key): AESGCM(key) for key in keys}
         self._first = _name(keys[0])
+        self.pseudonyms = Pseudonyms(keys[-1])
 
     @classmethod
     def from_setting(cls, setting: str | None, draw: Draw = os.urandom) -> "MasterKeys | None":

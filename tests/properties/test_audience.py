@@ -12,12 +12,15 @@ from streams.engine.channels import CHANNELS
 from streams.engine.plans import CampaignPlan
 from streams.engine.profile import consents
 from streams.engine.sending import _address
+from streams.engine.state import new
+from streams.engine.step import handle
 from streams.engine.view import View
 from streams.segments.audience import audience_of
 from streams.segments.sql import Asking, CannotAskError
 from tests.properties.drawn_members import CONSENT, PERCENTS, conditions, members, moments, programmes, store, view_at
 from tests.properties.independent import BACKEND
 from tests.properties.test_segment_sql import EXAMPLES, IN_CI
+from tests.simulation.support import directory, event, records
 
 MEMBERS = ["m0", "m1", "m2", "it's"]
 CAMPAIGNS = 3
@@ -131,3 +134,18 @@ def test_an_audience_is_counted_as_the_engine_decides(clickhouse):
         answers = {(name, answer) for name in ("marketing", "asked", "confirmed") for answer in (True, False)}
         answers |= {(name, gets) for name in ("phone", "email", "push_token", "profile") for gets in (True, False)}
         assert answers | {(name, True) for name in ("held out", "left open", "member_id", "dead")} <= set(+shown), shown
+
+
+def test_what_is_said_of_a_channel_goes_before_what_is_said_of_a_type(clickhouse):
+    send = "trigger: {event: site_visited}\nactions: [{send: {channel: sms, template: a}}]"
+    programme, states = directory(c=send), [new("m"), new("n")]
+    said = [(True, {"channel": "sms"}), (False, {"messaging_type": "marketing"})]
+    for state, statements in zip(states, (said, said[::-1]), strict=True):
+        for subscribed, scope in statements:
+            at = "2026-01-01T00:00:00Z"
+            for record, _ in records([event(state.key, "subscription_changed", at, subscribed=subscribed, **scope)]):
+                handle(programme, state, record)
+    store(clickhouse, states)
+    asked = audience_of(programme.current("c"), Asking(programme, states[0].clock))
+    [counts] = clickhouse.query(asked.counting).named_results()
+    assert counts["count_by_sms_0_agreeing"] == 2

@@ -1,0 +1,43 @@
+"""What is left of an erased member in ClickHouse: rows of their time, and texts that should be found nowhere."""
+
+from collections.abc import Mapping, Sequence
+
+from sinks.clickhouse.connect import Client
+from sinks.clickhouse.erase import of_erased
+from sinks.clickhouse.erased import read_erasures
+from sinks.clickhouse.rows import tables
+
+
+def rows_left(client: Client, member: str) -> Mapping[str, int] | None:
+    """Count by table the rows of a member up to their erasure; None: the sink hasn't come to it.
+
+    Raises `ClickHouseError`.
+    """
+    until = read_erasures(client).get(member)
+    if until is None:
+        return None
+    found = {}
+    for table in tables():
+        if table.erases is not None:
+            count = client.query(
+                f"SELECT count() FROM {table.name} WHERE {of_erased(table.erases)}",  # noqa: S608 - our own names
+                parameters={"members": [member], "times": [until]},
+            ).result_rows[0][0]
+            found[table.name] = int(count)
+    return {name: count for name, count in found.items() if count}
+
+
+def find_texts(client: Client, texts: Sequence[str]) -> Mapping[str, int]:
+    """Count by table the rows in which one of the texts stands, in whatever column. Raises `ClickHouseError`."""
+    names = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
+    ).result_rows
+    found = {}
+    for (name,) in names:
+        count = client.query(
+            f"SELECT count() FROM `{name}` "  # noqa: S608 - names that the database gave
+            "WHERE multiSearchAny(formatRow('TabSeparatedRaw', *), %(texts)s)",
+            parameters={"texts": list(texts)},
+        ).result_rows[0][0]
+        found[str(name)] = int(count)
+    return {name: count for name, count in found.items() if count}
