@@ -31,9 +31,10 @@ def run(seed: int) -> World:
     world = World(seed, is_stored=True)
     world.run()
     check(world)
-    expected = encoded(world, simulate(load([FIRST]), history(world), until=world.last_at))
     found = put_out(world)
-    assert found == expected, difference(world, found, expected)
+    if world.keys is None:  # else strangers have other names in the log than in the sources, and so other ids
+        expected = encoded(world, simulate(load([FIRST]), history(world), until=world.last_at))
+        assert found == expected, difference(world, found, expected)
     from_log = encoded(world, simulate(load([FIRST]), exported(world), until=world.last_at, in_order=True))
     assert found == from_log, difference(world, found, from_log)
     return world
