@@ -43,6 +43,10 @@ class Recoverable(Protocol):
         """The last changelog record that the store contains."""
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether it may have missed tombstones."""
+
+    @property
     def is_rebuilding(self) -> bool:
         """Whether it is put together from nothing."""
 
@@ -91,6 +95,9 @@ def recover_store(
     kafka: Kafka, topic: str, partition: int, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
 ) -> int:
     """Bring a store up to the fence, anew from the beginning if it must; returns the number of records read."""
+    if store.is_outdated:
+        logger.warning("local state of %s/%d is too old to be brought up to date: it is rebuilt", topic, partition)
+        store.empty()
     recover = partial(recover_partition, kafka, topic, partition, store, fence=fence, abandoned=abandoned)
     try:
         return recover()

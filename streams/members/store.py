@@ -9,12 +9,16 @@ log, and makes the index at the end in one scan: looking up the due time that ea
 of the work. A mark says that there is no index yet. The position is written now and then, after what it covers was
 flushed; a crash in between costs what came since.
 
+The changelog keeps tombstones for days. A store that was last written before may miss one, and keep what is gone:
+`is_outdated` says so.
+
 A damaged file shows when it is opened, or not before a block of it is read. In the latter case the process ends, and
 leaves a mark by which the next start begins with an empty store; an iteration that damage cuts short is no shorter one.
 """
 
 import logging
 import shutil
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -29,7 +33,10 @@ from streams.members.tune import options
 
 DAMAGED = "damaged"
 """A file of this name beside the database's own says that one of them is damaged."""
+FOLLOWED_SECONDS_MAX = 3 * 86_400
+"""Less than half of the time for which a changelog keeps tombstones (`tombstones_kept` of its topic)."""
 _OFFSET = b"changelog-offset"
+_WRITTEN_AT = b"written-at"  # seconds since the epoch
 _REBUILDING = b"rebuilding"
 _BEHIND_ALL = b"\xff" * (DUE_BYTES + 1)  # behind every entry of the index
 INDEX_BATCH = 20_000
@@ -107,6 +114,12 @@ class PartitionStore:
         value = self.meta(_OFFSET)
         return None if value is None else int(value)
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it was last written so long ago that tombstones may be gone which it never saw."""
+        written_at = self.meta(_WRITTEN_AT)
+        return written_at is not None and time.time() - int(written_at) > FOLLOWED_SECONDS_MAX
+
     def write(self, changes: Iterable[tuple[bytes, bytes | None, int | None]], changelog_offset: int) -> None:
         """Apply changes in one step; each is key, new record and the due time of the record that it replaces."""
         batch = rocksdict.WriteBatch(raw_mode=True)
@@ -130,6 +143,7 @@ class PartitionStore:
                 if self._put_since is None or entry < self._put_since:
                     self._put_since = entry
         batch.put(_OFFSET, str(changelog_offset).encode(), self._meta_handle)
+        batch.put(_WRITTEN_AT, b"%d" % time.time(), self._meta_handle)
         with self._noticing_damage():
             self._db.write(batch)
 
@@ -173,6 +187,7 @@ class PartitionStore:
                 self._db.flush()
                 self._meta.flush()
                 self._meta.put(_OFFSET, str(changelog_offset).encode())
+                self._meta.put(_WRITTEN_AT, b"%d" % time.time())
 
     def end_rebuild(self, changelog_offset: int) -> None:
         """Make the index of due times, and everything durable."""

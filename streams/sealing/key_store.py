@@ -158,6 +158,11 @@ class KeyStore:
     def _kept(self, entries: tuple[KeyEntry, ...]) -> tuple[KeyEntry, ...]:
         return tuple(each for each in entries if not each.is_retired) if self._active_only else entries
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it may have missed tombstones: never, for such a one is made anew when it is opened."""
+        return False
+
     def is_up_to_date(self) -> None:
         """Note that nothing is missing as of now; costs something every ten minutes."""
         now = self._clock()

@@ -23,7 +23,7 @@ def test_a_worker_on_a_full_disk_ends_and_loses_nothing(
     replay.publish(6000, 150, seed=9)
     small = {"REKINDLE_BATCH_RECORDS_MAX": "2"}
     with replay.worker("full", env=small) as worker:
-        worker.until(lambda: len(children_of(worker.pid)) == 2, 30, "both stages")
+        worker.until(lambda: len(children_of(worker.pid)) == 3, 30, "all stages")
         for pid in children_of(worker.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, FILE_BYTES_MAX))
         assert until(lambda: worker.returncode, 90, "the end of the worker") == 1

@@ -134,6 +134,11 @@ class MemoryStore(PartitionStore):
         self.files.changelog_offset = changelog_offset
 
     @property
+    def is_outdated(self) -> bool:
+        """Say no: the log in memory keeps tombstones."""
+        return False
+
+    @property
     def is_rebuilding(self) -> bool:
         """Whether there is no index of due times."""
         return self.files.is_rebuilding or self.files.changelog_offset is None

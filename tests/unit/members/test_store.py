@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from schemas.declarations import topic_declarations
 from streams.errors import RekindleError
+from streams.members import store as store_module
 from streams.members import tune
 from streams.members.record import PROGRAMME, due_of, index_bound, pack, state_of
-from streams.members.store import PartitionStore
+from streams.members.store import FOLLOWED_SECONDS_MAX, PartitionStore
 from tests.pipeline.store import MemoryStore
 
 
@@ -116,7 +119,7 @@ def test_what_a_crash_leaves_of_a_rebuilding_is_what_was_durable(tmp_path: Path)
 import os, sys
 from pathlib import Path
 from streams.members.record import pack
-from streams.members.store import PartitionStore
+from streams.members.store import FOLLOWED_SECONDS_MAX, PartitionStore
 store = PartitionStore(Path(sys.argv[1]))
 store.begin_rebuild()
 store.rebuild({b"a": pack(1, b"a")}, 3)
@@ -265,3 +268,24 @@ def test_memory_is_one_budget_for_all_partitions(tmp_path: Path) -> None:
     assert blocks.get_usage() <= tune.CACHE_BYTES
     for store in stores:
         store.close()
+
+
+def test_a_store_that_was_not_written_for_days_may_lack_tombstones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PartitionStore(tmp_path / "0")
+    assert not store.is_outdated, "it is new"
+    store.write([(b"a", pack(None, b"1"), None)], 7)
+    assert not store.is_outdated
+    now = time.time()
+    monkeypatch.setattr(store_module.time, "time", lambda: now + FOLLOWED_SECONDS_MAX + 2)
+    assert store.is_outdated
+    store.write([], 8)
+    assert not store.is_outdated
+    store.close()
+
+
+def test_tombstones_are_kept_for_longer_than_a_store_may_be_away() -> None:
+    for topic in ("rekindle-members-changelog", "rekindle-identity-changelog"):
+        kept_ms = int(topic_declarations()[topic].compaction["delete.retention.ms"])
+        assert kept_ms > 2 * 1000 * FOLLOWED_SECONDS_MAX
