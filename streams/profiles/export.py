@@ -21,7 +21,7 @@ from streams.settings import Settings
 from streams.topics import MEMBER_PROFILES
 
 READ_SECONDS = 15.0
-_OWNERS = ("member_id", "key")
+_OWNERS = ("member_id", "key", "into")
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 
 

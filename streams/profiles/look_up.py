@@ -1,7 +1,8 @@
 """What ClickHouse holds about one member: the profile, habits, and what happened, in order.
 
 Answers come as JSON from ClickHouse itself: one form for everything that is shown and exported, with numbers exact and
-times in ISO 8601. What was written under the id of a member who was merged into this one is this one's, too.
+times in ISO 8601. What was written under a key that turned out to be this member's (a visitor, a card, a member who was
+merged into this one) is this one's, too.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +20,7 @@ from streams.errors import RekindleError
 Row = dict[str, Any]
 
 MERGERS_MAX = 100
-"""Members that were merged into one; the ids of more are passed over."""
+"""Keys that became one member's; more are passed over."""
 _JSON = {
     "date_time_output_format": "iso",
     "output_format_json_quote_64bit_integers": 0,
@@ -63,7 +64,7 @@ _ACTIVITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A member. `profile` is the row of `profiles`; `keys` are their id, and those of members merged into them."""
+    """A member. `profile` is the row of `profiles`; `keys` are their id, and those that became part of them."""
 
     member_id: str
     profile: Row
@@ -112,13 +113,15 @@ def _keys(client: Client, member_id: str) -> Sequence[str]:
     while len(keys) <= MERGERS_MAX:
         merged = rows(
             client,
-            "SELECT DISTINCT JSONExtractString(body, 'from_id') AS from_id FROM events WHERE key IN %(keys)s "
-            "AND type = 'members_merged' AND JSONExtractString(body, 'into_id') IN %(keys)s "
-            "AND from_id NOT IN ('', %(member_id)s) ORDER BY from_id",
+            "SELECT DISTINCT gone FROM (SELECT JSONExtractString(body, 'from_id') AS gone FROM events "
+            "WHERE key IN %(keys)s AND type = 'members_merged' AND JSONExtractString(body, 'into_id') IN %(keys)s "
+            "UNION ALL SELECT gone FROM moves WHERE into IN %(keys)s) "
+            "WHERE gone NOT IN ('', %(member_id)s) ORDER BY gone LIMIT %(most)s",
             keys=keys,
             member_id=member_id,
+            most=MERGERS_MAX,
         )
-        new = [row["from_id"] for row in merged if row["from_id"] not in keys]
+        new = [row["gone"] for row in merged if row["gone"] not in keys]
         if not new:
             break
         keys += new

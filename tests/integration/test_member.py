@@ -12,7 +12,7 @@ import pytest
 from schemas.profiles import MemberProfile
 from sinks.clickhouse.connect import connect
 from streams.engine.commands import Attribution, Award, Decision, Dispatch
-from streams.engine.events import Event
+from streams.engine.events import Event, StateMoved
 from tests.integration.sinks.support import codec_of, produce
 from tests.support import PROGRAM, ROOT, program_environment, run_rekindle
 
@@ -77,6 +77,7 @@ EVENTS = [
     event("m1", "registration_completed", 0, first_name="Katharina", phone="+79161234567", attributes={"pet": "Rexy"}),
     event("old", "purchase_completed", -30, total=Decimal("9.5"), store_id="s9", receipt_id="r0"),
     event("m1", "members_merged", 0.5, from_id="old", into_id="m1"),
+    event("visitor:v7", "site_visited", -29, url="https://example.com/before"),
     *(
         event(
             "m1", "purchase_completed", day, total=Decimal("10.25"), store_id=store, receipt_id=f"r{day}", lines=LINES
@@ -91,6 +92,9 @@ EVENTS = [
     status("d2", "email", "message_opened", 7.2),
     event("m2", "site_visited", 2, url="https://example.com/other"),
 ]
+
+
+MOVED = StateMoved(occurred_at=AT, move_id="x", gone="visitor:v7", into="m1")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +114,7 @@ def held(module_environment, module_settings, module_fresh_topics, guard):
     )  # fmt: skip
     for topic, records in (
         ("member.events", EVENTS),
+        ("member.events", [MOVED]),
         ("send.sms", sent[:1]),
         ("send.email", sent[1:]),
         ("bonus.awards", [award]),
@@ -163,6 +168,7 @@ def test_a_profile_with_habits_and_everything_that_happened_in_order(held):
     what = [(row["at"][:10], row.get("type") or row.get("reason") or row["kind"]) for row in happened]
     assert what == [
         ("2017-12-02", "purchase_completed"),  # of the member who was merged
+        ("2017-12-03", "site_visited"),  # of the visitor that the member was
         ("2018-01-01", "registration_completed"),
         ("2018-01-02", "members_merged"),
         ("2018-01-02", "purchase_completed"),
@@ -210,7 +216,7 @@ def test_the_export_is_everything_that_is_held(held):
     done = run_rekindle("member", "m1", "--export", env=held)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert (document["member_id"], document["merged_into_them"]) == ("m1", ["old"])
+    assert (document["member_id"], document["merged_into_them"]) == ("m1", ["old", "visitor:v7"])
     assert document["record"]["accruals"][0]["spent"] == "20.5"
     tables = document["tables"]
     assert {"events", "dispatches", "profiles", "purchases", "delivery_statuses", "consents", "awards"} <= tables.keys()

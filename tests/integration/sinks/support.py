@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.engine.commands import Award, Decision, Dispatch
-from streams.engine.events import Event, Tick
+from streams.engine.events import Event, StateMoved, Tick
 from streams.kafka import consumer_config, producer_config
 
 START_MS = 1_500_000_000_000
@@ -27,7 +27,7 @@ def produce(settings, codec, topic, records: Iterable, *, partition=None, broken
     where = {} if partition is None else {"partition": partition}
     for number, record in enumerate(records, 1):
         key = getattr(record, "member_id", None) or "m0"
-        at = record.occurred_at if isinstance(record, Event | Tick) else record.at
+        at = record.occurred_at if isinstance(record, Event | StateMoved | Tick) else record.at
         producer.produce(topic, key=key, value=codec.encode(record), timestamp=at, **where)
         if broken_every and number % broken_every == 0:
             producer.produce(topic, key=key, value=b"\x00broken", timestamp=at, **where)

@@ -18,7 +18,7 @@ from sinks.clickhouse.decode import make_decoder
 from sinks.clickhouse.rows import as_json, tables
 from sinks.clickhouse.write import make_blocks
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, ProgrammeApplied, StateMoved, Tick
 
 COMMON = {"at": 5, "member_id": "m1", "campaign": "c", "version": 2, "action": "actions[0]"}
 PURCHASE = Event(
@@ -83,6 +83,7 @@ def test_every_table_has_a_file_and_a_value_per_column():
         ),
         ProfileCheck: CHECK,
         MemberProfile: MemberProfile(member_id="m1", at=5),
+        StateMoved: StateMoved(occurred_at=5, move_id="x", gone="visitor:v", into="m1"),
         Erasure: Erasure(at=5, member_id="m1", occurred_at=4),
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
