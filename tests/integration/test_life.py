@@ -19,7 +19,7 @@ from tests.support import Guard
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 STOPS = 3
 END_SECONDS = 10
-SLOW = {"REKINDLE_BATCH_RECORDS_MAX": "10"}
+SLOW = {"REKINDLE_BATCH_RECORDS_MAX": "2"}
 
 
 @pytest.mark.timeout(300)

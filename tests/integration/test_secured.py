@@ -135,7 +135,7 @@ def test_every_part_works_over_it(
     reader = LagReader(settings_module.load(own))
     told = [(row.stage, row.committed_at) for row in reader.read() if row.committed is not None]
     reader.close()
-    assert {stage for stage, _ in told} == {"ingest", "members", "sender-sms", "sink"}
+    assert {stage for stage, _ in told} == {"ingest", "members", "profiles", "sender-sms", "sink"}
     assert all(0 <= wall_clock() - (at or 0) < 180_000 for _, at in told), "whoever commits says when"
     printed.append(_succeeds("log", "--export", tmp_path / "log.jsonl", env=own))
     assert not [text for text in (*printed, *(command.output for command in running)) if PASSWORD in text]
