@@ -84,7 +84,7 @@ class SimulatedMoves:
         self._out: list[Output] = []
         plain = _Plain()
         parts: Any = {"codec": plain, "reader": plain, "engine": _Engine(), "programmes": programmes, "overlay": self}
-        self._moves = Moves(0, **parts, put_out=_leave, do=self._do, erased=_leave)
+        self._moves = Moves(0, **parts, put_out=_leave, do=self._do, erased=_leave, end_keys=_leave)
 
     def waits(self, key: str) -> bool:
         """Whether a state is on its way to the member."""

@@ -76,6 +76,10 @@ class Held:
         """Whether it waits for too long."""
         return len(self._items) > KEPT_MAX or self._bytes > KEPT_BYTES_MAX
 
+    def awaits(self, gone: str) -> bool:
+        """Tell whether the state of this key is waited for."""
+        return any(isinstance(item, Awaited) and item.gone == gone for item in self._items)
+
     def add(self, item: Item) -> None:
         """Put an item to the end."""
         self._items.append(item)

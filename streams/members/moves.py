@@ -61,6 +61,7 @@ class Moves:
         put_out: Callable[[Outgoing], None],
         do: Do,
         erased: Told,
+        end_keys: Callable[[Loaded, Any], None],
     ) -> None:
         self._partition = partition
         self._codec = codec
@@ -71,6 +72,7 @@ class Moves:
         self._put_out = put_out
         self._do = do
         self._erased = erased
+        self._end_keys = end_keys
 
     def detains(self, member: Loaded, record: Any, item: Event | Moved, tick_at: int | None) -> bool:
         """Tell whether a record isn't to be handled now: it is kept, or sent on to where the state went.
@@ -90,6 +92,7 @@ class Moves:
         if isinstance(item, Event):  # its lists of records may have been left out
             (item,) = self._reader.read(self._partition, [record.value], [member.key])  # type: ignore[assignment]
             assert isinstance(item, Event)
+            self._end_keys(member, record)
         self._put_out(Outgoing(CONTROL, member.moved_to.encode(), self._codec.encode(item), item.occurred_at))
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
@@ -102,12 +105,20 @@ class Moves:
     def move(self, member: Loaded, record: Any, moved: StateMoved, *, programme: int, tick_at: int | None) -> None:
         """Hand the state over, or, on the other side, wait for it; or forget the key of someone who was erased."""
         is_given = member.key == moved.gone.encode()
-        if is_given and not member.is_waiting:
+        held = member.held
+        if not is_given and member.moved_to == moved.gone:
+            return  # each was to become part of the other: this one has, and the other stays
+        if is_given and held is not None and moved.into is not None and held.awaits(moved.into):
+            if member.key > moved.into.encode():
+                self._hand_over(member, moved)
+                self._send_all_on(member, held)
+                self._overlay.hold(member, held)
+        elif is_given and not member.is_waiting:
             self._let_go(member, record, moved)
         elif is_given or member.moved_to is not None:
             self.detains(member, record, moved, tick_at)
         else:
-            held = member.held or Held(programme)
+            held = held or Held(programme)
             if not held.is_waiting:
                 held.programme = programme
             into = moved.into or ""  # never empty here
@@ -237,7 +248,7 @@ class Moves:
                     self._let_go(member, LogPlace(self._partition, item.offset, member.key, item.value), later)
                 elif later is not None:
                     self._send_on(member, item, later)
-            elif isinstance(item, Awaited):
+            elif isinstance(item, Awaited) and item.gone != member.moved_to:
                 at = item.at
                 facts: dict[str, Any] = {
                     "move_id": item.move_id,

@@ -114,6 +114,7 @@ class MemberStep:
             put_out=self._put_out,
             do=self._do,
             erased=self._note_erasure,
+            end_keys=self._end_keys,
         )
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme_number = int(store.meta(PROGRAMME) or 0)
@@ -241,9 +242,13 @@ class MemberStep:
         if self._tick_at is not None and member.due is not None and member.due <= self._tick_at:
             self._fire(member, OpenTick(self._tick_at, wall=False, offset=record.offset))
 
+    def _end_keys(self, member: Loaded, record: Any) -> None:
+        """Have the keys destroyed that end with a record."""
+        self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in ended_keys(record.value)]
+
     def _note_erasure(self, member: Loaded, record: Any, said: Event | StateMoved) -> None:
         """Have the keys destroyed that end here, and others told, unless it comes again and the member is back."""
-        self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in ended_keys(record.value)]
+        self._end_keys(member, record)
         at = said.occurred_at
         erased_at = self._engine.erased_at(member.state) if isinstance(said, Event) else at
         if erased_at is not None:

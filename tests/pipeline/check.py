@@ -77,6 +77,14 @@ class CalmRun:
             and key in self._moved
             and (item.gone == key or (self._moved[key] == item.gone and key < item.gone))
         )
+        if isinstance(item, StateMoved) and not gives and self._moved.get(key) == item.gone:
+            return  # each into the other at once: the smaller id stays
+        if gives and any(isinstance(each, StateMoved) and each.gone == item.into for each, *_ in self._waits(key)):
+            if key > item.into:
+                waits = [each for each, *_ in self._put_off.pop(key)]
+                self._give(key, item)
+                self._send_all_on(key, [each for each in waits if getattr(each, "gone", None) != item.into])
+            return
         if comes_back:
             del self._moved[key]  # merged into each other: the smaller id stays
         if key in self._moved and not gives:
@@ -97,6 +105,9 @@ class CalmRun:
             self._put_off.setdefault(key, []).append((item, value, self._tick_at, self._programme))
         else:
             self._one(key, item, value, self._tick_at, self._programme)
+
+    def _waits(self, key: str) -> Sequence[Any]:
+        return self._put_off.get(key, ())
 
     def _may_go_on(self, item: Any, key: str) -> bool:
         return not isinstance(item, StateMoved) or item.gone == key or item.move_id in self._arrived

@@ -20,18 +20,20 @@ from tests.pipeline.world import SENDERS_TOPIC, World
 
 
 def reported(world: World) -> list[bytes]:
-    """Return the statuses that senders have written, as they stand in the log."""
-    return [] if world.counterpart is None else [each.value or b"" for each in _records(world, STATUSES)]
+    """Return the statuses that senders have written, as they stand in their topic."""
+    return [] if world.counterpart is None else [each.value or b"" for each, _ in _statuses(world)]
 
 
 def _records(world: World, topic: str) -> list[Stored]:
     return [each for partition in world.log.topics[topic] for each in partition.committed()]
 
 
-def _statuses(world: World) -> list[Event]:
+def _statuses(world: World) -> list[tuple[Stored, Event]]:
+    """The records of senders: ingest hands some on to whom a member was merged into, under that key."""
     records = _records(world, STATUSES)
-    decoded = world.codec.decode_log([each.value or b"" for each in records], [each.key for each in records])
-    return [each for each in decoded if isinstance(each, Event)]
+    decoded = world.codec.decode_log([each.value or b"" for each in records], [None for _ in records])
+    pairs = zip(records, decoded, strict=True)
+    return [(each, event) for each, event in pairs if isinstance(event, Event) and each.key == event.key.encode()]
 
 
 def unreadable(world: World) -> Iterator[tuple[str, int, int]]:
@@ -49,7 +51,7 @@ def check_senders(world: World) -> None:
         return
     records = [each.value or b"" for each in _records(world, SENDERS_TOPIC)]
     dispatches = {each.dispatch_id for each in world.codec.decode_commands(records) if isinstance(each, Dispatch)}
-    statuses = _statuses(world)
+    statuses = [event for _, event in _statuses(world)]
     outcomes = Counter(str(event.body["dispatch_id"]) for event in statuses)
     assert set(outcomes) == dispatches, f"{len(dispatches - set(outcomes))} dispatches without an outcome"
     assert max(outcomes.values(), default=1) == 1, f"more than one outcome: {outcomes.most_common(3)}"

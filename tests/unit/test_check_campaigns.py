@@ -266,7 +266,10 @@ def test_person_is_told_why(directory: Path, capsys: pytest.CaptureFixture[str])
     assert "hello_test.yaml:1: a" in told[0]
     assert told[-2:] == [
         "what was decided, and why:",
-        "2026-03-02T12:00:00Z m1 actions[0] suppressed (no_address): The member has no address in this channel.",
+        (
+            "2026-03-02T12:00:00Z m1 actions[0] suppressed (no_address): "
+            "The member has no address in this channel, or one that is known to be dead (docs/consent.md)."
+        ),
     ]
 
 

@@ -163,3 +163,18 @@ def test_who_is_sent_their_own_state_keeps_it(partition: Partition) -> None:
     assert partition.state("a").seen == ["a ['e1@P0/None']@5"]
     partition.handle(event("e2", "a", 6))
     assert partition.outputs[-1] == ("a", 6)
+
+
+def test_two_who_wait_for_each_others_state_do_not_wait_for_ever(partition: Partition) -> None:
+    partition.handle(event("e1", "a", 1), event("e2", "b", 1))
+    partition.move("a", "b", "a", 5, "m1")
+    partition.move("b", "a", "b", 5, "m2")
+    partition.handle(event("e3", "b", 6))
+    partition.move("a", "a", "b", 5, "m2")
+    assert partition.sent == [], "the smaller id stays"
+    partition.move("b", "b", "a", 5, "m1")
+    (topic, key, given), (_, to, later) = partition.sent
+    assert (topic, key, Engine().decode(given.state).seen) == ("control", "a", ["e2@P0/None"])
+    assert (to, later.event_id) == ("a", "e3")
+    partition.handle(given, event("e4", "a", 7))
+    assert partition.state("a").seen == ["e1@P0/None", "b ['e2@P0/None']@5", "e4@P0/None"]
