@@ -87,7 +87,7 @@ def test_a_seed_is_one_history() -> None:
 def test_processes_die_around_every_step_of_a_commit_and_of_taking_over() -> None:
     killed: set[str] = set()
     places = {*PLACES, *PROFILES_PLACES}
-    for seed in range(300):
+    for seed in range(900):
         world = World(seed, records=150, only=("kill", "lose"), profiles=True)
         world.run()
         check(world)

@@ -15,7 +15,7 @@ from sinks.clickhouse.rows import tables
 from sinks.clickhouse.run import migrate_database
 from sinks.clickhouse.write import write
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
-from streams.engine.events import Event
+from streams.engine.events import Event, StateMoved
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_database")]
 
@@ -59,6 +59,7 @@ def of_a_member(name, at):
         occurred_at=at,
         findings=[{"field": "phone", "outcome": "valid"}],
     )
+    yield StateMoved(occurred_at=at, move_id="x", gone=f"visitor:{name}", into=name)
     yield DeadLetter(at=AT * 2, topic="t", partition=0, offset=9, key=name.encode(), value=name.encode(), reason="bad")
 
 
@@ -95,7 +96,7 @@ def rows(client, name):
     """How many rows each table has of a member."""
     found = {}
     for table in tables():
-        column = "key" if "key" in table.columns else "member_id"
+        column = next(each for each in ("into", "key", "member_id") if each in table.columns)
         found[table.name] = client.command(f"SELECT count() FROM {table.name} WHERE {column} = '{name}'")
     return {table: count for table, count in found.items() if count}
 
