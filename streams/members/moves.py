@@ -29,8 +29,8 @@ Do = Callable[[Loaded, Any, Step], bool]
 """Applies a step for a record, which is put aside if that fails; tells whether it didn't."""
 Told = Callable[[Loaded, Any, Event | StateMoved], None]
 """Learns of a key that was erased, the record and what it says."""
-FIRES_MAX = 4
-"""How often a tick that passed meanwhile is handled for a member who still has timers due by it."""
+ADVANCES_MAX = 4
+"""How often a tick is handled for a member who still has timers due by it."""
 
 
 class LogPlace:
@@ -108,7 +108,7 @@ class Moves:
         held = member.held
         if not is_given and member.moved_to == moved.gone:
             return  # each was to become part of the other: this one has, and the other stays
-        if is_given and held is not None and moved.into is not None and held.awaits(moved.into):
+        if is_given and not moved.erased and held is not None and moved.into is not None and held.awaits(moved.into):
             if member.key > moved.into.encode():
                 self._hand_over(member, moved)
                 self._send_all_on(member, held)
@@ -268,7 +268,7 @@ class Moves:
     def _fire(self, member: Loaded, held: Held, tick_at: int | None) -> None:
         """Fire what the ticks had due that passed before an item."""
         programme = self._programmes.get(held.programme)
-        for _ in range(FIRES_MAX):
+        for _ in range(ADVANCES_MAX):
             due = member.state.next_due()
             if tick_at is None or due is None or due > tick_at:
                 return

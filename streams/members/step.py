@@ -22,7 +22,7 @@ from streams.engine.commands import Command
 from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.members.engine import Engine
 from streams.members.held import Adopted
-from streams.members.moves import LogPlace, Moves
+from streams.members.moves import ADVANCES_MAX, LogPlace, Moves
 from streams.members.overlay import RECENT_BYTES_MAX, EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
@@ -39,8 +39,6 @@ MEMBERS_MAX = 5000
 """Members in memory before what was done to them is committed."""
 DUE_MAX = 1000
 """Members whose timers are fired by a tick before other members' events get their turn."""
-ADVANCES_MAX = 4
-"""How often a tick is handled for a member who still has timers due by it."""
 
 logger = logging.getLogger(__name__)
 

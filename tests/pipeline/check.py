@@ -79,7 +79,8 @@ class CalmRun:
         )
         if isinstance(item, StateMoved) and not gives and self._moved.get(key) == item.gone:
             return  # each into the other at once: the smaller id stays
-        if gives and any(isinstance(each, StateMoved) and each.gone == item.into for each, *_ in self._waits(key)):
+        awaited = {each.gone for each, *_ in self._waits(key) if isinstance(each, StateMoved)}
+        if gives and not item.erased and item.into in awaited:
             if key > item.into:
                 waits = [each for each, *_ in self._put_off.pop(key)]
                 self._give(key, item)
