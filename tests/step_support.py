@@ -114,6 +114,7 @@ class Partition:
         self.dead: list[tuple[int, str, bytes | None]] = []
         self.offset = 0
         self.die_at: int | None = None
+        self.gives_way = False
         self.restart()
 
     def restart(self) -> None:
@@ -129,6 +130,7 @@ class Partition:
             flush=self._flush,
             recent_max=self.recent_max,
             due_max=self.due_max,
+            gives_way=lambda: self.gives_way,
         )
 
     def _flush(self, parts: Sequence[Part]) -> None:
@@ -166,10 +168,15 @@ class Partition:
         self.again()
 
     def again(self) -> None:
-        """Handle the last records, anew after a crash."""
-        self.step.decide(self.records, self.offset)
+        """Handle the last records, anew after a crash; `reached` is how far it came."""
+        self.reached = self.step.decide(self.records, self.offset)
         self._flush([self.step.part()])
         self.step.committed()
+
+    def finish(self) -> None:
+        """Work off what is open."""
+        while self.step.is_behind:
+            self.step.work_off(self.offset)
 
     def state(self, key: str) -> State:
         (value,) = self.store.get([key.encode()])

@@ -65,7 +65,7 @@ def measure(folder: Path, members: int) -> dict[str, float]:
     offset, began = 1, time.monotonic()
     step.handle([Read(0, None, codec.encode(Tick(occurred_at=due, wall=True)))], 1)
     arrives, batches = began + BATCH_EVERY_S, 0
-    while step.open_ticks:
+    while step.is_behind:
         if time.monotonic() < arrives:
             wall, processor = time.monotonic(), time.thread_time()
             step.work_off(offset)

@@ -89,7 +89,7 @@ class MembersStage:
         self._gauges_at = 0.0
         self._erased_in: set[int] = set()  # partitions whose files hold what was erased
         self._flushed_at = time.monotonic()
-        self._worked_off = -1  # the partition whose open ticks had their turn last
+        self._worked_off = -1  # the partition that had its turn last to work off what is open
 
     def start(self) -> None:
         """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
@@ -140,6 +140,7 @@ class MembersStage:
                 recent_max=RECENT_MEMBERS_MAX // len(committed),
                 recent_bytes_max=RECENT_BYTES_MAX // len(committed),
                 due_max=self._due_max,
+                gives_way=self.gives_way,
             )
         return starts
 
@@ -157,7 +158,9 @@ class MembersStage:
                 metrics.records_in.labels(self.name, batch.topic).inc(len(records))
                 metrics.batch_records.labels(self.name).observe(len(records))
                 step = touched[batch.partition] = self._steps[batch.partition]
-                step.decide(records, batch.end)
+                reached = self._read_to[batch.partition] = step.decide(records, batch.end)
+                if reached < batch.end:
+                    break  # it gives way: the rest comes again, to whoever has the partitions then
                 if sum(each.members_in_memory for each in touched.values()) > 2 * MEMBERS_MAX:
                     self._commit(touched)  # a tick alone may be thousands of members, in every partition
                     touched.clear()
@@ -203,25 +206,25 @@ class MembersStage:
         metrics.step_seconds.labels(self.name, "store").observe(time.perf_counter() - committed)
 
     def _position(self, part: Part) -> TopicPartition:
-        has_open_ticks = self._steps[part.partition].open_ticks > 0
-        note = Note(at=self._clock(), due=part.overlay.earliest_due(), open_ticks=has_open_ticks)
+        is_behind = self._steps[part.partition].is_behind
+        note = Note(at=self._clock(), due=part.overlay.earliest_due(), open_ticks=is_behind)
         return TopicPartition(MEMBER_EVENTS, part.partition, part.next_offset, note.encode())
 
     def idle(self, group: bytes) -> bool:
-        """Bring the gauges up to date now and then; fire a portion of what open ticks have due, if there are any."""
+        """Bring the gauges up to date now and then; work off a portion of what is open, if anything is."""
         if time.monotonic() - self._gauges_at >= GAUGES_EVERY_SECONDS:
             self._gauges_at = time.monotonic()
             self._show_gauges()
         if self._ring is not None:
             self._ring.drain()
         self._flush_erased()
-        behind = [partition for partition, step in self._steps.items() if step.open_ticks]
+        behind = [partition for partition, step in self._steps.items() if step.is_behind]
         if not behind:
             return False
         self._group = group
         self._worked_off = min(behind, key=lambda partition: (partition <= self._worked_off, partition))
         self._steps[self._worked_off].work_off(self._read_to[self._worked_off])
-        return any(step.open_ticks for step in self._steps.values())
+        return any(step.is_behind for step in self._steps.values())
 
     def _flush_erased(self) -> None:
         if self._erased_in and time.monotonic() - self._flushed_at >= ERASED_FLUSH_SECONDS:

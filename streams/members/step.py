@@ -3,9 +3,10 @@
 What was done stays in memory until it is committed, together with that of other partitions (`part`, `committed`).
 
 An event concerns one member; a tick every member of the partition with a timer due by it, in order of due time, then
-key; a new programme every member there is. What is too much at once is cut. A tick with many due members stays open
-while others go on (`streams.members.ticks`). A programme remembers the last key that it has come to; `flush` commits
-what was done so far and leaves the input offset at the record in hand, so that a restart takes it up again.
+key; a new programme every member there is, in order of key. What is too much at once is cut: a tick with many due
+members (`streams.members.ticks`), and a programme where there are many (`streams.members.adoption`), stay open while
+others go on. A programme waits until nothing is open. While it does, `flush` commits portion by portion and leaves the
+input offset at the record in hand; a process that is to end goes no further than that.
 
 A record that the engine cannot handle is put aside with its reason; the member stays as it was, everyone else goes on.
 """
@@ -20,14 +21,15 @@ from schemas.codec import BadRecord, Codec
 from streams import metrics
 from streams.engine.commands import Command
 from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, StateMoved, Tick
+from streams.members.adoption import Adoption, Applied
 from streams.members.engine import Engine
-from streams.members.held import Adopted
 from streams.members.moves import ADVANCES_MAX, LogPlace, Moves
 from streams.members.overlay import RECENT_BYTES_MAX, EngineError, Loaded, Overlay, Step
 from streams.members.programmes import Programmes
-from streams.members.record import ADOPTING, OPEN, PROGRAMME, TICK, after_entry, index_bound
+from streams.members.record import OPEN, PROGRAMME, TICK, after_entry, index_bound
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
+from streams.runtime.stage import never
 from streams.sealing.envelope import ended_keys
 from streams.sealing.key_record import topic_key
 from streams.sealing.log_reader import LogReader, Shredded
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 MEMBERS_MAX = 5000
 """Members in memory before what was done to them is committed."""
 DUE_MAX = 1000
-"""Members whose timers are fired by a tick before other members' events get their turn."""
+"""Members to whom a tick or a programme comes before other members' events get their turn."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +93,10 @@ class MemberStep:
         recent_max: int = 0,
         recent_bytes_max: int = RECENT_BYTES_MAX,
         due_max: int = DUE_MAX,
+        gives_way: Callable[[], bool] = never,
     ) -> None:
         self._partition = partition
+        self._gives_way = gives_way
         self._due_max = due_max
         self._store = store
         self._codec = codec
@@ -114,6 +118,18 @@ class MemberStep:
             erased=self._note_erasure,
             end_keys=self._end_keys,
         )
+        self._adoption = Adoption(
+            partition,
+            store,
+            codec=codec,
+            engine=engine,
+            programmes=programmes,
+            overlay=self._overlay,
+            moves=self._moves,
+            do=self._do,
+            note=self._note_meta,
+            fire_open=self._fire_open,
+        )
         self._flushing = 0.0  # seconds of the batch in hand that went into commits
         self._programme_number = int(store.meta(PROGRAMME) or 0)
         self._programme = programmes.get(self._programme_number)
@@ -132,18 +148,26 @@ class MemberStep:
         return len(self._open)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether anything of what was handled is still worked off: ticks, or the adoption of a programme."""
+        return bool(self._open) or bool(self._adoption)
+
+    @property
     def members_in_memory(self) -> int:
         """Of how many members it holds what isn't committed yet."""
         return len(self._overlay)
 
     def work_off(self, next_offset: int) -> None:
-        """Fire a portion of what open ticks have due, and commit; `next_offset` is the position in the log."""
-        if self._open:
-            self._fire_portion()
+        """Work off a portion of what is open, and commit; `next_offset` is the position in the log."""
+        if self.is_behind:
+            self._take_portion()
             self._commit(next_offset)
 
-    def decide(self, records: Sequence[Any], end: int) -> None:
-        """Handle the records, `end` being the position after them; what is too much at once is committed meanwhile."""
+    def decide(self, records: Sequence[Any], end: int) -> int:
+        """Handle the records, `end` being the position after them; what is too much at once is committed meanwhile.
+
+        Returns the position after what was handled: before `end` only if this gave way.
+        """
         started = time.perf_counter()
         self._left_out = self._recordless
         decoded = self._reader.read(
@@ -160,17 +184,20 @@ class MemberStep:
         )
         deciding = time.perf_counter()
         self._flushing = 0.0
-        if self._open:
+        if self.is_behind:
             if self._is_pending:
                 self._commit(self._next_offset)
-            self._fire_portion()
+            self._take_portion()
+            while self._adoption.is_crowded and not self._gives_way():
+                self._commit(records[0].offset)
+                self._take_portion()
         for record, item in zip(records, decoded, strict=True):
             if isinstance(item, Event):
                 self._handle_event(record, item)
-            elif isinstance(item, Tick):
-                self._handle_tick(record, item)
-            elif isinstance(item, ProgrammeApplied):
-                self._handle_programme(record, item)
+            elif isinstance(item, Tick | ProgrammeApplied):
+                if not self._handle_for_all(record, item):
+                    end = record.offset
+                    break
             elif isinstance(item, StateMoved | StateHandedOver):
                 self._handle_move(record, item)
             elif not isinstance(item, Shredded):
@@ -182,6 +209,7 @@ class MemberStep:
         metrics.step_seconds.labels("members", "decode").observe(loading - started)
         metrics.step_seconds.labels("members", "load").observe(deciding - loading)
         metrics.step_seconds.labels("members", "engine").observe(decided - deciding - self._flushing)
+        return end
 
     def part(self) -> Part:
         """Return what is to be committed."""
@@ -202,6 +230,8 @@ class MemberStep:
     def _handle_event(self, record: Any, event: Event) -> None:
         programme, tick_at = self._programme, self._tick_at
         member = self._overlay.member(record.key or event.key.encode())
+        if self._adoption:
+            self._adoption.touch(member)
         if event.type in self._left_out and (
             event.type not in self._recordless or self._engine.needs_records(member.state)
         ):  # its lists of records were left out, and the member, or a programme that is new, looks at them
@@ -210,7 +240,7 @@ class MemberStep:
             event = whole
 
         if self._open and member.due is not None:
-            self._catch_up(member)
+            self._fire_open(member)
         if (member.is_waiting or member.moved_to is not None) and self._moves.detains(member, record, event, tick_at):
             self._settle(member, record)
             return
@@ -227,8 +257,7 @@ class MemberStep:
 
     def _handle_move(self, record: Any, item: StateMoved | StateHandedOver) -> None:
         member = self._overlay.member(record.key)
-        if self._open and member.due is not None:
-            self._catch_up(member)
+        self._catch_up(member)
         if isinstance(item, StateMoved):
             self._moves.move(member, record, item, programme=self._programme_number, tick_at=self._tick_at)
         else:
@@ -252,11 +281,20 @@ class MemberStep:
         if erased_at is not None:
             self._effects.erased.append(Erased(member.key, erased_at, at))
 
+    def _handle_for_all(self, record: Any, item: Tick | ProgrammeApplied) -> bool:
+        """Handle what concerns every member; False if it waits for what is open, and this is to give way."""
+        if isinstance(item, ProgrammeApplied):  # what was due before is the earlier programme's
+            if self._close(record.offset):
+                self._handle_programme(record, item)
+                return True
+        elif len(self._open) < OPEN_TICKS_MAX or self._close(record.offset):
+            self._handle_tick(record, item)
+            return True
+        return False
+
     def _handle_tick(self, record: Any, tick: Tick) -> None:
         opened = OpenTick(tick.occurred_at, tick.wall, record.offset)
-        if len(self._open) >= OPEN_TICKS_MAX:
-            self._close_ticks(record.offset)
-        if self._open:
+        if self.is_behind:
             self._leave_open(opened)
         else:
             candidates = self._overlay.due(tick.occurred_at)
@@ -275,6 +313,13 @@ class MemberStep:
         self._open.append(tick)
         self._effects.meta[OPEN] = self._open.encode()
 
+    def _take_portion(self) -> None:
+        """Work off a portion of what is open; everything is committed."""
+        if self._open:
+            self._fire_portion()
+        if self._adoption:
+            self._adoption.take(self._due_max)
+
     def _fire_portion(self) -> None:
         """Let the next due members catch up with the open ticks; everything is committed, and memory shows it."""
         chunk = list(islice(self._store.due_members(self._open.until), self._due_max))
@@ -282,20 +327,29 @@ class MemberStep:
         for _, key in chunk:
             self._catch_up(self._overlay.member(key))
         metrics.timers_due.inc(len(chunk))
-        if chunk:
-            self._worked_off = after_entry(*chunk[-1])
-        self._open.passed(chunk[-1][0] if len(chunk) == self._due_max else None)
-        self._effects.meta[OPEN] = self._open.encode()
+        is_last = len(chunk) < self._due_max
+        self._worked_off = index_bound(self._open.until) if is_last else after_entry(*chunk[-1])
+        if not self._adoption:  # else who hasn't adopted yet may come to have something due by any of them
+            self._open.passed(None if is_last else chunk[-1][0])
+            self._effects.meta[OPEN] = self._open.encode()
 
-    def _close_ticks(self, next_offset: int) -> None:
-        """Work off the open ticks to their end, while the log waits."""
-        while self._open:
+    def _close(self, next_offset: int) -> bool:
+        """Work off what is open to its end, while the log waits; False if this is to give way before."""
+        while self.is_behind:
             self._commit(next_offset)
-            self._fire_portion()
+            if self._gives_way():
+                return False
+            self._take_portion()
+        return True
 
     def _catch_up(self, member: Loaded) -> None:
+        """Let a member go through what is open and concerns them."""
+        self._adoption.touch(member)
+        self._fire_open(member)
+
+    def _fire_open(self, member: Loaded) -> None:
         """Let a member go through the open ticks that fire timers of theirs."""
-        while member.due is not None and member.due <= self._open.until:
+        while self._open and member.due is not None and member.due <= self._open.until:
             self._fire(member, self._open.first_for(member.due))
 
     def _fire(self, member: Loaded, tick: OpenTick) -> None:
@@ -318,36 +372,15 @@ class MemberStep:
             self._overlay.park(member)
 
     def _handle_programme(self, record: Any, applied: ProgrammeApplied) -> None:
-        self._close_ticks(record.offset)  # what was due before is the earlier programme's
         self._commit(record.offset)  # from here on every member is in the store
-        before, programme, tick_at = self._programme, self._programmes.get(applied.programme), self._tick_at
-
-        def step(state: Any) -> Sequence[Command | Event]:
-            at = applied.occurred_at
-            due = self._engine.advance(before, state, at, wall=False)
-            return [*due, *self._engine.adopt(programme, state, at, tick_at=tick_at)]
-
-        members = self._store.members(self._adopted_up_to(record))
-        while chunk := list(islice(members, MEMBERS_MAX)):
-            self._overlay.load(key for key, _ in chunk)
-            for key, _ in chunk:
-                member = self._overlay.member(key)
-                if not self._moves.adopts_later(member, Adopted(applied.programme, applied.occurred_at, tick_at)):
-                    self._do(member, record, step)
-            if len(chunk) == MEMBERS_MAX:
-                self._effects.meta[ADOPTING] = b"%d:" % record.offset + chunk[-1][0]
-                self._commit(record.offset)
-        self._programme, self._programme_number = programme, applied.programme
-        self._recordless = self._engine.recordless_types(programme)
-        self._effects.meta[ADOPTING] = None
-        self._effects.meta[PROGRAMME] = b"%d" % applied.programme
-        metrics.programme_number.labels(str(self._partition)).set(applied.programme)
-        logger.info("partition %d: programme %d is in force", self._partition, applied.programme)
-
-    def _adopted_up_to(self, record: Any) -> bytes:
-        """Return the last member that this very record has come to before, empty for none."""
-        offset, _, key = (self._store.meta(ADOPTING) or b"").partition(b":")
-        return key if offset == b"%d" % record.offset else b""
+        number, before = applied.programme, self._programme_number
+        self._adoption.open(Applied(record.offset, number, before, applied.occurred_at, self._tick_at))
+        self._programme, self._programme_number = self._programmes.get(number), number
+        self._adoption.take(self._due_max)
+        self._recordless = self._engine.recordless_types(self._programme)
+        self._note_meta(PROGRAMME, b"%d" % number)
+        metrics.programme_number.labels(str(self._partition)).set(number)
+        logger.info("partition %d: programme %d is in force", self._partition, number)
 
     def _do(self, member: Loaded, record: Any, step: Step) -> bool:
         """Apply a step for a record, which is put aside if that fails; tells whether it didn't."""
@@ -364,6 +397,9 @@ class MemberStep:
             logger.debug("the engine failed", exc_info=error)
             return f"the engine failed: {error}"
         return None
+
+    def _note_meta(self, key: bytes, value: bytes | None) -> None:
+        self._effects.meta[key] = value
 
     def _put_out(self, record: "Outgoing") -> None:
         self._effects.records.append(record)

@@ -108,6 +108,16 @@ class PartitionStore:
             value: bytes | None = self._meta.get(key)
         return value
 
+    def metas(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield those of the stage's own records whose keys begin with `prefix`. Raises as `meta` does."""
+        entries = self._meta.iter(rocksdict.ReadOptions())
+        entries.seek(prefix)
+        while entries.valid() and entries.key().startswith(prefix):
+            yield entries.key(), entries.value()
+            entries.next()
+        with self._noticing_damage():
+            entries.status()
+
     @property
     def changelog_offset(self) -> int | None:
         """The last changelog record that the store contains."""

@@ -27,8 +27,8 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is committed beside an offset. All times are in ms since the epoch.
 
     `at`: when it was committed. `due`: when the partition's earliest timer is due, if it has any. `open_ticks`: what
-    ticks before the offset have due is still worked off. `tick`: the last that was written into the log. `programme`:
-    the number of the last that was.
+    ticks before the offset have due, or a programme before it, is still worked off. `tick`: the last that was written
+    into the log. `programme`: the number of the last that was.
     """
 
     at: int | None = None

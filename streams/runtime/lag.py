@@ -46,9 +46,9 @@ Place = tuple[str, int]
 class Lag:
     """One partition as one group sees it. `records` waits, at most (exact when it is 0).
 
-    `has_open_ticks`: all is read, but ticks among it still have timers to fire. `committed_at` is when the offset was
-    committed, `oldest_due` when the earliest timer of a members partition is due, in ms since the epoch; None also
-    where a worker of before committed, who didn't tell.
+    `has_open_ticks`: all is read, but ticks among it still have timers to fire, or a programme among it members to come
+    to. `committed_at` is when the offset was committed, `oldest_due` when the earliest timer of a members partition is
+    due, in ms since the epoch; None also where a worker of before committed, who didn't tell.
     """
 
     stage: str

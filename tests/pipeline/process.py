@@ -219,6 +219,12 @@ class Process:
         """The members' stores that are open."""
         return self.stage._stores if self.stage_name == "members" and self.stage is not None else {}
 
+    @property
+    def is_adopting(self) -> bool:
+        """Whether members of its partitions are still to adopt a programme."""
+        steps = self.stage._steps.values() if self.stage_name == "members" and self.stage is not None else ()
+        return any(step._adoption for step in steps)
+
     # seen from within
 
     def give_way(self, place: str) -> None:

@@ -116,6 +116,10 @@ class MemoryStore(PartitionStore):
         """Return one of the stage's own records."""
         return self.files.meta.get(key)
 
+    def metas(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield those of the stage's own records whose keys begin with `prefix`."""
+        yield from sorted(each for each in self.files.meta.items() if each[0].startswith(prefix))
+
     @property
     def changelog_offset(self) -> int | None:
         """The last changelog record that the store contains."""

@@ -7,8 +7,9 @@ import pytest
 from streams.ingest import shared_links
 from streams.ingest.merge import Merge
 from streams.members import stage as members_stage
+from streams.members.adoption import Adoption
 from streams.members.moves import Moves
-from streams.members.record import OPEN, RESERVED, TICK
+from streams.members.record import ADOPTED, ADOPTING, OPEN, RESERVED, TICK
 from streams.members.step import MemberStep
 from streams.members.ticks import OpenTicks
 from streams.profiles import stage as profiles_stage
@@ -102,7 +103,7 @@ def events_that_overtake_an_open_tick(patch: pytest.MonkeyPatch) -> None:
 
     def overtake(self, record, event):
         with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(self, "_catch_up", lambda member: None)
+            inner.setattr(self, "_fire_open", lambda member: None)
             original(self, record, event)
 
     patch.setattr(MemberStep, "_handle_event", overtake)
@@ -111,6 +112,44 @@ def events_that_overtake_an_open_tick(patch: pytest.MonkeyPatch) -> None:
 def open_ticks_that_become_one(patch: pytest.MonkeyPatch) -> None:
     """What an earlier tick has made due is fired by the last: late by the clock, it would happen then."""
     patch.setattr(OpenTicks, "first_for", lambda self, due: self._ticks[-1])
+
+
+def a_programme_that_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Whoever takes a partition over doesn't know that members are still to adopt it."""
+    original = MemberStep.part
+
+    def forget(self):
+        if self._effects.meta.get(ADOPTING) is not None:
+            self._effects.meta[ADOPTING] = None
+        return original(self)
+
+    patch.setattr(MemberStep, "part", forget)
+
+
+def members_who_adopt_a_programme_twice(patch: pytest.MonkeyPatch) -> None:
+    """Whoever takes a partition over doesn't know who was touched before their turn."""
+    original = MemberStep.part
+
+    def forget(self):
+        for key in [each for each in self._effects.meta if each.startswith(ADOPTED)]:
+            del self._effects.meta[key]
+        return original(self)
+
+    patch.setattr(MemberStep, "part", forget)
+
+
+def events_that_overtake_a_programme(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Adoption, "touch", lambda *_arguments: None)
+
+
+def a_programme_for_those_who_came_after_it(patch: pytest.MonkeyPatch) -> None:
+    original = Adoption.touch
+
+    def touch(self, member):
+        if member.encoded is not None:
+            original(self, member)
+
+    patch.setattr(Adoption, "touch", touch)
 
 
 def a_state_from_elsewhere(patch: pytest.MonkeyPatch) -> None:
@@ -194,6 +233,12 @@ SABOTAGES: tuple[Patch, ...] = (
     profiles_of_strangers,
     members_who_do_not_wait_for_a_state,
 )
+OF_PROGRAMMES: tuple[Patch, ...] = (
+    a_programme_that_is_forgotten,
+    members_who_adopt_a_programme_twice,
+    events_that_overtake_a_programme,
+    a_programme_for_those_who_came_after_it,
+)
 OF_STORED_HISTORY: tuple[Patch, ...] = (links_that_are_not_in_their_changelog, members_who_do_not_wait_for_a_state)
 
 
@@ -202,6 +247,19 @@ def test_what_is_broken_by_hand_is_found(sabotage: Patch, monkeypatch: pytest.Mo
     sabotage(monkeypatch)
     for seed in range(SEEDS_MAX):
         world = World(seed, profiles=sabotage.__name__.startswith("profiles"))
+        try:
+            world.run()
+            check(world)
+        except AssertionError:
+            return
+    raise AssertionError(f"{sabotage.__name__} went unnoticed for {SEEDS_MAX} seeds")
+
+
+@pytest.mark.parametrize("sabotage", OF_PROGRAMMES, ids=lambda sabotage: sabotage.__name__)
+def test_what_is_broken_of_programmes_is_found(sabotage: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        world = World(seed, due_max=1, only=("kill",), stormy_steps=2500)
         try:
             world.run()
             check(world)

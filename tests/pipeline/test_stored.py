@@ -4,6 +4,7 @@ All events are in the sources before anybody reads them; the clock follows them.
 of the log that came about.
 """
 
+import random
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -21,19 +22,29 @@ from tests.pipeline.check import SOURCES, check
 from tests.pipeline.opened import opened
 from tests.pipeline.test_pipeline import failures_of
 from tests.pipeline.upstream import FIRST
-from tests.pipeline.world import COMMAND_TOPICS, World
+from tests.pipeline.world import COMMAND_TOPICS, START_MS, World
 
 SEEDS_IN_CI = 100
 TEST = "tests/pipeline/test_stored.py::test_stored_history_gives_what_simulate_says"
+TEST_LATE = "tests/pipeline/test_stored.py::test_so_it_does_if_the_programme_comes_in_the_midst_of_it"
 
 
 def run(seed: int) -> World:
-    world = World(seed, is_stored=True)
+    return compared(World(seed, is_stored=True), None)
+
+
+def run_late(seed: int) -> World:
+    """The programme comes into force when there are members already."""
+    start = START_MS + 15_000 * random.Random(f"late {seed}").randrange(5, 40)
+    return compared(World(seed, is_stored=True, first_at=start), start)
+
+
+def compared(world: World, start: int | None) -> World:
     world.run()
     check(world)
     found = put_out(world)
     if world.keys is None:  # else strangers have other names in the log than in the sources, and so other ids
-        expected = encoded(world, simulate(load([FIRST]), history(world), until=world.last_at))
+        expected = encoded(world, simulate(load([FIRST]), history(world), until=world.last_at, start=start))
         assert found == expected, difference(world, found, expected)
     from_log = encoded(world, simulate(load([FIRST]), exported(world), until=world.last_at, in_order=True))
     assert found == from_log, difference(world, found, from_log)
@@ -89,6 +100,11 @@ def difference(world: World, found: Counter[bytes], expected: Counter[bytes]) ->
 @pytest.mark.timeout(3600)
 def test_stored_history_gives_what_simulate_says() -> None:
     assert failures_of(run, TEST, SEEDS_IN_CI) == []
+
+
+@pytest.mark.timeout(3600)
+def test_so_it_does_if_the_programme_comes_in_the_midst_of_it() -> None:
+    assert failures_of(run_late, TEST_LATE, SEEDS_IN_CI) == []
 
 
 def test_states_are_handed_over_in_these_histories() -> None:

@@ -59,7 +59,33 @@ SECOND = {
         rich="version: 2\ntrigger: {segment_entered: rich}\nactions: [{award: {amount: 1, currency: points}}]",
     ),
 }
-PROGRAMME_FILES = (FIRST, SECOND)
+THIRD = {
+    **SECOND,
+    **bundle(
+        {"counters.yaml": FIRST["counters.yaml"][:-1] + ", visits: {event: site_visited, aggregate: count}}"},
+        come_back="""
+            version: 2
+            in_flight: move
+            trigger: [{event: registration_completed}, {event: purchase_completed}]
+            entry: {while_running: restart}
+            actions:
+              - wait: PT5S
+              - send: {channel: sms, template: a, messaging_type: service}
+              - wait: P1D
+              - send: {channel: email, template: mail, messaging_type: service}
+        """,
+        told="""
+            trigger: {now: true}
+            actions: [{wait: PT15S}, {send: {channel: receipt, template: c}}]
+        """,
+        evening="""
+            trigger: {schedule: {at: "2023-11-14T22:18:00", zone: UTC}}
+            actions: [{send: {channel: receipt, template: a}}, {wait: PT1M}, {award: {amount: 1, currency: points}}]
+        """,
+    ),
+}
+"""Its adoption enters members into journeys, moves their journeys and sets timers that are soon due."""
+PROGRAMME_FILES = (FIRST, SECOND, THIRD)
 
 
 KINDS = [*["registration_completed"] * 2, *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
@@ -186,3 +212,11 @@ class Upstream:
 def last_moment(records: Sequence[Published], now: int) -> int:
     """Return a time (ms) by which every timer of these programmes is due."""
     return max([now, *(record.at for record in records)]) + int(timedelta(days=30).total_seconds() * 1000)
+
+
+def later_programmes(seed: int, second_at: int, programmes: int) -> Mapping[int, Sequence[int]]:
+    """Return after how many sendings which programmes are applied: the third follows the second soon."""
+    found: dict[int, list[int]] = {second_at: [2]}
+    if programmes > 2 and second_at >= 0:
+        found.setdefault(second_at + random.Random(f"third {seed}").choice((0, 1, 5, 20)), []).append(3)
+    return found

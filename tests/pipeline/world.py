@@ -44,7 +44,7 @@ from tests.pipeline.network import Clock
 from tests.pipeline.process import Keys, Loss, Process
 from tests.pipeline.sender import CHANNEL, SenderProcess, mailed
 from tests.pipeline.store import Disk
-from tests.pipeline.upstream import Published, Upstream, last_moment
+from tests.pipeline.upstream import Published, Upstream, last_moment, later_programmes
 
 START_MS = 1_700_000_000_000
 CALM_STEPS_MAX = 60_000
@@ -140,7 +140,12 @@ class World:
         profiles: bool = False,
         is_stored: bool = False,
         sealed: bool | None = None,
+        programmes: int = 3,
+        first_at: int = START_MS - 86_400_000,
+        stormy_steps: int | None = None,
     ) -> None:
+        self._first_at = first_at  # when the first programme comes into force; up to `programmes` are applied
+        self._programmes, self._seed, self._stormy_steps = programmes, seed, stormy_steps
         self.is_stored = is_stored  # all events are there, in order of time, before anybody reads them
         self.rng = rng = random.Random(seed)
         # how many members a tick concerns at once: few, so that ticks stay open
@@ -205,13 +210,14 @@ class World:
 
     def run(self) -> None:
         """Run it all. Raises `StuckError`."""
-        self.upstream.apply(self.log, 1, START_MS - 86_400_000)
+        self.upstream.apply(self.log, 1, self._first_at)
         second_at = -1 if self.is_stored else self.rng.randrange(2 * self.records + 1)
+        later = later_programmes(self._seed, second_at, self._programmes)
         sent = 0
         while sent < self.records:
             if self.rng.random() < 0.1:
-                if sent == second_at:
-                    self.upstream.apply(self.log, 2, self.clock())
+                for number in later.get(sent, ()):
+                    self.upstream.apply(self.log, number, self.clock())
                 for record in self.upstream.next_records(self.clock()):
                     self.upstream.publish(self.log, record)
                     self.published.append(record)
@@ -220,7 +226,7 @@ class World:
                     self._make_noise()
             if not self.is_stored:
                 self._step()
-        for _ in range(self.rng.randrange(400)):
+        for _ in range(self._stormy_steps or self.rng.randrange(400)):
             self._step()
         self.heal()
         self.until(lambda: self.is_handled("ingest"))
@@ -408,8 +414,9 @@ class World:
         return loss
 
     def _maybe_fail(self) -> None:
+        often = 10 if any(each.is_adopting for each in self._processes()) else 1
         for name, rate in self.rates.items():
-            if name != "lose" and self.rng.random() < rate:
+            if name != "lose" and self.rng.random() < (rate * often if name == "kill" else rate):
                 getattr(self, f"_{name}")()
 
     def _running(self) -> list[Slot]:
@@ -427,7 +434,7 @@ class World:
         self.faults += 1
         process = slot.process
         assert process is not None
-        self.killed_at.add(f"{slot.stage} {process.place}")
+        self.killed_at |= {f"{slot.stage} {process.place}", *(["adopting"] if process.is_adopting else [])}
         process.kill(self.clock())
         self._bury(process)
         what = self.rng.random()

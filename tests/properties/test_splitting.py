@@ -111,8 +111,8 @@ class Workers:
                     self._work_off()
             self._commits_left = None
             self._take([len(log) for log in self._logs])
-            while any(step.open_ticks for step in self._steps):
-                event("ticks were open at the end")
+            while any(step.is_behind for step in self._steps):
+                event("ticks or a programme were open at the end")
                 self._work_off()
 
     def _restart(self) -> None:

@@ -27,18 +27,13 @@ def partition(tmp_path: Path) -> Iterator[Partition]:
     partition.store.close()
 
 
-def finish(partition: Partition) -> None:
-    while partition.step.open_ticks:
-        partition.step.work_off(partition.offset)
-
-
 def test_other_members_go_on_while_a_tick_is_worked_off(partition: Partition) -> None:
     partition.handle(tick(7), event("other", "zz", 8))
     assert partition.outputs == [*((member, 5) for member in MEMBERS[:10]), ("zz", 8)]
     assert partition.commits[-1] == partition.offset, "the log goes on"
     partition.handle(event("next", "zz", 9))
     assert partition.outputs[11:] == [*((member, 5) for member in MEMBERS[10:20]), ("zz", 9)]
-    finish(partition)
+    partition.finish()
     assert [each for each in partition.outputs if each[0] != "zz"] == [(member, 5) for member in MEMBERS]
     assert partition.store.meta(OPEN) is None
     assert list(partition.store.due_members(100)) == []
@@ -47,7 +42,7 @@ def test_other_members_go_on_while_a_tick_is_worked_off(partition: Partition) ->
 def test_a_members_timers_fire_before_their_next_event(partition: Partition) -> None:
     partition.handle(tick(7), event("last", "m054", 8))
     assert partition.outputs[10:] == [("m054", 5), ("m054", 8)]
-    finish(partition)
+    partition.finish()
     assert len(partition.outputs) == 56, "and not again"
     assert partition.state("m054").seen == ["e@P0/None", "fired 5", "last@P0/7"]
 
@@ -67,7 +62,7 @@ def test_ticks_that_follow_wait_behind_and_each_fires_its_own(tmp_path: Path) ->
     assert partition.step.open_ticks == 2
     partition.use(Wakeful())
     assert partition.step.open_ticks == 2
-    finish(partition)
+    partition.finish()
     assert partition.state("b").seen == ["e@P0/None", "tick 7 False", "fired 5", "later@P0/9"]
     assert partition.state("c").seen[2:] == ["tick 7 False", "fired 5", "tick 9 True", "fired 8"]
     partition.store.close()
@@ -86,18 +81,19 @@ def test_killed_in_the_middle_it_goes_on_and_fires_nothing_twice(partition: Part
     partition.handle(tick(7), event("other", "zz", 8))
     partition.die_at = len(partition.commits) + 2
     with pytest.raises(KeyboardInterrupt):
-        finish(partition)
+        partition.finish()
     assert len(partition.outputs) == 31
     partition.die_at = None
     partition.restart()
     assert partition.step.open_ticks == 1
-    finish(partition)
+    partition.finish()
     assert partition.outputs == [*((m, 5) for m in MEMBERS[:10]), ("zz", 8), *((m, 5) for m in MEMBERS[10:])]
 
 
 def test_a_programme_waits_for_what_is_due_before_it(partition: Partition) -> None:
     partition.handle(tick(7), ProgrammeApplied(occurred_at=8, programme=4))
     assert partition.step.open_ticks == 0
+    partition.finish()
     for member in MEMBERS:
         assert partition.state(member).seen == ["e@P0/None", "fired 5", "adopted P4"]
 
@@ -107,7 +103,7 @@ def test_a_member_who_cannot_be_fired_is_put_aside_with_the_tick_and_parked(part
     partition.handle(tick(7))
     place = partition.offset - 1
     partition.restart()
-    finish(partition)
+    partition.finish()
     assert [(offset, key) for offset, _, key in partition.dead] == [(place, b"n-stuck")]
     (record,) = partition.store.get([b"n-stuck"])
     assert record is not None
@@ -169,7 +165,7 @@ def through(
             partition.restart()
         if rng is not None and rng.random() < 0.3:
             partition.step.work_off(partition.offset)
-    finish(partition)
+    partition.finish()
     outputs: dict[str, list[int]] = defaultdict(list)
     for member, at in partition.outputs:
         outputs[member].append(at)

@@ -7,8 +7,9 @@ import pytest
 
 from streams.engine.events import Event, Tick
 from streams.members import stage as stage_module
+from streams.members import step as step_module
 from streams.members.stage import MembersStage
-from streams.members.step import Part
+from streams.members.step import DUE_MAX, Part
 from streams.runtime.batch import Batch
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
@@ -27,7 +28,7 @@ PARTITIONS = 4
 class Stage(MembersStage):
     """Notes how many members of which partition each transaction had, and when the stores were asked what is due."""
 
-    def __init__(self) -> None:
+    def __init__(self, due_max: int = DUE_MAX) -> None:
         clock, settings = Clock(1000), Settings()
         log = Log(clock)
         for topic in (*COPARTITIONED, DEAD_LETTERS, "decisions"):
@@ -37,6 +38,8 @@ class Stage(MembersStage):
         kafka = MemoryKafka(network)
         producer = TransactionalProducer(kafka, self.name, "test")  # type: ignore[arg-type]
         self.commits: list[dict[int, int]] = []
+        self.is_to_end = False
+        self.gives_way = lambda: self.is_to_end
         self.asked_in_transaction: list[bool] = []
         stage = self
 
@@ -54,6 +57,7 @@ class Stage(MembersStage):
             directory=Path(),
             clock=clock,
             open_store=Store,
+            due_max=due_max,
         )
         self.start()
         membership = Membership(log, network, members_group(settings), self.topics, {})
@@ -104,3 +108,19 @@ def test_ticks_in_many_partitions_are_no_more_at_once_than_memory_may_hold(
 def test_no_transaction_is_open_while_the_stores_are_asked_what_is_due(stage: Stage) -> None:
     stage.take(0, event("e", "a", 1, "timer:10"))
     assert stage.asked_in_transaction == [False] * PARTITIONS
+
+
+def test_who_is_to_give_way_goes_no_further_than_the_last_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_module, "OPEN_TICKS_MAX", 1)
+    stage = Stage(due_max=1)
+    stage.take(0, *(event("e", member, 1, "timer:10") for member in "abc"), tick(20))
+    first = Batch(MEMBER_EVENTS, 2, [Record(4, None, CODEC.encode(tick(30)))], 4, 5, at_end=False)
+    second = Batch(MEMBER_EVENTS, 2, [Record(5, b"d", CODEC.encode(event("e", "d", 31)))], 5, 6, at_end=True)
+    stage.is_to_end = True
+    stage.handle([first, second], stage.group)
+    assert stage.next_offsets() == {(MEMBER_EVENTS, number): 4 for number in range(PARTITIONS)}
+    assert stage._steps[2].is_behind
+    stage.is_to_end = False
+    stage.handle([first, second], stage.group)
+    assert stage.next_offsets()[MEMBER_EVENTS, 2] == 6
+    assert not stage._steps[2].is_behind

@@ -165,6 +165,13 @@ def test_members_come_by_key_from_behind_a_key(store: PartitionStore) -> None:
     assert [key for key, _ in store.members(b"a")] == [b"ab", b"b"]
 
 
+def test_the_stages_own_records_are_found_by_how_their_keys_begin(store: PartitionStore) -> None:
+    own = {b"\0a": b"1", b"\0b:": b"2", b"\0b:x": b"3", b"\0b:y": b"4", b"\0c": b"5"}
+    store.write([*((key, value, None) for key, value in own.items()), (b"b", pack(3, b"x"), None)], 4)
+    assert list(store.metas(b"\0b:")) == [(b"\0b:", b"2"), (b"\0b:x", b"3"), (b"\0b:y", b"4")]
+    assert list(store.metas(b"\0d")) == []
+
+
 def test_a_store_that_is_emptied_begins_anew(store: PartitionStore) -> None:
     store.write([(b"a", pack(3, b"x"), None), (PROGRAMME, b"1", None)], 4)
     store.empty()
