@@ -25,8 +25,9 @@ LISTS = {
     "segment_members": Erases("member_id", at="since"),
     "segment_changes": Erases("member_id", at=None),
     "rfm_values": Erases("member_id", at=None),
+    "mergers": Erases("into", at="occurred_at"),
 }
-"""Tables that others than the sink fill (`streams.segments`); what they stage expires after two days."""
+"""Tables that the sink itself does not fill (`streams.segments`, a view); what is staged expires after two days."""
 MEMBERS_MAX = 1_000
 """In one statement."""
 MUTATION_SECONDS = 3600

@@ -58,7 +58,7 @@ def command(member: str, limit: int, reveal: bool, is_export: bool) -> None:
             return
         profile = found.profile if reveal else masked(found.profile)
         profile = {**profile, "bonus": bonus(found.profile, datetime.now(UTC))}
-        happened = activities(client, found.keys, limit)
+        happened = activities(client, found, limit)
         lines: list[Row] = [
             {"kind": "profile", **_readable(profile)},
             {"kind": "habits", "member_id": found.member_id, **habits(client, found)},

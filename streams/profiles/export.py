@@ -14,14 +14,17 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from schemas.codec import BadRecord, Codec
 from schemas.registry import Registry
 from sinks.clickhouse.connect import Client
+from sinks.clickhouse.rows import tables
+from streams.engine.events import Event
 from streams.errors import RekindleError
 from streams.kafka import consumer_config
-from streams.profiles.look_up import Found, rows
+from streams.profiles.look_up import Found, rows, theirs
 from streams.settings import Settings
 from streams.topics import MEMBER_PROFILES
 
 READ_SECONDS = 15.0
 _OWNERS = ("member_id", "key", "into")
+_OF_EVENTS = frozenset(table.name for table in tables() if table.takes is Event)
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -50,7 +53,10 @@ def tables_of_members(client: Client) -> dict[str, list[str]]:
 
 def _rows(client: Client, table: str, columns: list[str], found: Found) -> Iterator[str]:
     mine = " OR ".join(f"{column} IN %(keys)s" for column in columns)
-    for number, row in enumerate(rows(client, f"SELECT * FROM {table} WHERE {mine}", keys=list(found.keys))):  # noqa: S608 - names of our own tables
+    if table in _OF_EVENTS:
+        mine = f"({mine}) AND {theirs('key' if 'key' in columns else 'member_id')}"
+    query = f"SELECT * FROM {table} WHERE {mine}"  # noqa: S608 - names of our own tables
+    for number, row in enumerate(rows(client, query, keys=found.keys, ends=found.ends)):
         yield f"{',' if number else ''}\n{_to_json(row).decode()}"
 
 

@@ -5,7 +5,7 @@ times in ISO 8601. What was written under a key that turned out to be this membe
 merged into this one) is this one's, too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ import msgspec
 
 from sinks.clickhouse.connect import Client
 from streams.errors import RekindleError
+from streams.segments.sql import literals
 
 Row = dict[str, Any]
 
@@ -29,14 +30,24 @@ _JSON = {
     "output_format_json_validate_utf8": 1,
 }
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
-_STATUSES = (
-    "('message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_failed', "
+_NO_STATUS = (
+    "type NOT IN ('message_sent', 'message_delivered', 'message_opened', 'message_clicked', 'message_failed', "
     "'message_complained', 'member_unsubscribed')"
 )
+
+
+def theirs(column: str) -> str:
+    """Write the condition that rows out of the log, under `column`, aren't of whoever came under a key later.
+
+    Its parameter is `ends`.
+    """
+    return f"NOT arrayExists(each -> each.1 = {column} AND each.2 = _partition AND each.3 < _offset, %(ends)s)"
+
+
 _ACTIVITIES = {
     "event": (
         "occurred_at AS at, type, source, event_id, historical, body",
-        f"events WHERE key IN %(keys)s AND type NOT IN {_STATUSES} ORDER BY occurred_at DESC, _offset DESC",
+        f"events WHERE key IN %(keys)s AND {theirs('key')} AND {_NO_STATUS} ORDER BY occurred_at DESC, _offset DESC",
     ),
     "dispatch": (
         "at, campaign, version, action, channel, dispatch_id, recipient AS to, messaging_type, content",
@@ -64,16 +75,22 @@ _ACTIVITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A member. `profile` is the row of `profiles`; `keys` are their id, and those that became part of them."""
+    """A member. `profile` is the row of `profiles`; `keys` are their id, and those that became part of them.
+
+    `ends`: where in the log that was (key, partition, offset), at least one. What comes later under such a key is
+    somebody else's.
+    """
 
     member_id: str
     profile: Row
     keys: Sequence[str]
+    ends: Sequence[tuple[str, int, int]]
 
 
-def rows(client: Client, query: str, **parameters: Any) -> list[Row]:
-    """Answer a query. Raises `ClickHouseError`."""
-    answer = client.raw_query(query, parameters=parameters, settings=_JSON, fmt="JSONEachRow")
+def rows(client: Client, query: str, only: str | None = None, **parameters: Any) -> list[Row]:
+    """Answer a query; with `only`, of each table that is named there those rows alone. Raises `ClickHouseError`."""
+    settings = _JSON if only is None else {**_JSON, "additional_table_filters": only}
+    answer = client.raw_query(query, parameters=parameters, settings=settings, fmt="JSONEachRow")
     return [_decode(line) for line in answer.splitlines() if line]
 
 
@@ -96,7 +113,16 @@ def find(client: Client, asked: str) -> Found:
         several = ", ".join(sorted(row["member_id"] for row in found))
         raise RekindleError(f"several members have {asked}: {several}")
     (profile,) = found
-    return Found(profile["member_id"], profile, _keys(client, profile["member_id"]))
+    keys = _keys(client, profile["member_id"])
+    ends = rows(
+        client,
+        "SELECT gone, _partition, max(_offset) AS until FROM moves WHERE into IN %(keys)s AND gone IN %(gone)s "
+        "GROUP BY gone, _partition ORDER BY gone, _partition",
+        keys=keys,
+        gone=keys[1:] or [""],
+    )
+    until = [(row["gone"], row["_partition"], row["until"]) for row in ends] or [("", 0, 0)]
+    return Found(profile["member_id"], profile, keys, until)
 
 
 def _missing(client: Client, asked: str) -> str:
@@ -129,13 +155,14 @@ def _keys(client: Client, member_id: str) -> Sequence[str]:
 
 
 def habits(client: Client, found: Found) -> Row:
-    """What the member does by habit; what isn't known is left out.
+    """What the member does by habit, also before they were known; what isn't known is left out.
 
     `favourite_hour` is of the day where the member is, by the zone's present offset from UTC.
     """
     known: Row = {}
+    only = _rows_of(found.keys)
     for view in ("purchase_habits", "category_habits", "channel_habits", "visit_habits", "referral_habits"):
-        for row in rows(client, f"SELECT * FROM {view} WHERE member_id = %(id)s", id=found.member_id):  # noqa: S608 - ours
+        for row in rows(client, f"SELECT * FROM {view} WHERE member_id = %(id)s", only, id=found.member_id):  # noqa: S608 - ours
             known |= {
                 name: value for name, value in row.items() if value not in (None, "", [], {}) and name != "member_id"
             }
@@ -146,6 +173,20 @@ def habits(client: Client, found: Found) -> Row:
         then = datetime.now(UTC).replace(hour=int(hour), minute=30)
         known["favourite_hour"] = then.astimezone(zone).hour
     return known
+
+
+def _rows_of(keys: Sequence[str]) -> str:
+    """Say which rows of each table may be a member's, for ClickHouse to read no others.
+
+    The views find by themselves whose each row is, but would do so for everybody first.
+    """
+    listed = literals.texts(keys)
+    conditions = {
+        **dict.fromkeys(("events", "purchases", "purchase_lines"), f"key IN {listed}"),
+        "delivery_statuses": f"member_id IN {listed}",
+        **dict.fromkeys(("moves", "mergers"), f"into IN {listed}"),
+    }
+    return f"{{{', '.join(f'{literals.text(table)}: {literals.text(each)}' for table, each in conditions.items())}}}"
 
 
 def bonus(profile: Row, now: datetime) -> Row:
@@ -170,20 +211,20 @@ def bonus(profile: Row, now: datetime) -> Row:
     return found
 
 
-def activities(client: Client, keys: Collection[str], limit: int) -> list[Row]:
+def activities(client: Client, found: Found, limit: int) -> list[Row]:
     """What happened last, the latest at the end; a message with what became of it."""
     ranked: list[tuple[str, int, int, Row]] = []
     for rank, (kind, (columns, source)) in enumerate(_ACTIVITIES.items()):
         query = f"SELECT '{kind}' AS kind, {columns} FROM {source} LIMIT {limit:d}"  # noqa: S608 - our own names
-        for place, row in enumerate(reversed(rows(client, query, keys=list(keys)))):
+        for place, row in enumerate(reversed(rows(client, query, keys=found.keys, ends=found.ends))):
             for name in ("body", "content"):
                 if isinstance(row.get(name), str):
                     row[name] = msgspec.json.decode(row[name])
             ranked.append((row["at"], rank, place, row))
     ranked.sort(key=lambda each: each[:3])
-    found = [row for *_, row in ranked[-limit:]]
-    _add_statuses(client, found)
-    return found
+    last = [row for *_, row in ranked[-limit:]]
+    _add_statuses(client, last)
+    return last
 
 
 def _add_statuses(client: Client, found: list[Row]) -> None:

@@ -2,9 +2,11 @@
 
 A run (`streams.segments.runs`) of the list `rfm`:
 
-1. Values, in one pass over the table `purchases` in its own order: days since the last purchase, the number of
-   purchases, what was spent less what was brought back. A receipt that was published twice counts once. A stranger's
-   receipts, and members without a purchase in the period, have none.
+1. Values: days since the last purchase, the number of purchases, what was spent less what was brought back. A receipt
+   that was published twice counts once. A stranger's receipts, and members without a purchase in the period, have none.
+   What members have from before they were known, or under an id that was merged into theirs, is found first (view
+   `inherited_purchases`). Whoever has such is reckoned apart, of both together; all others in one pass over the table
+   `purchases` in its own order.
 2. Thresholds: the values at one to four fifths of the members, the exact ones and not an estimate. A score is one more
    than the thresholds that the value exceeds, so that equal values have equal scores, whatever that does to the fifths.
 3. Scores and segments (`streams.segments.rfm_rule`), and how members moved since the last run.
@@ -29,6 +31,23 @@ _IN_ORDER = {**runs.SPILL, "optimize_aggregation_in_order": 1, "max_block_size":
 """Tables in order of the members are grouped as they are read, a member at a time."""
 _STRANGERS = "^(visitor|card|phone|email|receipt):"
 _DAY_MS = 86_400_000
+_PURCHASE = (
+    "cityHash64(source, event_id) AS id, occurred_at, type = 'purchase_completed' AS bought, ifNull(total, 0) AS amount"
+)
+_OF_PERIOD = (
+    "type IN ('purchase_completed', 'purchase_returned') AND occurred_at >= fromUnixTimestamp64Milli(%(since)s, 'UTC') "
+    "AND occurred_at < fromUnixTimestamp64Milli(%(until)s, 'UTC')"
+)
+_HEIRS = "SELECT member_id FROM rfm_inherited WHERE run = %(run)s"
+_OWN = f"SELECT key AS member_id, {_PURCHASE} FROM purchases WHERE {_OF_PERIOD}"  # noqa: S608 - our own text
+_IS_NO_HEIR = (
+    "NOT match(member_id, %(strangers)s) AND member_id NOT IN (SELECT key FROM merged_members) "  # noqa: S608 - our own text
+    f"AND member_id NOT IN ({_HEIRS})"
+)
+_OF_HEIRS = (
+    "SELECT member_id, id, occurred_at, bought, amount FROM rfm_inherited WHERE run = %(run)s "  # noqa: S608 - our own text
+    f"UNION ALL {_OWN} AND key IN ({_HEIRS})"
+)
 _COLUMNS = {"recency": "days", "frequency": "purchases", "monetary": "spent"}
 _VALUES = {**_COLUMNS, "recency": "-toInt32(days)"}
 """What is scored: the greater, the better."""
@@ -36,7 +55,7 @@ _VALUES = {**_COLUMNS, "recency": "-toInt32(days)"}
 
 def definition_of(period: Duration) -> str:
     """Tell one way of reckoning from another: an edited one is reckoned at once."""
-    return f"1 {period}"
+    return f"2 {period}"
 
 
 def decide(client: Client, period: Duration, at_ms: int) -> Run:
@@ -46,7 +65,9 @@ def decide(client: Client, period: Duration, at_ms: int) -> Run:
     """
     before = runs.settled_run(client, LIST)
     earlier = "" if before is None else before.run
-    with runs.preparing(client, staged="rfm_staged", results=("rfm_values", "segment_changes")) as run:
+    with runs.preparing(
+        client, staged=("rfm_staged", "rfm_inherited"), results=("rfm_values", "segment_changes")
+    ) as run:
         stage_values(client, run, period.before(at_ms), at_ms)
         stage_scores(client, run, read_thresholds(client, run))
         _stage_facts(client, run, earlier)
@@ -62,27 +83,40 @@ def decide(client: Client, period: Duration, at_ms: int) -> Run:
 
 def stage_values(client: Client, run: str, since_ms: int, until_ms: int) -> None:
     """Write the values of a run, of purchases from `since_ms` (inside) until `until_ms` (outside)."""
+    period = {"run": run, "since": since_ms, "until": until_ms}
     client.command(
-        """
+        f"""
+        INSERT INTO rfm_inherited (run, member_id, id, occurred_at, bought, amount)
+        SELECT %(run)s, member_id, {_PURCHASE} FROM inherited_purchases WHERE {_OF_PERIOD}
+        """,  # noqa: S608 - our own text
+        parameters=period,
+        settings=runs.SPILL,
+    )
+    _stage_values(client, _OWN, _IS_NO_HEIR, period, _IN_ORDER)
+    _stage_values(client, _OF_HEIRS, "true", period, runs.SPILL)
+
+
+def _stage_values(
+    client: Client, purchases: str, only: str, parameters: Mapping[str, object], settings: dict[str, int]
+) -> None:
+    """Write the values of the members of these purchases who fulfil the condition `only`."""
+    client.command(
+        f"""
         INSERT INTO rfm_staged (run, member_id, days, purchases, spent)
-        SELECT %(run)s, key, intDiv(%(until)s - toUnixTimestamp64Milli(last), %(day)s),
+        SELECT %(run)s, member_id, intDiv(%(until)s - toUnixTimestamp64Milli(last), %(day)s),
             arrayCount((bought, place) -> bought AND place = 1, kinds, arrayEnumerateUniq(ids) AS places),
             arraySum((amount, bought, place) -> if(place = 1, if(bought, amount, -amount), 0), amounts, kinds, places)
         FROM
         (
-            SELECT key, maxIf(occurred_at, type = 'purchase_completed') AS last,
-                groupArray(cityHash64(source, event_id)) AS ids, groupArray(ifNull(total, 0)) AS amounts,
-                groupArray(type = 'purchase_completed') AS kinds
-            FROM purchases
-            WHERE type IN ('purchase_completed', 'purchase_returned')
-                AND occurred_at >= fromUnixTimestamp64Milli(%(since)s, 'UTC')
-                AND occurred_at < fromUnixTimestamp64Milli(%(until)s, 'UTC')
-            GROUP BY key
-            HAVING has(kinds, true) AND NOT match(key, %(strangers)s)
+            SELECT member_id, maxIf(occurred_at, bought) AS last, groupArray(id) AS ids,
+                groupArray(amount) AS amounts, groupArray(bought) AS kinds
+            FROM ({purchases})
+            GROUP BY member_id
+            HAVING has(kinds, true) AND {only}
         )
-        """,
-        parameters={"run": run, "since": since_ms, "until": until_ms, "day": _DAY_MS, "strangers": _STRANGERS},
-        settings=_IN_ORDER,
+        """,  # noqa: S608 - our own text
+        parameters={**parameters, "day": _DAY_MS, "strangers": _STRANGERS},
+        settings=settings,
     )
 
 

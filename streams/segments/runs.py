@@ -111,11 +111,11 @@ _RUNS = (
 
 @contextmanager
 def preparing(
-    client: Client, staged: str = "segment_staged", results: Sequence[str] = ("segment_changes",)
+    client: Client, staged: Sequence[str] = ("segment_staged",), results: Sequence[str] = ("segment_changes",)
 ) -> Iterator[str]:
     """Give the id of a run to be prepared inside; what fails there leaves no results. Raises `ClickHouseError`.
 
-    What is in the table `staged` is dropped at the end, whatever comes.
+    What is in the tables `staged` is dropped at the end, whatever comes.
     """
     run = uuid.uuid4().hex
     try:
@@ -125,7 +125,8 @@ def preparing(
             drop(client, table, run)
         raise
     finally:
-        drop(client, staged, run)
+        for table in staged:
+            drop(client, table, run)
 
 
 def settled_run(client: Client, name: str) -> Run | None:

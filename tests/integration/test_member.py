@@ -94,7 +94,8 @@ EVENTS = [
 ]
 
 
-MOVED = StateMoved(occurred_at=AT, move_id="x", gone="visitor:v7", into="m1")
+MOVED = [StateMoved(occurred_at=AT, move_id="x", gone=gone, into="m1") for gone in ("visitor:v7", "old")]
+AGAIN = [event("visitor:v7", "site_visited", 3, url="https://example.com/somebody-else")]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,8 @@ def held(module_environment, module_settings, module_fresh_topics, guard):
     )  # fmt: skip
     for topic, records in (
         ("member.events", EVENTS),
-        ("member.events", [MOVED]),
+        ("member.events", MOVED),
+        ("member.events", AGAIN),
         ("send.sms", sent[:1]),
         ("send.email", sent[1:]),
         ("bonus.awards", [award]),
@@ -126,7 +128,7 @@ def held(module_environment, module_settings, module_fresh_topics, guard):
         produce(module_settings, codec, topic, records)
     log = module_settings.data_dir.parent / "sink.log"
     with Command("sink", env=module_environment, log=log, guard=guard) as sink:
-        sink.until(lambda: _stored(module_settings) == [len(EVENTS), 2, 1, 1, 1, 2], 60, "the rows")
+        sink.until(lambda: _stored(module_settings) == [len(EVENTS) + len(AGAIN), 2, 1, 1, 1, 2], 60, "the rows")
         yield module_environment
 
 
@@ -162,8 +164,8 @@ def test_a_profile_with_habits_and_everything_that_happened_in_order(held):
         }
     }
     assert profile["segments"] == ["rich", "vips"]
-    assert (habits["receipts"], habits["favourite_store"], habits["favourite_hour"]) == (3, "s2", 18)
-    assert (habits["visits"], habits["favourite_section"], habits["preferred_channel"]) == (1, "tea", "email")
+    assert (habits["receipts"], habits["favourite_store"], habits["favourite_hour"]) == (4, "s2", 18)
+    assert (habits["visits"], habits["favourite_section"], habits["preferred_channel"]) == (2, "tea", "email")
     assert habits["referrals"] == 1
     what = [(row["at"][:10], row.get("type") or row.get("reason") or row["kind"]) for row in happened]
     assert what == [
@@ -232,7 +234,7 @@ def test_habits_of_all_members_are_one_view(held, module_settings):
             "SELECT member_id, receipts, favourite_store, favourite_categories, preferred_channel, visits, referrals "
             "FROM member_habits ORDER BY member_id"
         ).result_rows
-    assert found == [("m1", 3, "s2", ["tea"], "email", 1, 1), ("m2", 0, None, [], None, 1, 0)]
+    assert found == [("m1", 4, "s2", ["tea"], "email", 2, 1), ("m2", 0, None, [], None, 1, 0)]
 
 
 def test_in_a_terminal_it_is_a_table(held):

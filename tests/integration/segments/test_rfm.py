@@ -1,5 +1,6 @@
 """RFM as ClickHouse reckons it against the same done independently in Python, on the demo's real year of receipts."""
 
+import zlib
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +11,9 @@ import pytest
 
 from schemas.values import parse_time
 from sinks.clickhouse.connect import connect
+from sinks.clickhouse.erase import sweep
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.rows import ORIGIN_COLUMNS
 from streams.demo.input import read_baskets
 from streams.engine.values import Duration
 from streams.segments import rfm
@@ -191,6 +194,135 @@ def test_equal_values_have_equal_scores_and_few_members_are_no_trouble(client):
     assert scores(m1=(9, 1, 1), m2=(7, 1, 2), m3=(5, 1, 3), m4=(3, 1, 4), m5=(1, 2, 5)) == {
         "m1": (1, 1, 1), "m2": (2, 1, 2), "m3": (3, 1, 3), "m4": (4, 1, 4), "m5": (5, 5, 5),
     }  # fmt: skip
+
+
+class Log:
+    """Writes into `purchases` and `moves` as the sink does: each key has its partition, and offsets rise."""
+
+    PARTITIONS = 3
+
+    def __init__(self, client):
+        self.client = client
+        self.offset = 0
+
+    def _place(self, key):
+        self.offset += 1
+        return ["member.events", zlib.crc32(key.encode()) % self.PARTITIONS, self.offset]
+
+    def buys(self, key, total, *, days=10, name=None, kind="purchase_completed"):
+        at = datetime.fromtimestamp((WINTER - days * DAY_MS) / 1000, UTC)
+        name = f"e{self.offset}" if name is None else name
+        row = [name, kind, key, at, Decimal(total), "till", *self._place(key)]
+        columns = ["event_id", "type", "key", "occurred_at", "total", "source", *ORIGIN_COLUMNS]
+        self.client.insert("purchases", [row], column_names=columns)
+
+    def moves(self, gone, into, *, days=10):
+        """Both sides of it, in one order or the other."""
+        at = datetime.fromtimestamp((WINTER - days * DAY_MS) / 1000, UTC)
+        for key in sorted((gone, into)):
+            row = [gone, into, at, *self._place(key)]
+            self.client.insert("moves", [row], column_names=["gone", "into", "occurred_at", *ORIGIN_COLUMNS])
+
+    def erase(self, *keys):
+        at = datetime.fromtimestamp(WINTER / 1000, UTC)
+        self.client.insert("erasures", [[at, key] for key in keys], column_names=["at", "member_id"])
+        sweep(self.client, 0)
+
+    def values(self):
+        """Member -> (days, purchases, spent)."""
+        run = rfm.decide(self.client, PERIOD, WINTER)
+        record(self.client, run)
+        return {member: value[:3] for member, value in reckoned(self.client, run).items()}
+
+
+@pytest.fixture
+def log(client):
+    return Log(client)
+
+
+def test_what_a_stranger_bought_counts_once_they_are_known(log):
+    log.buys("card:1", 5, days=9)
+    log.buys("card:1", 2, days=8, kind="purchase_returned")
+    log.buys("card:2", 50)
+    log.buys("m2", 7)
+    log.moves("card:1", "m1")
+    log.buys("m1", 10, days=20)
+    log.moves("visitor:2", "m2")
+    assert log.values() == {"m1": (9, 2, 13), "m2": (10, 1, 7)}
+
+
+def test_whoever_bought_only_as_a_stranger_is_a_member_too(log):
+    log.buys("phone:~a", 5, days=9)
+    log.moves("phone:~a", "m1")
+    assert log.values() == {"m1": (9, 1, 5)}
+
+
+def test_a_purchase_that_came_before_the_link_and_again_after_it_counts_once(log):
+    log.buys("card:1", 5, days=9, name="same")
+    log.moves("card:1", "m1")
+    log.buys("m1", 5, days=9, name="same")
+    assert log.values() == {"m1": (9, 1, 5)}
+
+
+def test_a_late_event_may_have_made_the_link(log):
+    """The order of the log counts, as it does for states, not the time of the event that says so."""
+    log.buys("card:1", 5, days=9)
+    log.moves("card:1", "m1", days=30)
+    assert log.values() == {"m1": (9, 1, 5)}
+
+
+def test_what_was_merged_on_and_on_is_of_who_it_is_in_the_end(log):
+    log.buys("visitor:v", 1)
+    log.moves("visitor:v", "m1")
+    log.buys("m1", 2)
+    log.moves("m1", "m2")
+    log.buys("m2", 4)
+    log.moves("m2", "m3")
+    log.buys("card:3", 8)
+    log.moves("card:3", "m3")
+    log.buys("m3", 16)
+    assert log.values() == {"m3": (10, 5, 31)}
+
+
+def test_of_two_who_were_merged_into_each_other_at_once_one_stays(log):
+    log.buys("m1", 1)
+    log.buys("m2", 2)
+    log.moves("m1", "m2")
+    log.moves("m2", "m1")
+    log.buys("m1", 4)
+    assert log.values() == {"m1": (10, 3, 7)}
+
+
+def test_what_comes_under_a_name_after_the_move_is_of_who_has_it_then(log):
+    """A card that is passed on: its new holder's purchases stand under their own id, a stranger's under the name."""
+    log.buys("card:1", 1)
+    log.moves("card:1", "m1")
+    log.buys("m1", 2)
+    log.buys("m2", 4)  # the card was passed on
+    log.buys("card:1", 8)  # the link was forgotten, and nobody has claimed the card since
+    assert log.values() == {"m1": (10, 2, 3), "m2": (10, 1, 4)}
+    log.moves("card:1", "m3")
+    log.buys("m3", 16)
+    assert log.values() == {"m1": (10, 2, 3), "m2": (10, 1, 4), "m3": (10, 2, 24)}
+
+
+def test_nothing_of_an_erased_member_is_anybodys(log):
+    log.buys("card:1", 1)
+    log.moves("card:1", "m1")
+    log.buys("m1", 2)
+    log.moves("m1", "m2")
+    log.buys("m3", 4)
+    assert log.values() == {"m2": (10, 2, 3), "m3": (10, 1, 4)}
+    log.erase("m2", "m1", "card:1")
+    log.buys("card:1", 8, days=-1)
+    log.buys("m2", 16, days=-1)
+    assert log.values() == {"m3": (10, 1, 4)}
+    log.moves("card:1", "m3", days=-1)
+    log.buys("card:1", 32)
+    assert log.values() == {"m3": (10, 1, 4)}
+    assert log.client.query("SELECT member_id, total FROM member_purchases ORDER BY total").result_rows == [
+        ("m3", 4), ("m3", 8), ("m2", 16),
+    ]  # fmt: skip
 
 
 def test_only_the_last_runs_keep_their_members_values(client):

@@ -78,6 +78,32 @@ def test_once_evaluates_now_and_publishes_the_difference(settings, environment, 
     assert "evaluates no nobody: it has fans, rfm" in unknown.stderr
 
 
+def move(client, gone, into, offset):
+    client.insert("moves", [[gone, into, offset]], column_names=["gone", "into", "_offset"])
+
+
+def test_what_a_member_did_as_a_stranger_is_theirs_in_the_views(settings, environment, client, apply):
+    move(client, "visitor:v", "m1", 5)
+    move(client, "m1", "m2", 9)
+    places = [("visitor:v", 4), ("visitor:v", 6), ("visitor:w", 1), ("receipt:r", 1), ("m1", 8), ("m2", 20), ("m3", 1)]
+    for table in ("events", "purchases", "purchase_lines"):
+        client.insert(table, places, column_names=["key", "_offset"])
+    client.insert("delivery_statuses", places, column_names=["member_id", "_offset"])
+    client.insert("profiles", [["x", "m1"], ["y", "m2"]], column_names=["member_id", "referrer_id"])
+    for table in ("events", "purchases", "purchase_lines", "delivery_statuses"):
+        found = client.query(f"SELECT member_id, key, _offset FROM member_{table} ORDER BY 1, 3").result_rows
+        assert found == [("m2", "visitor:v", 4), ("m2", "m1", 8), ("m2", "m2", 20), ("m3", "m3", 1)], table
+        of_table, of_view = (
+            {row[0] for row in client.query(f"DESCRIBE {each}{table}").result_rows} for each in ("", "member_")
+        )
+        assert of_view == of_table | {"key"}
+    assert client.query("SELECT * FROM referral_habits").result_rows == [("m2", 2)]
+    apply("SELECT member_id FROM member_purchases GROUP BY member_id HAVING count() = 3")
+    done = run_rekindle("segments", "run", "--once", "fans", env=environment)
+    assert done.stdout == "fans: 1 members, 1 entered, 0 left\n", done.stderr
+    assert fans(settings) == {"m2"}
+
+
 def test_a_kill_in_the_middle_of_publishing_leaves_no_trace(settings, environment, client, apply):
     crowd(client, 50_000)
     apply(FANS)

@@ -60,6 +60,7 @@ def of_a_member(name, at):
         findings=[{"field": "phone", "outcome": "valid"}],
     )
     yield StateMoved(occurred_at=at, move_id="x", gone=f"visitor:{name}", into=name)
+    yield StateMoved(occurred_at=at, move_id="y", gone=f"{name}-of-before", into=name)
     yield DeadLetter(at=AT * 2, topic="t", partition=0, offset=9, key=name.encode(), value=name.encode(), reason="bad")
 
 
@@ -116,6 +117,8 @@ def test_all_of_an_erased_member_goes_but_the_evidence_and_nobody_else_loses_a_r
     since_then = {table: count for table, count in before.items() if table != "dead_letters"}
     assert rows(client, "anna") == {**since_then, "consents": 3, "erasures": 1}
     assert rows(client, "boris") == before
+    mergers = client.query("SELECT gone, count() FROM mergers GROUP BY gone ORDER BY gone").result_rows
+    assert mergers == [("anna-of-before", 1), ("boris-of-before", 1)]
     assert since > 0
     assert sweep(client, since) >= since
 
