@@ -1,5 +1,6 @@
 """The manifests hang together: known settings, one image, probes on the metrics port, no root."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.cli.worker import STAGES
 from streams.settings import Settings, load, variable
 
 FOLDER = Path(__file__).parents[3] / "infra/k8s"
@@ -49,11 +51,36 @@ def test_pod_is_confined(name: str, pod: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("name", "pod"), [(name, pod) for name, pod in PODS if name != "init"])
 def test_process_is_probed_where_it_serves(name: str, pod: dict[str, Any]) -> None:
     (container,) = pod["containers"]
-    (port,) = container["ports"]
+    port = container["ports"][0]
     assert str(port["containerPort"]) == settings()["REKINDLE_METRICS_PORT"]
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": port["name"]}
     assert container["livenessProbe"]["httpGet"] == {"path": "/health", "port": port["name"]}
     assert name.split("-") == container["args"]
+
+
+def test_every_port_that_serves_metrics_is_scraped() -> None:
+    """An annotation names one port at most, a worker has three: Prometheus takes the ports that the pods declare."""
+    (job,) = yaml.safe_load((FOLDER.parent / "prometheus/kubernetes.yml").read_text())["scrape_configs"]
+    assert job["job_name"] == "rekindle"
+    assert job["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": [KUSTOMIZATION["namespace"]]}}]
+    annotation, port_name, process = job["relabel_configs"]
+    assert (annotation["action"], port_name["action"]) == ("keep", "keep")
+    assert process["source_labels"] == ["__meta_kubernetes_pod_label_app"]
+    assert process["target_label"] == "process"
+    base = int(settings()["REKINDLE_METRICS_PORT"])
+    for manifest in MANIFESTS:
+        template = manifest["spec"].get("template")
+        name = manifest["metadata"]["name"]
+        if template is None or name == "init":
+            continue
+        assert template["metadata"]["annotations"] == {"prometheus.io/scrape": annotation["regex"]}
+        assert template["metadata"]["labels"]["app"] == name
+        (container,) = template["spec"]["containers"]
+        served = range(base, base + (len(STAGES) if name == "worker" else 1))
+        assert [port["containerPort"] for port in container["ports"]] == list(served)
+        assert all(re.fullmatch(port_name["regex"], port["name"]) for port in container["ports"])
+    (service,) = (each for each in MANIFESTS if each["kind"] == "Service" and each["metadata"]["name"] == "worker")
+    assert [port["port"] for port in service["spec"]["ports"]] == list(range(base, base + len(STAGES)))
 
 
 def test_workers_do_not_outnumber_partitions() -> None:
