@@ -24,7 +24,7 @@ from streams.demo.input import generate
 from streams.engine.events import Event
 from streams.engine.profile import apply_to_profile
 from streams.engine.state import MemberState, new
-from streams.identity.identifiers import HEADER
+from streams.identity.identifiers import HEADER, Naming
 from streams.identity.identifiers import names as names_of
 from streams.identity.identify import identify
 from streams.identity.links import Changes, Link, LinkTable
@@ -64,7 +64,7 @@ def each_us(events: Sequence[Event]) -> tuple[float, float]:
     whose = []
     started = time.process_time()
     for event in events:
-        found = identify(links, event, "RU")
+        found = identify(links, event, Naming("RU"))
         if found.changes is not None:
             links.take(found.changes)
         whose.append(found.key)
@@ -127,11 +127,11 @@ def links_us(names: int, folder: Path) -> dict[str, float]:
         events = list(drawn(rng, names // 2))
         started = time.process_time()
         links.prefetch(
-            (name for each in events for name in names_of(each.body, "RU", HEADER)),
+            (name for each in events for name in names_of(each.body, Naming("RU"), HEADER)),
             (each.member_id for each in events if each.member_id),
         )
         for event in events:
-            found = identify(links, event, "RU")
+            found = identify(links, event, Naming("RU"))
             if found.changes is not None:
                 links.take(found.changes)
         links.write()

@@ -21,6 +21,7 @@ from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHande
 from streams.engine.handling import Output
 from streams.engine.merging import merge
 from streams.engine.state import MemberState, new
+from streams.identity.identifiers import Naming
 from streams.identity.identify import Identified, identify
 from streams.identity.links import LinkTable
 from streams.programme.programme import EMPTY, Programme
@@ -38,26 +39,36 @@ def simulate(
     until: int,
     start: int | None = None,
     in_order: bool = False,
+    secret: bytes = b"",
 ) -> Iterator[Output]:
     """What follows from the records up to `until` (ms), in order.
 
     `start` (ms): when the programme comes into force; by default before everything, or where an exported log says so.
+    `secret`: what the installation hashes names of people with, for the ids of strangers to be those that it has.
     """
     taken = [placed for placed in records if placed[0].occurred_at <= until]
     if not in_order:
         taken.sort(key=lambda placed: placed[0].occurred_at)
-    return _Simulation(programme, taken, until=until, start=start, in_order=in_order).run()
+    return _Simulation(programme, taken, until=until, start=start, in_order=in_order, secret=secret).run()
 
 
 class _Simulation:
     def __init__(
-        self, programme: Programme, records: list[Placed], *, until: int, start: int | None, in_order: bool
+        self,
+        programme: Programme,
+        records: list[Placed],
+        *,
+        until: int,
+        start: int | None,
+        in_order: bool,
+        secret: bytes,
     ) -> None:
         self._programme = programme
         self._records = records
         self._until = until
         self._start = start
         self._in_order = in_order
+        self._naming = Naming(programme.policies.default_region, secret)
         waits = start is not None or any(isinstance(record, ProgrammeApplied) for record, _ in records)
         self._in_force: dict[int | None, Programme] = {}
         self._first = EMPTY if waits else programme
@@ -119,7 +130,7 @@ class _Simulation:
             self._note_due(state)
 
     def _identify(self, event: Event) -> Identified:
-        found = identify(self._links, event, self._programme.policies.default_region)
+        found = identify(self._links, event, self._naming)
         if found.changes is not None:
             self._links.take(found.changes)
         return found

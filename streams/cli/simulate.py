@@ -51,12 +51,16 @@ def command(
     from streams.engine.commands import Attribution, Decision, ProfileCheck
     from streams.output_lines import format_command
     from streams.programme import load, read_directory
+    from streams.sealing.master import MasterKeys
+    from streams.settings import load as load_settings
     from streams.simulate import simulate
 
+    master = MasterKeys.from_setting(load_settings().master_key)
+    secret = b"" if master is None else master.naming_secret
     programme = load([read_directory(campaigns)])
     records = read_file(events)
     wanted = {Decision: decisions, Attribution: attributions, ProfileCheck: quality}
     left_out = tuple(kind for kind, shown in wanted.items() if not shown)
-    for item in simulate(programme, records, until=until, start=start, in_order=in_order):
+    for item in simulate(programme, records, until=until, start=start, in_order=in_order, secret=secret):
         if not isinstance(item, left_out):
             sys.stdout.write(format_command(item) + "\n")  # type: ignore[arg-type]

@@ -5,7 +5,9 @@ written, has one name, by its E.164; an e-mail's is by its lower case, because n
 case. Cards and visitors are opaque: only blanks around them go.
 
 Names are keys of the log, which outlives an erasure: of a phone or an e-mail they hold the hash, never itself. It is a
-pseudonym: who has a list of phones can tell which of them are there, but nobody reads one off it.
+pseudonym: who has a list of phones can tell which of them are there, but nobody reads one off it. With a secret, which
+an installation derives from its master key (`streams.sealing.master`), it is an HMAC-SHA256 and of cards, too: without
+the secret nobody can tell anything. Visitors' cookies are random already, and receipts name nobody; they stay.
 
 Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects (people type "no" into a
 field that must be filled, and all of them would be one person). A text beyond `ID_CHARS_MAX` is known by its hash:
@@ -13,8 +15,9 @@ names are keys of tables and of Kafka's records.
 """
 
 import hashlib
+import hmac
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.profile.emails import normalise_email
 from streams.profile.phones import normalise_phone
@@ -25,15 +28,25 @@ ID_CHARS_MAX = 200
 HEADER = ("visitor_id", "card_number")
 CONTACTS = ("phone", "email")
 EVERY = (*HEADER, *CONTACTS)
+KEYED = "~"
+"""Begins what stands in a name for a text that was hashed with a secret."""
+_PERSONAL = frozenset({"phone", "email", "card"})
 
 
-def names(body: Mapping[str, Any], region: str, fields: Iterable[str] = EVERY) -> list[str]:
-    """The names that these fields of an event give, in their order; `region` reads phones without a country code."""
+class Naming(NamedTuple):
+    """How names are made: `region` reads phones without a country code, `secret` keys the hashes if there is one."""
+
+    region: str
+    secret: bytes = b""
+
+
+def names(body: Mapping[str, Any], naming: Naming, fields: Iterable[str] = EVERY) -> list[str]:
+    """The names that these fields of an event give, in their order."""
     found = []
     for field in fields:
         value = body.get(field)
         if value:
-            name = _named(field, str(value), region)
+            name = _named(field, str(value), naming)
             if name is not None:
                 found.append(name)
     return found
@@ -52,23 +65,37 @@ def shortened(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def pseudonym(text: str) -> str:
-    """What stands for a phone or an e-mail in keys: 128 bits of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def own_name(key: str, secret: bytes) -> str:
+    """The name of a stranger who gave nothing that can be linked: what the event goes by, with a secret hashed."""
+    kind, _, text = key.partition(":")
+    if secret and text and kind in _PERSONAL and not text.startswith(KEYED):
+        return f"{kind}:{pseudonym(text, secret)}"
+    return shortened(key)
 
 
-def _named(field: str, text: str, region: str) -> str | None:
+def pseudonym(text: str, secret: bytes = b"") -> str:
+    """What stands for a phone, an e-mail or a card in keys: 128 bits of its SHA-256, with a secret of an HMAC."""
+    data = text.encode(errors="surrogatepass")
+    if secret:
+        return KEYED + hmac.digest(secret, data, "sha256")[:16].hex()
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _named(field: str, text: str, naming: Naming) -> str | None:
+    region, secret = naming
     match field:
         case "visitor_id":
             return _opaque("visitor", text)
+        case "card_number" if secret and text.strip():
+            return f"card:{pseudonym(text.strip(), secret)}"
         case "card_number":
             return _opaque("card", text)
         case "phone":
             number = normalise_phone(text, region)
-            return None if number is None else f"phone:{pseudonym(number)}"
+            return None if number is None else f"phone:{pseudonym(number, secret)}"
         case _:
             address = normalise_email(text)
-            return None if address is None else f"email:{pseudonym(address.lower())}"
+            return None if address is None else f"email:{pseudonym(address.lower(), secret)}"
 
 
 def _opaque(kind: str, text: str) -> str | None:

@@ -22,7 +22,7 @@ Links are of events as they come, historical ones too; they depend on no campaig
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from streams.identity.identifiers import CONTACTS, HEADER, names, receipt_name, shortened
+from streams.identity.identifiers import CONTACTS, HEADER, Naming, names, own_name, receipt_name
 from streams.identity.links import Changes, Draft, Link, Links, root
 
 _BINDING = frozenset({"registration_completed", "profile_updated", "phone_bound", "email_bound"})
@@ -66,38 +66,38 @@ class Identified(NamedTuple):
     erased: tuple[str, ...] = ()
 
 
-def identify(links: Links, event: Facts, region: str) -> Identified:
-    """Apply the rules to an event; `region` reads phones without a country code."""
+def identify(links: Links, event: Facts, naming: Naming) -> Identified:
+    """Apply the rules to an event; `naming` says how names are made of what it gives."""
     if event.type == "members_merged" and event.body.get("into_id"):
-        return _merged(links, event, region)
+        return _merged(links, event, naming)
     if not event.member_id:
-        return _of_nobody(links, event, region)
+        return _of_nobody(links, event, naming)
     if event.type == "member_erased":
         return _erased(links, event.member_id, event.occurred_at)
-    given = _given(event, region)
+    given = _given(event, naming)
     if not given:
         return Identified(root(links, event.member_id))
     draft = Draft(links)
     return _link(draft, draft.root(event.member_id), given, event.occurred_at)
 
 
-def _given(event: Facts, region: str) -> list[str]:
+def _given(event: Facts, naming: Naming) -> list[str]:
     body = event.body
-    given = names(body, region, HEADER) if "visitor_id" in body or "card_number" in body else []
-    return [*given, *names(body, region, CONTACTS)] if event.type in _BINDING else given
+    given = names(body, naming, HEADER) if "visitor_id" in body or "card_number" in body else []
+    return [*given, *names(body, naming, CONTACTS)] if event.type in _BINDING else given
 
 
-def _of_nobody(links: Links, event: Facts, region: str) -> Identified:
-    known = names(event.body, region)
+def _of_nobody(links: Links, event: Facts, naming: Naming) -> Identified:
+    known = names(event.body, naming)
     for name in known:
         link = links.link(name)
         if link is not None and event.type == "member_erased":
             return _erased(links, link.member, event.occurred_at)
         if link is not None:
-            bound = names(event.body, region, CONTACTS) if event.type in _BINDING else []
+            bound = names(event.body, naming, CONTACTS) if event.type in _BINDING else []
             draft = Draft(links)
             return _link(draft, draft.root(link.member), bound, event.occurred_at)
-    return Identified((known[0] if known else receipt_name(event.body)) or shortened(event.key))
+    return Identified((known[0] if known else receipt_name(event.body)) or own_name(event.key, naming.secret))
 
 
 def _erased(links: Links, member: str, at: int) -> Identified:
@@ -107,7 +107,7 @@ def _erased(links: Links, member: str, at: int) -> Identified:
     return Identified(member, (), draft.changes(), erased)
 
 
-def _merged(links: Links, event: Facts, region: str) -> Identified:
+def _merged(links: Links, event: Facts, naming: Naming) -> Identified:
     from_id, into_id = event.body.get("from_id"), event.body["into_id"]
     draft = Draft(links)
     into = draft.root(into_id)
@@ -116,7 +116,7 @@ def _merged(links: Links, event: Facts, region: str) -> Identified:
     if gone != into:
         draft.merge(gone, into)
         merges = ((gone, into),)
-    found = _link(draft, into, _given(event, region) if event.member_id else [], event.occurred_at)
+    found = _link(draft, into, _given(event, naming) if event.member_id else [], event.occurred_at)
     return found._replace(merges=(*merges, *found.merges))
 
 

@@ -5,13 +5,11 @@ producer gave it. Where two states become one, the log says so before the event,
 name's link is forgotten, under the name.
 """
 
-from collections.abc import Callable, Iterable
-
-import msgspec
+from collections.abc import Iterable
 
 from schemas.codec import Header
 from streams.engine.events import StateMoved
-from streams.identity.identifiers import HEADER, names
+from streams.identity.identifiers import HEADER, Naming, names
 from streams.identity.identify import Identified, identify
 from streams.ingest.merge import Entry
 from streams.ingest.shared_links import SharedLinks
@@ -23,10 +21,10 @@ KINDS = frozenset({"visitor", "card", "phone", "email"})
 class Owners:
     """Finds out whose events are, and changes the links by them."""
 
-    def __init__(self, links: SharedLinks, *, knows_all: bool, written: Callable[[str], str] = str) -> None:
-        """`written`: how the key of a state stands in the log."""
+    def __init__(self, links: SharedLinks, *, knows_all: bool, secret: bytes = b"") -> None:
+        """`secret`: what names of people are hashed with (`streams.identity.identifiers`)."""
         self._links = links
-        self._written = written
+        self._secret = secret
         self._knows_all = knows_all
 
     def prefetch(self, entries: Iterable[Entry]) -> None:
@@ -39,16 +37,12 @@ class Owners:
                 if facts.member_id:
                     members.append(facts.member_id)
                 if "visitor_id" in facts.body or "card_number" in facts.body:
-                    wanted.extend(names(facts.body, "", HEADER))
+                    wanted.extend(names(facts.body, Naming("", self._secret), HEADER))
         self._links.prefetch(wanted, members)
 
     def identify(self, facts: Header, region: str) -> Identified:
         """Apply the rules to an event; `region` reads phones without a country code."""
-        return identify(self._links, facts, region)
-
-    def key_of(self, found: Identified) -> str:
-        """Return the key under which the event stands in the log."""
-        return self._written(found.key)
+        return identify(self._links, facts, Naming(region, self._secret))
 
     def take(self, found: Identified, facts: Header, place: str) -> list[tuple[str, StateMoved]]:
         """Change the links by an event that stands at `place`; return what the log is to say, each under its key."""
@@ -79,11 +73,7 @@ class Owners:
                 historical=facts.historical,
             )
             said += [(gone, moved), (into, moved)]
-        return [(self._written(name), self._as_written(moved)) for name, moved in said]
-
-    def _as_written(self, moved: StateMoved) -> StateMoved:
-        into = None if moved.into is None else self._written(moved.into)
-        return msgspec.structs.replace(moved, gone=self._written(moved.gone), into=into)
+        return said
 
 
 def _forgotten(facts: Header, place: str, name: str) -> StateMoved:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from confluent_kafka import TopicPartition
 
 from schemas.codec import Codec, Header
@@ -81,13 +82,14 @@ class IngestStage:
         self._links_topic = identity_changelog(settings)
         self._links = SharedLinks(kafka, self._links_topic, directory / "links", open_store)
         self._owners = Owners(
-            self._links, knows_all=self.is_undivided, written=str if sealer is None else sealer.pseudonym
+            self._links, knows_all=self.is_undivided, secret=b"" if sealer is None else sealer.naming_secret
         )
         self._regions = Programmes(kafka, settings.group_prefix, RegionLoader())
         self._programmes: dict[int, int] = {}
         self._merges: dict[int, Merge] = {}
         self._ticks: dict[int, PartitionTicks] = {}
         self._blocked_since: dict[int, float] = {}
+        self._told: dict[Input, tuple[int, Note]] = {}  # what stands in the group's offsets
 
     @property
     def is_undivided(self) -> bool:
@@ -126,7 +128,7 @@ class IngestStage:
         for place, position in positions.items():
             inputs.setdefault(self._merge_of(place[1]), {})[place] = position
         self._merges = {number: Merge(places) for number, places in inputs.items()}
-        self._blocked_since = {}
+        self._blocked_since, self._told = {}, {}
 
     def _merge_of(self, partition: int) -> int:
         return partition if self._wall else ALL
@@ -214,7 +216,9 @@ class IngestStage:
                         self._append_tick(transaction, partition, tick)
             links = self._links.changes()
             transaction.produce_changelog(self._links_topic, links, partition=0)
-            offsets = transaction.commit(list(self._offsets(taken)), group)
+            moved = self._moved(taken)
+            offsets = transaction.commit(self._positions(moved), group)
+        self._told.update(moved)
         if links:
             self._links.committed(offsets[0])
         if self._sealer is not None:
@@ -280,7 +284,7 @@ class IngestStage:
         record = entry.record
         at = kafka_time(entry.occurred_at)
         found = self._owners.identify(facts, self._regions.get(self._programmes[record.partition]))
-        key = self._owners.key_of(found).encode()
+        key = found.key.encode()
         home = partition_of(key, self._partitions)
         if home not in self._ticks:
             transaction.produce(record.topic, record.value, key, partition=home, timestamp=at)
@@ -312,9 +316,23 @@ class IngestStage:
         self._ticks[partition].last = tick.occurred_at
         metrics.tick_timestamp_seconds.labels(str(partition)).set(tick.occurred_at / 1000)
 
-    def _offsets(self, numbers: Iterable[int]) -> Iterable[TopicPartition]:
-        now = self._clock()
+    def _moved(self, numbers: Iterable[int]) -> dict[Input, tuple[int, Note]]:
+        """Find the inputs that aren't as they were committed last: most have nothing new, and each costs a record."""
+        moved = {}
         for number in numbers:
-            for (topic, partition), offset in self._merges[number].next_offsets().items():
-                note = Note(at=now, tick=self._ticks[partition].last, programme=self._programmes[partition])
-                yield TopicPartition(topic, partition, offset, note.encode())
+            for place, offset in self._merges[number].next_offsets().items():
+                topic, partition = place
+                tick = programme = None
+                if topic == CONTROL:  # the one whose note is read
+                    tick, programme = self._ticks[partition].last, self._programmes[partition]
+                said = offset, Note(tick=tick, programme=programme or 0)
+                if self._told.get(place) != said:
+                    moved[place] = said
+        return moved
+
+    def _positions(self, moved: Mapping[Input, tuple[int, Note]]) -> Sequence[TopicPartition]:
+        now = self._clock()
+        return [
+            TopicPartition(topic, partition, offset, msgspec.structs.replace(note, at=now).encode())
+            for (topic, partition), (offset, note) in moved.items()
+        ]

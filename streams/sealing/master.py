@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from streams.errors import RekindleError
 from streams.sealing.envelope import KEY_BYTES, NONCE_BYTES, TAG_BYTES, Draw
-from streams.sealing.pseudonym import Pseudonyms
 
 MASTER_BYTES = 32
 NAME_BYTES = 4
@@ -28,11 +27,11 @@ class MasterKeys:
     """The master keys of a process."""
 
     def __init__(self, keys: list[bytes], draw: Draw = os.urandom) -> None:
-        """Take the keys, the one that wraps first."""
+        """Take the keys, the one that wraps first. Names hang on the last, the oldest, which must stay."""
         self._draw = draw
         self._ciphers = {_name(key): AESGCM(key) for key in keys}
         self._first = _name(keys[0])
-        self.pseudonyms = Pseudonyms(keys[-1])
+        self.naming_secret = hashlib.sha256(b"rekindle pseudonyms" + keys[-1]).digest()
 
     @classmethod
     def from_setting(cls, setting: str | None, draw: Draw = os.urandom) -> "MasterKeys | None":

@@ -52,9 +52,10 @@ class Sealer:
         self._drafts: dict[int, dict[bytes, Entries]] = defaultdict(dict)
         self._found: dict[bytes, Entries] = {}  # of the transaction in hand, as they stand or were changed in it
 
-    def pseudonym(self, key: str) -> str:
-        """Return what stands in the log for the key of a state (`streams.sealing.pseudonym`)."""
-        return self._master.pseudonyms.of(key)
+    @property
+    def naming_secret(self) -> bytes:
+        """What names of people are hashed with (`streams.identity.identifiers`)."""
+        return self._master.naming_secret
 
     def start(self) -> None:
         """Check the topic. Raises `RekindleError`."""

@@ -160,16 +160,12 @@ class Run:
 
 
 def files_with(folder: Path, texts: tuple[str, ...]) -> set[str]:
-    """Name the files in which one of the texts stands as it is, but for what the file gateway has sent.
-
-    Nor are files of the ingest's copy of the links looked at: RocksDB keeps forgotten names in them for longer than a
-    compaction by hand takes (docs/erasure.md).
-    """
+    """Name the files in which one of the texts stands as it is, but for what the file gateway has sent."""
     wanted = [text.encode() for text in texts]
     found = set()
     for directory, _, names in os.walk(folder):  # passes over what is gone by the time that it comes there
         for path in (Path(directory) / name for name in names):
-            if not {"outbox", "links"} & set(path.parts) and path.suffix not in {".jsonl", ".yaml"}:
+            if "outbox" not in path.parts and path.suffix not in {".jsonl", ".yaml"}:
                 with contextlib.suppress(FileNotFoundError):
                     data = path.read_bytes()
                     found |= {str(path.relative_to(folder)) for text in wanted if text in data}

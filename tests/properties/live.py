@@ -14,6 +14,7 @@ from streams.engine.handling import Output
 from streams.engine.merging import merge
 from streams.engine.state import MemberState, new
 from streams.engine.state_bytes import decode, encode
+from streams.identity.identifiers import Naming
 from streams.identity.identify import identify
 from streams.identity.links import LinkTable
 from streams.programme import Programme, load
@@ -77,7 +78,7 @@ class Worker:
 
     def identify(self, event: Event) -> Event:
         """As one of whose it is, once the states that are theirs are one."""
-        found = identify(self.links, event, self.programmes[-1].policies.default_region)
+        found = identify(self.links, event, Naming(self.programmes[-1].policies.default_region))
         if found.changes is not None:
             self.links.take(found.changes)
         for gone, into in found.merges:

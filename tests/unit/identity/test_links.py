@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.engine.events import Event
-from streams.identity.identifiers import ID_CHARS_MAX, names, pseudonym
+from streams.identity.identifiers import ID_CHARS_MAX, Naming, names, own_name, pseudonym
 from streams.identity.identify import identify
 from streams.identity.links import NAMES_MAX, LinkTable, root
 
@@ -14,7 +14,7 @@ def event(kind: str = "site_visited", member: str | None = "m", at: int = 0, **b
 
 
 def take(table: LinkTable, each: Event) -> tuple[str, tuple[tuple[str, str], ...]]:
-    found = identify(table, each, "RU")
+    found = identify(table, each, Naming("RU"))
     if found.changes is not None:
         table.take(found.changes)
     return found.key, found.merges
@@ -96,10 +96,24 @@ def test_a_long_chain_of_mergers_is_shortened_on_the_way() -> None:
 
 def test_names_of_garbage() -> None:
     body = {"visitor_id": " ", "card_number": "\u0000" * 1_000_000, "phone": "9" * 1_000_000, "email": "a@" * 500_000}
-    (card,) = names(body, "RU")
+    (card,) = names(body, Naming("RU"))
     assert card.startswith("card:")
     assert len(card) < ID_CHARS_MAX
-    assert names({"phone": "8 (900) 111-22-33", "email": " Ann@Example.COM "}, "RU") == [
+    assert names({"phone": "8 (900) 111-22-33", "email": " Ann@Example.COM "}, Naming("RU")) == [
         PHONE,
         f"email:{pseudonym('ann@example.com')}",
     ]
+
+
+def test_with_a_secret_no_name_of_a_person_can_be_told_without_it() -> None:
+    body = {"visitor_id": "v", "card_number": " 2200-15 ", "phone": "8 900 111 22 33", "email": "ann@example.com"}
+    visitor, *personal = names(body, Naming("RU", b"secret"))
+    assert visitor == "visitor:v"
+    assert [name.partition(":~")[0] for name in personal] == ["card", "phone", "email"]
+    assert {len(name.partition(":~")[2]) for name in personal} == {32}
+    assert names({**body, "card_number": "2200-15", "phone": "+79001112233"}, Naming("DE", b"secret"))[1:] == personal
+    assert not set(names(body, Naming("RU", b"other"))[1:]) & set(personal)
+    assert own_name("phone:no", b"secret").startswith("phone:~")
+    assert own_name(personal[0], b"secret") == personal[0]
+    for key in ("m-1001", "visitor:v1", "receipt:r1", "card:", "phone", "", "segment:phone:1"):
+        assert own_name(key, b"secret") == key

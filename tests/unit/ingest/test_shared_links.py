@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streams.engine.events import Event
+from streams.identity.identifiers import Naming
 from streams.identity.identify import identify
 from streams.identity.links import Link, LinkTable
 from streams.ingest.shared_links import SharedLinks
@@ -40,7 +41,7 @@ class Task:
         owners = []
         with self.producer.begin() as transaction:
             for each in events:
-                found = identify(self.links, each, "RU")
+                found = identify(self.links, each, Naming("RU"))
                 owners.append(found.key)
                 if found.changes is not None:
                     self.links.take(found.changes)
@@ -73,7 +74,7 @@ def test_a_task_sees_its_own_links_at_once_and_others_when_they_have_come(log: L
 
 def test_what_was_not_committed_is_forgotten(log: Log) -> None:
     task = Task(log, "one")
-    found = identify(task.links, event("m", visitor_id="v"), "RU")
+    found = identify(task.links, event("m", visitor_id="v"), Naming("RU"))
     assert found.changes is not None
     task.links.take(found.changes)
     assert task.links.link("visitor:v") == Link("m", 1)
@@ -88,7 +89,7 @@ def test_what_is_in_the_changelog_last_holds_for_all(log: Log) -> None:
     other.links.follow()
     tasks = []
     for task, member in ((one, "m1"), (other, "m2")):
-        found = identify(task.links, event(member, visitor_id="v"), "RU")
+        found = identify(task.links, event(member, visitor_id="v"), Naming("RU"))
         assert found.changes is not None
         task.links.take(found.changes)
         tasks.append(task)
@@ -139,7 +140,7 @@ def test_it_says_what_a_table_in_memory_says(log: Log) -> None:
         if kind == "members_merged":
             body = {"from_id": rng.choice(members), "into_id": rng.choice(members)}
         each = event(rng.choice([*members, None]) if kind != "members_merged" else None, at, kind, **body)
-        expected = identify(plain, each, "RU")
+        expected = identify(plain, each, Naming("RU"))
         if expected.changes is not None:
             plain.take(expected.changes)
         assert task.take(each) == [expected.key]

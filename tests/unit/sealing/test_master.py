@@ -44,3 +44,8 @@ def test_what_is_no_key_is_said_without_showing_it(setting, number):
 
 def test_without_the_setting_there_is_none():
     assert MasterKeys.from_setting(None) is None
+
+
+def test_a_new_master_key_in_front_changes_no_names():
+    assert MasterKeys.from_setting(f"{NEW},{OLD}").naming_secret == MasterKeys.from_setting(OLD).naming_secret
+    assert MasterKeys.from_setting(NEW).naming_secret != MasterKeys.from_setting(OLD).naming_secret
