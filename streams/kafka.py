@@ -16,7 +16,7 @@ from streams.settings import Settings
 
 REACH_SECONDS = 5.0
 
-SENDS_OFFSETS = {"connections.max.idle.ms": 5_000, "retry.backoff.ms": 5, "retry.backoff.max.ms": 250}
+SENDS_OFFSETS = {"connections.max.idle.ms": 5_000, "retry.backoff.ms": 1, "retry.backoff.max.ms": 250}
 """For a producer that sends offsets to its transactions.
 
 After a reset of its connections librdkafka can wait for the group's coordinator for ever, whatever time-out it was

@@ -6,6 +6,8 @@ import sys
 import click
 
 STAGES = ("ingest", "members", "profiles")
+BEHIND_OTHERS = 5
+"""How much lower the priority of profiles is: nobody waits for them as a member does for a message."""
 
 
 @click.command()
@@ -31,6 +33,8 @@ def command(only: str | None, parent: int | None) -> None:
 
         if parent is not None:
             die_with_parent(parent)
+            if only == "profiles":
+                os.nice(BEHIND_OTHERS)
         sys.exit(run_stage(configured, only, check=parent is None))  # which has just asked for all of its children
 
     check_services(configured)

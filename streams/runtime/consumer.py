@@ -1,7 +1,8 @@
 """Faust's consumer, changed in five places so that no record can be lost, doubled or taken before its time.
 
 1. It reads `read_committed` whatever Faust's own guarantee is set to, and long-polls briefly: aiokafka keeps one
-   request per broker in flight, and a partition that was just emptied waits for it to return.
+   request per broker in flight, and a partition that was just emptied waits for it to return. Between two requests it
+   pauses: each names every partition, and what comes one by one would be asked for one by one.
 2. It starts where the last *decided* commit stands. Committed offsets are asked for through librdkafka, which waits
    until no transaction that contains them is pending; the client under Faust would return older ones. A partition
    without a commit starts where the stage says, else at its beginning.
@@ -27,6 +28,8 @@ from streams.runtime.batch_scheduler import Fetched, Position
 
 FETCH_WAIT_MS_MAX = 50
 NEWS_WAIT_SECONDS = 0.05
+FETCH_PAUSE_SECONDS = 0.005
+"""Less than a transaction takes, so that what waits for one has mostly come by then."""
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
@@ -41,6 +44,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         # without tables Faust would choose an assignor that tears the partitions of one number apart
         consumer._partition_assignment_strategy = [self.app.assignor]  # noqa: SLF001
         self._told_at_end: dict[TP, bool] = {}
+        self._paced: Any = None  # the fetcher that pauses
         return consumer
 
     async def _fetch_records(
@@ -53,6 +57,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         deadline = time.monotonic() + (timeout or 0.0)
         if consumer._closed or consumer._fetcher._closed:  # noqa: SLF001
             raise ConsumerStoppedError
+        if self._paced is not consumer._fetcher:  # noqa: SLF001
+            self._paced = consumer._fetcher  # noqa: SLF001
+            self._paced._proc_fetch_request = _paced(self._paced._proc_fetch_request)  # noqa: SLF001
         with consumer._fetcher._subscriptions.fetch_context():  # noqa: SLF001
             while True:
                 held = cast("BatchConsumer", self.consumer).held
@@ -94,6 +101,22 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     def forget_ends(self) -> None:
         """Tell anew which partitions are at their end."""
         self._told_at_end.clear()
+
+
+def _paced(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Let a request to a broker begin no sooner than a pause after the last one ended."""
+    ended: dict[Any, float] = {}
+
+    async def paced(assignment: Any, node: Any, request: Any) -> Any:
+        pause = ended.get(node, 0.0) + FETCH_PAUSE_SECONDS - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        try:
+            return await fetch(assignment, node, request)
+        finally:
+            ended[node] = time.monotonic()
+
+    return paced
 
 
 def _state(subscriptions: Any, tp: TP) -> Any:

@@ -3,15 +3,17 @@
 Whoever puts waits while a transaction's records are there already, so that what is in memory stays bounded; whoever
 takes gets what there is, in order, but no more than makes up a transaction, and of one deal of the partitions alone.
 
-What one fetch brought of several partitions comes in one by one within a fraction of a millisecond. So the taker gives
-them that time: the first would be a transaction alone, and its siblings would wait for that to be committed.
+While a transaction is committed, many small fetches of a partition gather: they are taken as one batch, since decoding
+columns has a price per batch. What one fetch brought of several partitions comes in one by one within a fraction of a
+millisecond. So the taker gives them that time: the first would be a transaction alone, and its siblings would wait for
+that to be committed.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from streams.runtime.batch import Batch
+from streams.runtime.batch import Batch, joined
 
 GATHER_SECONDS = 0.001
 
@@ -34,7 +36,7 @@ class WaitingBatches:
             self._changed.notify_all()
 
     async def take(self) -> tuple[int, Sequence[Batch]]:
-        """Wait for a batch, and take it with those behind it; none is cut."""
+        """Wait for a batch, and take it with those behind it; none is cut, those of a partition are joined."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._batches))
         if self._records < self._records_max:
@@ -51,4 +53,4 @@ class WaitingBatches:
                 records += size
             self._records -= records
             self._changed.notify_all()
-            return generation, taken
+            return generation, joined(taken)

@@ -20,7 +20,7 @@ from streams.members.engine import Engine
 from streams.members.stage import MembersStage
 from streams.members.store import Changes
 from streams.profiles.stage import ProfilesStage
-from streams.runtime.batch import Batch
+from streams.runtime.batch import Batch, joined
 from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.run_stage import STAGES
 from streams.runtime.stage import Input
@@ -363,7 +363,7 @@ class Loop:
         batches = []
         while self._queue and self._queue[0][0] == generation:
             batches.append(self._queue.popleft()[1])
-        return generation, batches
+        return generation, joined(batches)
 
     def _take_part(self) -> None:
         try:

@@ -69,3 +69,20 @@ def test_who_takes_first_waits_for_what_comes() -> None:
         assert (generation, taken[0].partition) == (3, 7)
 
     asyncio.run(scenario())
+
+
+def test_batches_of_a_partition_that_follow_each_other_are_taken_as_one() -> None:
+    def part(partition: int, start: int, end: int, *, at_end: bool) -> Batch:
+        return Batch("t", partition, list(range(start, end)), start, end, at_end)
+
+    async def scenario() -> None:
+        waiting = WaitingBatches(100)
+        given = [(0, 0, 3), (1, 5, 6), (0, 3, 3), (0, 3, 7), (0, 8, 9)]
+        for number, (partition, start, end) in enumerate(given):
+            await waiting.put(1, part(partition, start, end, at_end=number % 2 == 1))
+        first, apart, other = (await waiting.take())[1]
+        assert (first.records, first.start, first.end, first.at_end) == (list(range(7)), 0, 7, True)
+        assert (apart.records, apart.start, apart.end, apart.at_end) == ([8], 8, 9, False), "something lies between"
+        assert (other.partition, other.records, other.start, other.end) == (1, [5], 5, 6)
+
+    asyncio.run(scenario())
