@@ -12,6 +12,7 @@ after any of them, or two processes at once, make no difference to what the log 
 4. It is recorded: the changes go into `segment_members`, rows that are the same however often they are inserted.
 
 A list's next run compares with `segment_members`, so it is begun only when the one before is recorded (`settled_run`).
+Of runs the last thousand of each list are kept, since a segment may be evaluated every minute.
 """
 
 import uuid
@@ -24,6 +25,10 @@ from sinks.clickhouse.connect import Client
 from streams.errors import RekindleError
 
 PAGE_CHANGES = 20_000
+RUNS_KEPT = 1_000
+_FORGET_EVERY = 100
+_FORGET_MAX = 5_000
+"""In one statement: where many have gathered, the next time takes more."""
 _COLUMNS = ("list", "number", "run", "origin", "at", "definition", "members", "entered", "gone")
 SPILL = {"max_bytes_before_external_group_by": 400_000_000, "max_bytes_before_external_sort": 400_000_000}
 """Sorts and groups of more than that (bytes) go on on the disk: millions of members fit into any memory."""
@@ -79,8 +84,8 @@ def last_run(client: Client, name: str) -> Run | None:
 def unrecorded_runs(client: Client, idle_s: int = 0) -> list[Run]:
     """List the runs that have something to publish or record, oldest first; those that haven't moved for so long.
 
-    A run that has, has a partition of changes. There are few, mostly none, so that the table of runs, which grows for
-    ever, is looked through only while there are. Raises `ClickHouseError`.
+    A run that has, has a partition of changes. There are few, mostly none, so that the table of runs, which is large,
+    is looked through only while there are. Raises `ClickHouseError`.
     """
     partitions = client.query(
         "SELECT DISTINCT partition FROM system.parts "
@@ -137,15 +142,19 @@ def settled_run(client: Client, name: str) -> Run | None:
     return run
 
 
-def stage_changes(client: Client, run: str, segment: str, mode: str = "replace") -> None:
+def stage_changes(
+    client: Client, run: str, segment: str, mode: str = "replace", *, over_campaigns: bool = False
+) -> None:
     """Write the changes by which a segment becomes what was staged for the run.
 
-    `mode`: `replace` the list, `add` to it or `remove` from it. Raises `ClickHouseError`.
+    `mode`: `replace` the list, `add` to it or `remove` from it. An id that was merged into another is taken for that
+    one. What campaigns have done (`add_to`, `remove_from`) isn't known of the list and stays; `over_campaigns` looks it
+    up in `profiles` for those who are staged, and what was staged counts. Raises `ClickHouseError`.
     """
     differs = {
-        "replace": "is_wanted != was_inside",
-        "add": "is_wanted AND NOT was_inside",
-        "remove": "is_wanted AND NOT was_outside",
+        "replace": "is_wanted != was_inside OR (is_wanted AND is_out)",
+        "add": "is_wanted AND (NOT was_inside OR is_out)",
+        "remove": "is_wanted AND (NOT was_outside OR is_in)",
     }[mode]
     inside = "false" if mode == "remove" else "is_wanted"
     client.command(
@@ -153,18 +162,27 @@ def stage_changes(client: Client, run: str, segment: str, mode: str = "replace")
         INSERT INTO segment_changes (run, member_id, segment, inside, was)
         SELECT %(run)s, member_id, %(segment)s, {inside}, was_inside FROM
         (
-            SELECT member_id, max(wanted) = 1 AS is_wanted, max(had) = 1 AS was_inside, max(outside) = 1 AS was_outside
+            SELECT coalesce(nullIf(merged_members.member_id, ''), id) AS member_id, max(wanted) = 1 AS is_wanted,
+                argMax(inside, number) AND max(number) > 0 AS was_inside,
+                NOT argMax(inside, number) AND max(number) > 0 AS was_outside,
+                max(told_inside = 1) AS is_in, max(told_inside = 0) AS is_out
             FROM
             (
-                SELECT member_id, 1 AS wanted, 0 AS had, 0 AS outside FROM segment_staged WHERE run = %(run)s
+                SELECT member_id AS id, 1 AS wanted, false AS inside, 0 AS number, NULL AS told_inside
+                FROM segment_staged WHERE run = %(run)s
                 UNION ALL
-                SELECT member_id, 0, inside, NOT inside FROM segment_members FINAL WHERE segment = %(segment)s
-            )
+                SELECT member_id, 0, inside, number, NULL FROM segment_members FINAL WHERE segment = %(segment)s
+                UNION ALL
+                SELECT member_id, 0, false, 0, segments_assigned[%(segment)s] FROM profiles FINAL
+                WHERE %(over)s AND member_id IN (SELECT member_id FROM segment_staged WHERE run = %(run)s)
+                    AND mapContains(segments_assigned, %(segment)s)
+            ) AS known
+            LEFT JOIN merged_members ON merged_members.key = known.id
             GROUP BY member_id
         )
         WHERE {differs}
         """,  # noqa: S608 - our own text
-        parameters={"run": run, "segment": segment},
+        parameters={"run": run, "segment": segment, "over": int(over_campaigns)},
         settings=SPILL,
     )
 
@@ -186,13 +204,13 @@ def decide(
     then it is open whether it was kept, and it is found as unrecorded if it was.
     """
     number = 1 if before is None else before.number + 1
-    entered, gone, fewer = client.query(
-        "SELECT countIf(inside), countIf(NOT inside), countIf(was AND NOT inside) "
+    entered, gone, more = client.query(
+        "SELECT countIf(inside), countIf(NOT inside), countIf(inside AND NOT was) - countIf(was AND NOT inside) "
         "FROM segment_changes WHERE run = %(run)s",
         parameters={"run": run},
     ).result_rows[0]
     if members is None:
-        members = (0 if before is None else before.members) + entered - fewer
+        members = (0 if before is None else before.members) + more
     client.insert(
         "segment_runs",
         [[name, number, run, origin, datetime.fromtimestamp(at_ms / 1000, UTC), definition, members, entered, gone]],
@@ -248,6 +266,23 @@ def record(client: Client, run: Run) -> None:
         )
     _note(client, run, "recorded", Position())
     drop(client, "segment_changes", run.run)
+    if run.number % _FORGET_EVERY == 0:
+        _forget(client, run.list, run.number - RUNS_KEPT)
+
+
+def _forget(client: Client, name: str, until: int) -> None:
+    """Delete a list's runs up to a number, and what is told of them alone."""
+    rows = client.query(
+        "SELECT run FROM segment_runs WHERE list = %(list)s AND number <= %(until)s ORDER BY number LIMIT %(most)s",
+        parameters={"list": name, "until": until, "most": _FORGET_MAX},
+    ).result_rows
+    if not rows:
+        return
+    for table in ("rfm_run_thresholds", "rfm_run_transitions", "segment_runs"):
+        client.command(
+            f"ALTER TABLE {table} DELETE WHERE run IN %(runs)s SETTINGS mutations_sync = 1",
+            parameters={"runs": [row[0] for row in rows]},
+        )
 
 
 def drop(client: Client, table: str, run: str) -> None:

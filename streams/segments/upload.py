@@ -109,7 +109,7 @@ def decide(
     before = runs.settled_run(client, segment)
     with runs.preparing(client) as run:
         staged = stage(client, run, upload.path, upload.column, upload.report, advance)
-        runs.stage_changes(client, run, segment, upload.mode)
+        runs.stage_changes(client, run, segment, upload.mode, over_campaigns=True)
     decided = runs.decide(client, segment, run, before, origin="upload", at_ms=at_ms, definition=upload.mode)
     pass_point("segments", "decided")
     return decided, staged

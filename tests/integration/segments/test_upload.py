@@ -3,6 +3,8 @@
 import pytest
 
 from sinks.clickhouse.connect import connect
+from sinks.clickhouse.migrate import migrate
+from streams.segments.runs import RUNS_KEPT
 from tests.integration.segments.support import inside, segment_events
 from tests.support import run_rekindle
 
@@ -49,6 +51,61 @@ def test_a_list_takes_the_place_of_the_one_before(settings, upload):
     assert upload(["m1", "m8"]).stdout == "vip: 2 members, 2 entered, 3 left\n"
     assert vips(settings) == {"m1", "m8"}
     assert len({event.event_id for event in segment_events(settings)}) == len(segment_events(settings))
+
+
+@pytest.fixture
+def client(settings):
+    with connect(settings.clickhouse_dsn, create_database=True) as client:
+        migrate(client)
+        yield client
+
+
+def test_an_upload_says_it_anew_for_whom_the_file_names_whatever_campaigns_did(settings, client, upload):
+    """By `remove_from` and `add_to`, which only the profiles know."""
+    assert upload(["m1", "m2"]).stdout == "vip: 2 members, 2 entered, 0 left\n"
+
+    def told(**inside):
+        for member, is_inside in inside.items():
+            client.command(
+                "INSERT INTO profiles (member_id, _offset, segments_assigned) "
+                f"SELECT '{member}', count(), map('vip', {is_inside}) FROM profiles"
+            )
+
+    told(m1=True, m2=False, m3=True, m4=True)
+    done = upload(["m1", "m2", "m3"])
+    assert done.stdout == "vip: 3 members, 2 entered, 0 left\n", done.stderr
+    events = [event.key for event in segment_events(settings)]
+    assert sorted(events) == ["m1", "m2", "m2", "m3"]
+    told(m2=True)
+    assert upload(["m1", "m2", "m3"]).stdout == "vip: 3 members, 0 entered, 0 left\n"
+    told(m1=False)
+    assert upload(["m1", "m4"], "--add").stdout == "vip: 4 members, 2 entered, 0 left\n"
+    assert upload(["m1", "m4"], "--remove").stdout == "vip: 2 members, 0 entered, 2 left\n"
+    told(m1=False, m4=True)
+    assert upload(["m1", "m4"], "--remove").stdout == "vip: 2 members, 0 entered, 1 left\n"
+    assert vips(settings) == {"m2", "m3"}
+
+
+def test_an_id_that_was_merged_is_the_member_it_became(settings, client, upload):
+    """What is published under the earlier id is theirs: taking it out would take out who has just come in."""
+    assert upload(["old", "m2"]).stdout == "vip: 2 members, 2 entered, 0 left\n"
+    client.command("INSERT INTO moves (gone, into) VALUES ('old', 'm1')")
+    assert upload(["m1", "m2"]).stdout == "vip: 2 members, 0 entered, 0 left\n"
+    assert upload(["old", "m2", "m3"]).stdout == "vip: 3 members, 1 entered, 0 left\n"
+    assert upload(["m3"]).stdout == "vip: 1 members, 0 entered, 2 left\n"
+    removed = {event.key for event in segment_events(settings) if event.type == "segment_removed"}
+    assert removed == {"m1", "m2"}
+    assert upload(["m3"]).stdout == "vip: 1 members, 0 entered, 0 left\n"
+
+
+def test_of_a_lists_runs_the_last_are_kept(client, upload):
+    rows = ", ".join(f"('vip', {number}, 'r{number}')" for number in range(1, 2 * RUNS_KEPT))
+    client.command(f"INSERT INTO segment_runs (list, number, run) VALUES {rows}, ('rfm', 1, 'f1')")
+    client.command("INSERT INTO rfm_run_transitions (run, members) VALUES ('f1', 1)")
+    assert upload(["m1"]).returncode == 0
+    kept = client.query("SELECT list, min(number), max(number), count() FROM segment_runs GROUP BY list ORDER BY list")
+    assert kept.result_rows == [("rfm", 1, 1, 1), ("vip", RUNS_KEPT + 1, 2 * RUNS_KEPT, RUNS_KEPT)]
+    assert client.query("SELECT count() FROM rfm_transitions").result_rows == [(1,)]
 
 
 def test_a_bad_line_leaves_everything_as_it_was(settings, upload, tmp_path):
