@@ -12,7 +12,7 @@ from streams.engine.values import Text
 
 
 class AddTo(Action):
-    """Put the member into the segment, whatever its list or condition says, until `remove_from`."""
+    """Put the member into the segment, whatever list or condition say, until `remove_from`, upload or SQL ends it."""
 
     kind: ClassVar[str] = "add_to"
     sole: ClassVar[str | None] = "segment"

@@ -12,7 +12,7 @@ from streams.engine.values import Text
 
 
 class RemoveFrom(Action):
-    """Take the member out of the segment, whatever its list or condition says, until `add_to`."""
+    """Take the member out of the segment, whatever list or condition say, until `add_to`, upload or SQL ends it."""
 
     kind: ClassVar[str] = "remove_from"
     sole: ClassVar[str | None] = "segment"
