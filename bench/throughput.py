@@ -35,19 +35,21 @@ from streams.topics import COPARTITIONED, MEMBER_EVENTS
 POLL_S = 0.1
 START_S = 90.0
 STOP_S = 15.0
+RECEIPTS = "pos.receipts"
 FASTEST = 110_000  # events a second: so many receipts are published per second of measuring
-FASTEST_WHOLE_PATH = 25_000
+WHOLE_PATH_RECEIPTS = 10_000
+"""Per second of measuring, for both stages to work off."""
 
 
 class Progress:
-    """What a group has committed of `member.events`."""
+    """What a group has committed of a topic."""
 
-    def __init__(self, ground: Ground, group: str) -> None:
+    def __init__(self, ground: Ground, group: str, topic: str = MEMBER_EVENTS) -> None:
         own = {"isolation.level": "read_uncommitted"}  # the last commit, not the next one
         self._consumer = Consumer({**consumer_config(ground.settings, group), **own})
         self._known = 0
-        partitions = partition_counts(ground.settings)[MEMBER_EVENTS]
-        self._inputs = [TopicPartition(MEMBER_EVENTS, partition) for partition in range(partitions)]
+        partitions = partition_counts(ground.settings)[topic]
+        self._inputs = [TopicPartition(topic, partition) for partition in range(partitions)]
 
     def read(self) -> int:
         """Records up to the committed offsets of all partitions; what was known when the broker doesn't know yet."""
@@ -133,16 +135,25 @@ def _samples(progress: Progress, process: "subprocess.Popen[bytes]", log: Path) 
         time.sleep(POLL_S)
 
 
-def whole_path(ground: Ground, receipts: Receipts, *, warm_up_s: float, seconds: float) -> Measured:
-    """Both stages of a worker, from the source topics on."""
+def whole_path(ground: Ground, receipts: Receipts, seconds: float) -> Measured:
+    """A worker, from the source topics on, until both stages have done all: what one does sooner costs, too."""
     ground.renew([*COPARTITIONED, "programmes"])
     first = next(receipts.registrations()).at
     ground.apply(read_directory(PROGRAMME), first)
     ground.publish("members.registrations", receipts.registrations())
-    ground.publish("pos.receipts", receipts.receipts(round(FASTEST_WHOLE_PATH * (warm_up_s + seconds))))
+    count = round(WHOLE_PATH_RECEIPTS * seconds)
+    ground.publish(RECEIPTS, receipts.receipts(count))
     run = f"whole-{uuid.uuid4().hex[:8]}"
-    skip = receipts.members
-    return measure(ground, rekindle_whole_path(ground, run), skip=skip, warm_up_s=warm_up_s, seconds=seconds)
+    contestant = rekindle_whole_path(ground, run)
+    source, progress = Progress(ground, f"{run}-ingest", RECEIPTS), Progress(ground, contestant.group)
+    with running(ground, contestant, {}) as (process, log):
+        began, used = 0.0, 0.0
+        for now, events in _samples(progress, process, log):
+            if not began and events > receipts.members:
+                began, used = now, seconds_of(process.pid)
+            elif events >= progress.end() and source.read() >= count:
+                return Measured(count / (now - began), (seconds_of(process.pid) - used) / count * 1e6)
+    raise AssertionError("it makes progress or raises")
 
 
 def latency(
@@ -203,7 +214,7 @@ def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, dict[str, floa
     if "rekindle_whole_path" in chosen.only:
         kept.unlink(missing_ok=True)
         receipts = receipts or Receipts(ground.codec)
-        whole = whole_path(ground, receipts, warm_up_s=chosen.warm_up, seconds=chosen.seconds)
+        whole = whole_path(ground, receipts, chosen.seconds)
         found["rekindle_whole_path"] = whole
         _tell("rekindle_whole_path", whole)
         delays = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3)
