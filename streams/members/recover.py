@@ -29,6 +29,8 @@ BATCH_RECORDS = 20_000
 CONSUME_SECONDS = 0.05  # a batch that isn't full waits so long for more
 STALL_SECONDS_MAX = 120.0
 PROGRESS_LOG_SECONDS = 5.0
+FETCH_BYTES = 4 * 2**20
+"""Of a partition at a time: with librdkafka's default of one megabyte the reader waited most of the time."""
 DURABLE_RECORDS = 2_000_000
 """So many records of a rebuilding at most are read again after a crash."""
 
@@ -114,7 +116,8 @@ def recover_partition(
 
     Raises `RekindleError` when the changelog stalls, `StaleStoreError` when the store must be rebuilt first.
     """
-    consumer = kafka.consumer(f"{topic}-recovery", {"enable.partition.eof": False, "fetch.wait.max.ms": 20})
+    config = {"enable.partition.eof": False, "fetch.wait.max.ms": 20, "max.partition.fetch.bytes": FETCH_BYTES}
+    consumer = kafka.consumer(f"{topic}-recovery", config)
     try:
         return _apply(consumer, TopicPartition(topic, partition), store, fence=fence, abandoned=abandoned)
     finally:
