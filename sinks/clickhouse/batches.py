@@ -8,13 +8,22 @@ was kept, and so all form the same batch: compare-and-set, without a lock and wi
 
 The last decided batch of a partition may be incomplete; every one before it is in ClickHouse wholly.
 
+ClickHouse notes a token before the part is visible; a server killed between the two knows the token of a decision that
+it lost. Whoever finds none proposes under the next token, the same for everyone.
+
 ClickHouse keeps the tokens of the last 10,000 inserts of a table. A sink that slept longer than that over a batch could
 repeat it; so before a batch that is not fresh is written, `complete` asks whether others are past it.
 """
 
+import logging
 from dataclasses import dataclass
 
 from sinks.clickhouse.connect import Client
+from streams.errors import RekindleError
+
+PROPOSALS_MAX = 4
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +48,26 @@ def decide(client: Client, topic: str, partition: int, first: int, last: int) ->
 
     Raises `ClickHouseError`; then it is open whether the proposal was kept, and the same call may be made again.
     """
-    client.insert(
-        "sink_batches",
-        [[topic], [partition], [first], [last]],
-        column_names=["topic", "partition", "first_offset", "last_offset"],
-        column_type_names=["LowCardinality(String)", "UInt32", "UInt64", "UInt64"],
-        column_oriented=True,
-        settings={"insert_deduplication_token": f"{topic}/{partition}/{first}", "async_insert": 0},
-    )
-    rows = client.query(
-        "SELECT last_offset FROM sink_batches "
-        "WHERE topic = %(topic)s AND partition = %(partition)s AND first_offset = %(first)s",
-        parameters={"topic": topic, "partition": partition, "first": first},
-    ).result_rows
-    (decided,) = {row[0] for row in rows}
-    return int(decided)
+    for number in range(PROPOSALS_MAX):
+        token = f"{topic}/{partition}/{first}"
+        client.insert(
+            "sink_batches",
+            [[topic], [partition], [first], [last]],
+            column_names=["topic", "partition", "first_offset", "last_offset"],
+            column_type_names=["LowCardinality(String)", "UInt32", "UInt64", "UInt64"],
+            column_oriented=True,
+            settings={"insert_deduplication_token": f"{token}/{number}" if number else token, "async_insert": 0},
+        )
+        rows = client.query(
+            "SELECT last_offset FROM sink_batches "
+            "WHERE topic = %(topic)s AND partition = %(partition)s AND first_offset = %(first)s",
+            parameters={"topic": topic, "partition": partition, "first": first},
+        ).result_rows
+        if rows:
+            (decided,) = {row[0] for row in rows}
+            return int(decided)
+        log.warning("sink_batches: the server lost a decision after noting its token; deciding %s again", token)
+    raise RekindleError(f"sink_batches: the decision on {topic}/{partition}/{first} does not stay in the table")
 
 
 def complete(client: Client, topic: str, partition: int, first: int) -> int | None:

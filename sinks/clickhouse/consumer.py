@@ -12,13 +12,14 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sinks.clickhouse.batch import Backlog, Limits, Stored
 from sinks.clickhouse.batches import Range, last_batches
-from sinks.clickhouse.connect import ClickHouseError, connect, is_lasting
+from sinks.clickhouse.connect import ClickHouseError, Client, connect, is_lasting
 from sinks.clickhouse.write import Decode
 from sinks.clickhouse.writers import WAIT_MAX_S, Writers, Written, as_message
 from streams import metrics
@@ -34,10 +35,15 @@ CONSUME_TIMEOUT_S = 0.1
 DRAIN_S = 10.0
 REACH_S = 10.0
 LAG_EVERY_S = 2.0
+WRITERS = 2
 
 Place = tuple[str, int]
 
 log = logging.getLogger(__name__)
+
+
+def _consumer(config: dict[str, Any]) -> Consumer:
+    return Consumer(config, logger=logging.getLogger("kafka"))
 
 
 def group_of(settings: Settings) -> str:
@@ -46,7 +52,10 @@ def group_of(settings: Settings) -> str:
 
 
 class ClickHouseSink:
-    """One sink process. `run` returns when `stop` is set."""
+    """One sink process. `run` returns when `stop` is set.
+
+    What it reaches Kafka and ClickHouse by, and the clock, are the simulation's in tests.
+    """
 
     def __init__(
         self,
@@ -56,7 +65,10 @@ class ClickHouseSink:
         stop: threading.Event,
         *,
         limits: Limits | None = None,
-        writers: int = 2,
+        writers: Writers | None = None,
+        open_consumer: Callable[[dict[str, Any]], Consumer] = _consumer,
+        open_client: Callable[[str], Client] = connect,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._topics = topics
@@ -64,7 +76,9 @@ class ClickHouseSink:
         self._limits = limits or Limits()
         self._backlogs: dict[Place, Backlog] = {}
         self._paused: set[Place] = set()
-        self._writers = Writers(settings.clickhouse_dsn, decode, count=writers, stop=stop)
+        self._writers = writers or Writers(settings.clickhouse_dsn, decode, count=WRITERS, stop=stop)
+        self._open_client = open_client
+        self._monotonic = monotonic
         self._assigned_once = False
         self._failure: Exception | None = None
         self._lag_at = 0.0
@@ -78,7 +92,7 @@ class ClickHouseSink:
         }
         if settings.instance:
             config["group.instance.id"] = f"{group_of(settings)}-{settings.instance}"
-        self._consumer = Consumer(config, logger=logging.getLogger("kafka"))
+        self._consumer = open_consumer(config)
 
     def why_not_ready(self) -> str | None:
         """One sentence why it is not ready to work, or None."""
@@ -113,8 +127,11 @@ class ClickHouseSink:
             return
         try:
             starts = [self._start(consumer, each, found) for each in partitions]
-        except (RekindleError, KafkaException) as error:
+        except RekindleError as error:
             self._failure = error
+            return
+        except KafkaException as error:
+            self._failure = RekindleError(f"Kafka: {error.args[0].str()}")
             return
         consumer.incremental_assign(starts)
         self._assigned_once = True
@@ -146,7 +163,7 @@ class ClickHouseSink:
         """Ask ClickHouse until it answers, or until the sink is to stop."""
         while not self._stop.is_set():
             try:
-                with connect(self._settings.clickhouse_dsn) as client:
+                with self._open_client(self._settings.clickhouse_dsn) as client:
                     return last_batches(client)
             except (ClickHouseError, OSError) as error:
                 if is_lasting(error):
@@ -175,7 +192,7 @@ class ClickHouseSink:
             assert partition is not None
             assert offset is not None
             read[topic, partition].append(Stored(offset, message.timestamp()[1], message.key(), message.value()))
-        now = time.monotonic()
+        now = self._monotonic()
         for place, records in read.items():
             backlog = self._backlogs.get(place)
             if backlog is not None:
@@ -193,7 +210,7 @@ class ClickHouseSink:
         log.warning("Kafka: %s", error.str())
 
     def _write_what_is_due(self, *, draining: bool = False) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         for backlog in self._backlogs.values():
             if backlog.due(now, self._limits, draining=draining):
                 batch = backlog.take(self._limits)
@@ -213,7 +230,7 @@ class ClickHouseSink:
             if result.last > result.batch.last:
                 result.backlog.postponed(result.last)
                 continue
-            result.backlog.written(result.last, time.monotonic())
+            result.backlog.written(result.last, self._monotonic())
             metrics.records_out.labels("sink", place[0]).inc(len(result.batch.records))
             done.append(TopicPartition(*place, result.last + 1))
         if done:
@@ -245,7 +262,7 @@ class ClickHouseSink:
             metrics.sink_paused_partitions.set(len(full))
 
     def _measure_lag(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._lag_at < LAG_EVERY_S:
             return
         self._lag_at = now
@@ -254,8 +271,8 @@ class ClickHouseSink:
             metrics.lag_records.labels("sink", topic, str(partition)).set(max(0, high - backlog.first))
 
     def _drain(self) -> None:
-        deadline = time.monotonic() + DRAIN_S
-        while self._writers.pending and time.monotonic() < deadline:
+        deadline = self._monotonic() + DRAIN_S
+        while self._writers.pending and self._monotonic() < deadline:
             self._settle(self._writers.results(timeout_s=0.2))
         positions = [
             TopicPartition(*place, backlog.first) for place, backlog in self._backlogs.items() if backlog.first

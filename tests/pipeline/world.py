@@ -187,6 +187,7 @@ class World:
         self.places: tuple[Sequence[str], ...] = (PLACES,)  # for each kind of process as often
         self.stages: tuple[str, ...] = ("ingest", "members")
         self.counterpart: Counterpart | None = None
+        self.kinds: dict[str, type[Process]] = {"sender": SenderProcess}
         self.noise: set[tuple[int, int]] = set()  # partition and offset of what isn't the members' own
         if profiles:
             self.stages, self.places = (*self.stages, "profiles"), (*self.places, PROFILES_PLACES)
@@ -377,8 +378,7 @@ class World:
 
     def _start(self, slot: Slot) -> None:
         slot.restart_at = None
-        kind = SenderProcess if slot.stage == "sender" else Process
-        slot.process = kind(
+        slot.process = self.kinds.get(slot.stage, Process)(
             slot.name,
             slot.stage,
             self._settings_of(slot),

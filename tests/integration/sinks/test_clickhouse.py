@@ -139,6 +139,13 @@ def test_of_several_ends_of_a_batch_the_first_holds_for_all(settings, client):
     assert last_batches(client) == {("t", 0): Range(90, ends[0][-1])}
 
 
+def test_a_decision_that_the_server_lost_after_noting_its_token_is_made_again(client):
+    decide(client, "t", 0, 0, 4)
+    client.command("ALTER TABLE sink_batches DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    assert decide(client, "t", 0, 0, 6) == 6
+    assert decide(client, "t", 0, 0, 8) == 6, "also that one is made once"
+
+
 def test_a_batch_is_known_to_be_complete_once_a_later_one_is_decided(client):
     decide(client, "t", 0, 0, 4)
     assert complete(client, "t", 0, 0) is None
