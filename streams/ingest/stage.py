@@ -22,6 +22,7 @@ from streams import metrics
 from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
+from streams.identity.links import root
 from streams.ingest.merge import Entry, Merge
 from streams.ingest.owners import Owners
 from streams.ingest.partitions import partition_of
@@ -273,7 +274,10 @@ class IngestStage:
         """Append what is said of a partition or of one in it: a tick, a programme, what becomes of a state."""
         if self._sealer is not None and key is not None:
             if isinstance(said, StateHandedOver):
-                value = self._sealer.seal(transaction, partition, key, value)
+                known = self._links.known(root(self._links, key.decode()))
+                is_late = known is not None and known.erased_at is not None and said.occurred_at <= known.erased_at
+                seal = self._sealer.seal_apart if is_late else self._sealer.seal
+                value = seal(transaction, partition, key, value)
             elif isinstance(said, StateMoved) and said.erased:
                 value = self._sealer.end(transaction, partition, key, value)
         at = kafka_time(said.occurred_at)

@@ -11,7 +11,7 @@ were merged into each other at once, each by a task that didn't know of the othe
 and whoever is sent what was their own, round more of them, keeps it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.codec import Codec
@@ -21,6 +21,7 @@ from streams.members.engine import Engine
 from streams.members.held import Adopted, Awaited, Held, Item, Kept
 from streams.members.overlay import Loaded, Overlay, Step
 from streams.members.programmes import Programmes
+from streams.sealing.envelope import ended_keys, own_key
 from streams.sealing.log_reader import LogReader
 from streams.topics import CONTROL, MEMBER_EVENTS
 
@@ -61,7 +62,7 @@ class Moves:
         put_out: Callable[[Outgoing], None],
         do: Do,
         erased: Told,
-        end_keys: Callable[[Loaded, Any], None],
+        end_keys: Callable[[Loaded, Iterable[bytes]], None],
     ) -> None:
         self._partition = partition
         self._codec = codec
@@ -92,7 +93,7 @@ class Moves:
         if isinstance(item, Event):  # its lists of records may have been left out
             (item,) = self._reader.read(self._partition, [record.value], [member.key])  # type: ignore[assignment]
             assert isinstance(item, Event)
-            self._end_keys(member, record)
+            self._end_keys(member, ended_keys(record.value))
         self._put_out(Outgoing(CONTROL, member.moved_to.encode(), self._codec.encode(item), item.occurred_at))
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
@@ -134,6 +135,7 @@ class Moves:
             gone == member.key or (member.moved_to == arrived.gone and member.key < gone)
         )
         held = member.held
+        self._end_keys(member, own_key(record.value))
         if comes_back:
             member.moved_to = None
         if member.moved_to is not None:

@@ -1,10 +1,12 @@
 """A sealed record: a whole record of the registry's wire format, encrypted with a key of the member whose it is.
 
     1    magic byte 1 (the registry's own wire format begins with 0)
-    1    version of this format, 1
+    1    version of this format, 1 or 2
     8    id of the key: one generation of the member's
     12   nonce
     n    AES-256-GCM of the record, its tag (16 bytes) behind it
+
+Version 2 says that the key is the record's alone: it is destroyed as soon as the record was handled once.
 
 The owner (the record's Kafka key) and the ten bytes before the nonce are authenticated with it: a record that is put
 under another's name doesn't open.
@@ -20,6 +22,7 @@ come again in a topic that is made anew; a retried transaction that seals a reco
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +30,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 MAGIC = 1
 ENDING_MAGIC = 2
 VERSION = 1
+APART_VERSION = 2
 KEY_ID_BYTES = 8
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -62,9 +66,9 @@ class Pool:
         return self._drawn[self._at - count : self._at]
 
 
-def seal(cipher: AESGCM, key_id: bytes, nonce: bytes, owner: bytes, value: bytes) -> bytes:
-    """Seal a record of an owner."""
-    head = _HEAD.pack(MAGIC, VERSION, key_id)
+def seal(cipher: AESGCM, key_id: bytes, nonce: bytes, owner: bytes, value: bytes, *, apart: bool = False) -> bytes:
+    """Seal a record of an owner; `apart` with a key of its own."""
+    head = _HEAD.pack(MAGIC, APART_VERSION if apart else VERSION, key_id)
     return head + nonce + cipher.encrypt(nonce, value, head + owner)
 
 
@@ -99,9 +103,15 @@ def key_id_of(value: bytes) -> bytes:
     """Return the id of the key. Raises `CannotOpenError` for what is too short, or of a version not known here."""
     if len(value) < OVERHEAD_BYTES:
         raise CannotOpenError(f"a sealed record of {len(value)} bytes, at least {OVERHEAD_BYTES} were expected")
-    if value[1] != VERSION:
-        raise CannotOpenError(f"sealed by version {value[1]}, this release opens {VERSION}")
+    if value[1] not in (VERSION, APART_VERSION):
+        raise CannotOpenError(f"sealed by version {value[1]}, this release opens {VERSION} and {APART_VERSION}")
     return value[HEAD_BYTES - KEY_ID_BYTES : HEAD_BYTES]
+
+
+def own_key(value: Any) -> list[bytes]:
+    """Return the id of the key that is the record's alone, if it has one."""
+    is_apart = isinstance(value, bytes) and value[:2] == bytes((MAGIC, APART_VERSION)) and len(value) >= OVERHEAD_BYTES
+    return [key_id_of(value)] if is_apart else []
 
 
 def unseal(cipher: AESGCM, owner: bytes, value: bytes) -> bytes:

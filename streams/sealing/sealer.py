@@ -116,6 +116,19 @@ class Sealer:
         metrics.records_sealed.inc()
         return seal(cipher, key_id, self._draw(NONCE_BYTES), owner, value)
 
+    def seal_apart(self, transaction: Sink, partition: int, owner: bytes, value: bytes) -> bytes:
+        """Seal what came too late for an erasure of the owner: with a key of its own, which opens nothing else.
+
+        The members stage destroys it as soon as it has handled the record.
+        """
+        if owner not in self._found:
+            self._found.update(self._stores[partition].get([owner]))
+        key, key_id = self._draw(KEY_BYTES), self._draw(KEY_ID_BYTES)
+        wrapped = self._master.wrap(key, topic_key(owner, key_id))
+        self._write(transaction, partition, owner, KeyEntry(key_id, wrapped, is_retired=True))
+        metrics.records_sealed.inc()
+        return seal(AESGCM(key), key_id, self._draw(NONCE_BYTES), owner, value, apart=True)
+
     def _new(self, transaction: Sink, partition: int, owner: bytes) -> tuple[bytes, AESGCM]:
         key, key_id = self._draw(KEY_BYTES), self._draw(KEY_ID_BYTES)
         entry = KeyEntry(key_id, self._master.wrap(key, topic_key(owner, key_id)))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas.codec import BadRecord
-from streams.sealing.envelope import ended_keys, is_sealed, key_id_of, unseal, without_ending
+from streams.engine.events import Event, StateHandedOver
+from streams.sealing.envelope import ended_keys, is_sealed, key_id_of, own_key, unseal, without_ending
 from streams.sealing.key_record import owner_and_id, read_value, topic_key
 from streams.topics import MEMBER_EVENTS, MEMBER_KEYS
 from tests.pipeline.partition import Stored
@@ -45,19 +46,32 @@ def check_sealed(world: "World") -> None:
     """What is personal is sealed; a key is drawn once for each owner and generation, and gone after their erasure."""
     for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
         records = partition.committed()
-        headers = world.codec.decode_headers([each.value or b"" for each in opened(world, number)])
+        plain = [each.value or b"" for each in opened(world, number)]
+        headers = world.codec.decode_headers(plain)
+        items = world.codec.decode_log(plain, [each.key for each in records])
         current: dict[bytes, bytes] = {}
         ended: set[bytes] = set()
-        for record, header in zip(records, headers, strict=True):
+        erased_at: dict[bytes, int] = {}
+        for record, header, item in zip(records, headers, items, strict=True):
             owner = record.key or b""
             ends = not isinstance(header, BadRecord) and header.type == "member_erased"
+            if isinstance(item, Event) and ends:
+                erased_at[owner] = max(item.occurred_at, erased_at.get(owner, 0))
+            elif (
+                is_sealed(record.value)
+                and isinstance(item, StateHandedOver)
+                and item.occurred_at <= erased_at.get(owner, -1)
+            ):
+                assert own_key(record.value), f"a state came for {owner!r} after their erasure, and is kept"
             if isinstance(header, BadRecord) and not is_sealed(record.value):  # a tick, a programme, a move
                 if not ended_keys(record.value):  # else of a key of somebody who was erased
                     continue
                 ends = True
             elif not isinstance(header, BadRecord):  # else a state that was handed over
                 assert is_sealed(record.value) == (header.personal and world.keys is not None), header
-            if is_sealed(record.value):
+            if own := own_key(record.value):  # it came too late for an erasure
+                ended.add(topic_key(owner, own[0]))
+            elif is_sealed(record.value):
                 key_id = key_id_of(record.value or b"")
                 assert current.setdefault(owner, key_id) == key_id, f"{owner!r} has two keys at once"
             elif ends and world.keys is not None:

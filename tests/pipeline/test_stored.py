@@ -16,8 +16,9 @@ from schemas.json_lines import LogPosition
 from streams.engine.events import Event, StateHandedOver
 from streams.engine.handling import Output
 from streams.programme import load
+from streams.sealing.envelope import own_key
 from streams.simulate import Placed, simulate
-from streams.topics import INGEST_INPUTS
+from streams.topics import INGEST_INPUTS, MEMBER_EVENTS
 from tests.pipeline.check import SOURCES, check
 from tests.pipeline.opened import opened
 from tests.pipeline.test_pipeline import failures_of
@@ -111,3 +112,10 @@ def test_so_it_does_if_the_programme_comes_in_the_midst_of_it() -> None:
 def test_states_are_handed_over_in_these_histories() -> None:
     placed = exported(run(5))
     assert any(isinstance(item, StateHandedOver) and item.state is not None for item, _ in placed)
+
+
+def test_states_come_too_late_for_an_erasure_in_these_histories() -> None:
+    world = World(6, is_stored=True)
+    world.run()
+    records = (each for part in world.log.topics[MEMBER_EVENTS] for each in part.committed())
+    assert any(own_key(each.value) for each in records)

@@ -132,8 +132,8 @@ def test_a_record_under_the_wrong_name_is_a_bad_one_and_shows_nothing(sealed):
         (found,) = sealed.reader.read(1, [record], [owner])
         assert found is SHREDDED  # no key of that owner has this id
     (short,) = sealed.reader.read(1, [record[:12]], [ANNA])
-    (later,) = sealed.reader.read(1, [b"\1\2" + record[2:]], [ANNA])
-    assert (short.value, "12 bytes" in short.reason, "version 2" in later.reason) == (record[:12], True, True)
+    (later,) = sealed.reader.read(1, [b"\1\3" + record[2:]], [ANNA])
+    assert (short.value, "12 bytes" in short.reason, "version 3" in later.reason) == (record[:12], True, True)
 
 
 def test_what_opens_and_does_not_decode_stays_sealed(sealed):
