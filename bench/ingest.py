@@ -133,7 +133,7 @@ def ingest_us(ready: Sequence[Batch], folder: Path, profile: cProfile.Profile | 
 def profile_us(folder: Path) -> float:
     """Microseconds of a profile, of members as the benchmark's programme leaves them."""
     codec, store = Codec(CommittedSchemas()), PartitionStore(folder / "members")
-    measure(list(islice(log_batches(codec), BATCHES)), store, read_directory(PROGRAMME))
+    measure(list(islice(log_batches(codec), BATCHES // 2)), store, read_directory(PROGRAMME), warm_up=1)
     records = [record for _, record in store.members(b"")]
     store.close()
     profile_value(codec, records[0])

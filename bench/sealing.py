@@ -1,6 +1,6 @@
 """What sealing costs per personal event: microseconds of processor time at ingest, and where the log is read.
 
-Registrations, two of each of 100,000 members, in batches of 5,000: the first draws the key, the second finds it in the
+Registrations, two of each of 50,000 members, in batches of 5,000: the first draws the key, the second finds it in the
 store. Then they are read, sealed and plain by turns, with every key still to be found; and those of 5,000 members whose
 keys are at hand.
 Without Kafka: what a transaction is given is thrown away.
@@ -23,7 +23,7 @@ from streams.sealing.log_reader import LogReader
 from streams.sealing.master import MASTER_BYTES, MasterKeys
 from streams.sealing.sealer import Sealer
 
-MEMBERS = 100_000
+MEMBERS = 50_000
 BATCH = 5_000
 TURNS = 5
 

@@ -36,8 +36,8 @@ POLL_S = 0.1
 START_S = 90.0
 STOP_S = 15.0
 RECEIPTS = "pos.receipts"
-FASTEST = 110_000  # events a second: so many receipts are published per second of measuring
-WHOLE_PATH_RECEIPTS = 10_000
+FASTEST = 90_000  # events a second: so many receipts are published per second of measuring
+WHOLE_PATH_RECEIPTS = 12_000
 """Per second of measuring, for both stages to work off."""
 
 
@@ -217,9 +217,9 @@ def _run(ground: Ground, chosen: argparse.Namespace) -> dict[str, dict[str, floa
         whole = whole_path(ground, receipts, chosen.seconds)
         found["rekindle_whole_path"] = whole
         _tell("rekindle_whole_path", whole)
-        delays = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3)
+        delays = latency(ground, receipts, whole.rate / 2, chosen.seconds / 4)
         print(f"  at half of it: {delays}", file=sys.stderr, flush=True)
-        late = latency(ground, receipts, whole.rate / 2, chosen.seconds / 3, of=punctuality)
+        late = latency(ground, receipts, whole.rate / 2, chosen.seconds / 4, of=punctuality)
         print(f"  timers, at half of it: {late}", file=sys.stderr, flush=True)
         return {**_figures(found), "event_to_command_ms": delays, "due_to_command_ms": late}
     return _figures(found)
