@@ -109,8 +109,11 @@ def _paced(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
 
     async def paced(assignment: Any, node: Any, request: Any) -> Any:
         pause = ended.get(node, 0.0) + FETCH_PAUSE_SECONDS - time.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        try:
+            if pause > 0:
+                await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            return False  # as the request itself answers: nothing new
         try:
             return await fetch(assignment, node, request)
         finally:
