@@ -12,18 +12,16 @@ when it came: their keys are kept until the portions have passed them. Ticks tha
 All of it is kept in the same transactions as everything else (`streams.members.record.ADOPTING`, `ADOPTED`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
 import msgspec
 
 from schemas.codec import Codec
-from streams.engine.commands import Command
-from streams.engine.events import Event, ProgrammeApplied
+from streams.engine.events import ProgrammeApplied
 from streams.members.engine import Engine
 from streams.members.held import Adopted
-from streams.members.moves import Do, LogPlace, Moves
+from streams.members.moves import Do, LogPlace, Moves, adopting
 from streams.members.overlay import Loaded, Overlay, Step
 from streams.members.programmes import Programmes
 from streams.members.record import ADOPTED, ADOPTING
@@ -103,16 +101,10 @@ class Adoption:
         self._begin(msgspec.structs.replace(applied, up_to=done))
 
     def _begin(self, applied: Applied) -> None:
-        at, tick_at, engine = applied.at, applied.tick_at, self._engine
-        before, programme = self._programmes.get(applied.before), self._programmes.get(applied.programme)
-
-        def step(state: Any) -> Sequence[Command | Event]:
-            due = engine.advance(before, state, at, wall=False)
-            return [*due, *engine.adopt(programme, state, at, tick_at=tick_at)]
-
-        value = self._codec.encode(ProgrammeApplied(occurred_at=at, programme=applied.programme))
+        value = self._codec.encode(ProgrammeApplied(occurred_at=applied.at, programme=applied.programme))
         self._place = LogPlace(self._partition, applied.offset, None, value)
-        self._adopted, self._step = Adopted(applied.programme, at, tick_at), step
+        self._adopted = Adopted(applied.programme, applied.at, applied.tick_at)
+        self._step = adopting(self._engine, self._programmes, applied.before, self._adopted)
         self._applied = applied
 
     def touch(self, member: Loaded) -> None:

@@ -11,17 +11,17 @@ were merged into each other at once, each by a task that didn't know of the othe
 and whoever is sent what was their own, round more of them, keeps it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.codec import Codec
+from streams.engine.commands import Command
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.members.emit import Outgoing
 from streams.members.engine import Engine
 from streams.members.held import Adopted, Awaited, Held, Item, Kept
 from streams.members.overlay import Loaded, Overlay, Step
 from streams.members.programmes import Programmes
-from streams.sealing.envelope import ended_keys, own_key
 from streams.sealing.log_reader import LogReader
 from streams.topics import CONTROL, MEMBER_EVENTS
 
@@ -47,6 +47,17 @@ class LogPlace:
         self.value = value
 
 
+def adopting(engine: Engine, programmes: Programmes, before: int, item: Adopted) -> Step:
+    """Make the step by which a programme takes the place of programme `before`: what was due is still that one's."""
+    earlier, programme = programmes.get(before), programmes.get(item.programme)
+
+    def step(state: Any) -> Sequence[Command | Event]:
+        due = engine.advance(earlier, state, item.at, wall=False)
+        return [*due, *engine.adopt(programme, state, item.at, tick_at=item.tick_at)]
+
+    return step
+
+
 class Moves:
     """The moves of one partition."""
 
@@ -62,7 +73,7 @@ class Moves:
         put_out: Callable[[Outgoing], None],
         do: Do,
         erased: Told,
-        end_keys: Callable[[Loaded, Iterable[bytes]], None],
+        end_keys: Callable[[Loaded, Any], None],
     ) -> None:
         self._partition = partition
         self._codec = codec
@@ -93,7 +104,7 @@ class Moves:
         if isinstance(item, Event):  # its lists of records may have been left out
             (item,) = self._reader.read(self._partition, [record.value], [member.key])  # type: ignore[assignment]
             assert isinstance(item, Event)
-            self._end_keys(member, ended_keys(record.value))
+            self._end_keys(member, record)
         self._put_out(Outgoing(CONTROL, member.moved_to.encode(), self._codec.encode(item), item.occurred_at))
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
@@ -135,7 +146,7 @@ class Moves:
             gone == member.key or (member.moved_to == arrived.gone and member.key < gone)
         )
         held = member.held
-        self._end_keys(member, own_key(record.value))
+        self._end_keys(member, record)
         if comes_back:
             member.moved_to = None
         if member.moved_to is not None:
@@ -214,15 +225,8 @@ class Moves:
         self._do(member, record, step)
 
     def _adopt(self, member: Loaded, held: Held, item: Adopted) -> None:
-        before, programme = self._programmes.get(held.programme), self._programmes.get(item.programme)
-        engine = self._engine
-
-        def step(state: Any) -> Any:
-            due = engine.advance(before, state, item.at, wall=False)
-            return [*due, *engine.adopt(programme, state, item.at, tick_at=item.tick_at)]
-
         applied = ProgrammeApplied(occurred_at=item.at, programme=item.programme)
-        self._do(member, self._made(member, applied), step)
+        self._do(member, self._made(member, applied), adopting(self._engine, self._programmes, held.programme, item))
         held.programme = item.programme
 
     def _handle(self, member: Loaded, held: Held, item: Kept) -> bool:

@@ -13,7 +13,7 @@ A record that the engine cannot handle is put aside with its reason; the member 
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +30,7 @@ from streams.members.record import OPEN, PROGRAMME, TICK, after_entry, index_bou
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
 from streams.runtime.stage import never
-from streams.sealing.envelope import ended_keys
+from streams.sealing.envelope import ended_keys, own_key
 from streams.sealing.key_record import topic_key
 from streams.sealing.log_reader import LogReader, Shredded
 
@@ -269,13 +269,14 @@ class MemberStep:
         if self._tick_at is not None and member.due is not None and member.due <= self._tick_at:
             self._fire(member, OpenTick(self._tick_at, wall=False, offset=record.offset))
 
-    def _end_keys(self, member: Loaded, key_ids: Iterable[bytes]) -> None:
-        """Have keys of the member destroyed."""
+    def _end_keys(self, member: Loaded, record: Any) -> None:
+        """Have the keys destroyed that end with a record."""
+        key_ids = *ended_keys(record.value), *own_key(record.value)
         self._effects.ended_keys += [topic_key(member.key, key_id) for key_id in key_ids]
 
     def _note_erasure(self, member: Loaded, record: Any, said: Event | StateMoved) -> None:
         """Have the keys destroyed that end here, and others told, unless it comes again and the member is back."""
-        self._end_keys(member, ended_keys(record.value))
+        self._end_keys(member, record)
         at = said.occurred_at
         erased_at = self._engine.erased_at(member.state) if isinstance(said, Event) else at
         if erased_at is not None:

@@ -22,7 +22,6 @@ come again in a topic that is made anew; a retried transaction that seals a reco
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -108,10 +107,11 @@ def key_id_of(value: bytes) -> bytes:
     return value[HEAD_BYTES - KEY_ID_BYTES : HEAD_BYTES]
 
 
-def own_key(value: Any) -> list[bytes]:
+def own_key(value: bytes | None) -> list[bytes]:
     """Return the id of the key that is the record's alone, if it has one."""
-    is_apart = isinstance(value, bytes) and value[:2] == bytes((MAGIC, APART_VERSION)) and len(value) >= OVERHEAD_BYTES
-    return [key_id_of(value)] if is_apart else []
+    if value is None or len(value) < OVERHEAD_BYTES or value[0] != MAGIC or value[1] != APART_VERSION:
+        return []
+    return [key_id_of(value)]
 
 
 def unseal(cipher: AESGCM, owner: bytes, value: bytes) -> bytes:
