@@ -54,7 +54,7 @@ class Dropped:
     def __init__(self) -> None:
         self.records = 0
 
-    def begin(self) -> "Dropped":
+    def begin(self) -> Self:
         """Open a transaction."""
         return self
 

@@ -86,10 +86,9 @@ def _named(field: str, text: str, naming: Naming) -> str | None:
     match field:
         case "visitor_id":
             return _opaque("visitor", text)
-        case "card_number" if secret and text.strip():
-            return f"card:{pseudonym(text.strip(), secret)}"
         case "card_number":
-            return _opaque("card", text)
+            text = text.strip()
+            return f"card:{pseudonym(text, secret)}" if secret and text else _opaque("card", text)
         case "phone":
             number = normalise_phone(text, region)
             return None if number is None else f"phone:{pseudonym(number, secret)}"

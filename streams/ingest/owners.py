@@ -29,6 +29,7 @@ class Owners:
 
     def prefetch(self, entries: Iterable[Entry]) -> None:
         """Read at once what events will ask for, as far as that is plain to see."""
+        naming = Naming("", self._secret)
         wanted: list[str] = []
         members: list[str] = []
         for entry in entries:
@@ -37,7 +38,7 @@ class Owners:
                 if facts.member_id:
                     members.append(facts.member_id)
                 if "visitor_id" in facts.body or "card_number" in facts.body:
-                    wanted.extend(names(facts.body, Naming("", self._secret), HEADER))
+                    wanted.extend(names(facts.body, naming, HEADER))
         self._links.prefetch(wanted, members)
 
     def identify(self, facts: Header, region: str) -> Identified:

@@ -46,6 +46,7 @@ from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, chec
 
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
+_NOTHING_TO_NOTE = Note()
 ALL = -1  # the one merge of all partitions
 
 
@@ -326,10 +327,10 @@ class IngestStage:
         for number in numbers:
             for place, offset in self._merges[number].next_offsets().items():
                 topic, partition = place
-                tick = programme = None
+                note = _NOTHING_TO_NOTE
                 if topic == CONTROL:  # the one whose note is read
-                    tick, programme = self._ticks[partition].last, self._programmes[partition]
-                said = offset, Note(tick=tick, programme=programme or 0)
+                    note = Note(tick=self._ticks[partition].last, programme=self._programmes[partition])
+                said = offset, note
                 if self._told.get(place) != said:
                     moved[place] = said
         return moved

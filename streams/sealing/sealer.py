@@ -121,28 +121,31 @@ class Sealer:
 
         The members stage destroys it as soon as it has handled the record.
         """
-        if owner not in self._found:
-            self._found.update(self._stores[partition].get([owner]))
-        key, key_id = self._draw(KEY_BYTES), self._draw(KEY_ID_BYTES)
-        wrapped = self._master.wrap(key, topic_key(owner, key_id))
-        self._write(transaction, partition, owner, KeyEntry(key_id, wrapped, is_retired=True))
+        self._find(partition, owner)
+        key_id, cipher = self._drawn(transaction, partition, owner, is_retired=True)
         metrics.records_sealed.inc()
-        return seal(AESGCM(key), key_id, self._draw(NONCE_BYTES), owner, value, apart=True)
+        return seal(cipher, key_id, self._draw(NONCE_BYTES), owner, value, apart=True)
 
     def _new(self, transaction: Sink, partition: int, owner: bytes) -> tuple[bytes, AESGCM]:
-        key, key_id = self._draw(KEY_BYTES), self._draw(KEY_ID_BYTES)
-        entry = KeyEntry(key_id, self._master.wrap(key, topic_key(owner, key_id)))
-        self._write(transaction, partition, owner, entry)
-        self._current[owner] = key_id, AESGCM(key)
+        self._current[owner] = self._drawn(transaction, partition, owner, is_retired=False)
         return self._current[owner]
+
+    def _drawn(self, transaction: Sink, partition: int, owner: bytes, *, is_retired: bool) -> tuple[bytes, AESGCM]:
+        key, key_id = self._draw(KEY_BYTES), self._draw(KEY_ID_BYTES)
+        wrapped = self._master.wrap(key, topic_key(owner, key_id))
+        self._write(transaction, partition, owner, KeyEntry(key_id, wrapped, is_retired))
+        return key_id, AESGCM(key)
+
+    def _find(self, partition: int, owner: bytes) -> None:
+        if owner not in self._found:
+            self._found.update(self._stores[partition].get([owner]))
 
     def end(self, transaction: Sink, partition: int, owner: bytes, value: bytes) -> bytes:
         """Let the owner's keys end with this record, their `member_erased`; what follows has another.
 
         Returns what is to stand in the log: the record, and which keys ended with it.
         """
-        if owner not in self._found:
-            self._found.update(self._stores[partition].get([owner]))
+        self._find(partition, owner)
         ended = [entry for entry in self._found[owner] if not entry.is_retired]
         for entry in ended:
             self._write(transaction, partition, owner, entry._replace(is_retired=True))
