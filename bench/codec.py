@@ -13,7 +13,6 @@ from decimal import Decimal
 
 import fastavro
 
-from schemas.avro_columns import PAYLOADS_MIN
 from schemas.codec import Codec
 from schemas.declarations import avro_schemas
 from schemas.registry import CommittedSchemas
@@ -34,7 +33,7 @@ def measure() -> dict[str, dict[str, float]]:
     keys: list[bytes | None] = [receipt.key.encode() for receipt in receipts]
     assert codec.decode_log(values, keys) == receipts
     bad = [*values[:-1], values[-1] + b"\0"]
-    alone = values[: PAYLOADS_MIN - 1]
+    plain = frozenset({"purchase_completed"})
     dispatches = [codec.encode(dispatch) for dispatch in _dispatches(RECORDS)]
     decisions = [codec.encode(decision) for decision in _decisions(RECORDS)]
     schema = fastavro.parse_schema(json.loads(json.dumps(avro_schemas()["rekindle.events.PurchaseCompleted"])))
@@ -43,7 +42,8 @@ def measure() -> dict[str, dict[str, float]]:
         "receipt_decode_us": {
             "rekindle_batch": _us(lambda: codec.decode_log(values, keys), RECORDS),
             "rekindle_batch_with_a_bad_record": _us(lambda: codec.decode_log(bad, keys), RECORDS),
-            "rekindle_one_by_one": _us(lambda: codec.decode_log(alone, keys), len(alone)),
+            "rekindle_without_lines": _us(lambda: codec.decode_log(values, keys, without_records=plain), RECORDS),
+            "rekindle_one_by_one": _us(lambda: [codec.decode_log(values[:1], keys[:1]) for _ in values], RECORDS),
             "rekindle_headers": _us(lambda: codec.decode_headers(values, "pos.receipts"), RECORDS),
             "fastavro": _us(lambda: [_read(schema, value) for value in values], RECORDS),
         },

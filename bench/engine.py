@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from streams.compiled import SETTING, is_compiled
+from streams.compiled import ENGINE, SETTING
 from streams.demo.input import generate
 from streams.engine import step
 from streams.engine.events import Event
@@ -36,7 +36,7 @@ Figures = dict[str, dict[str, float]]
 def measure() -> Figures:
     """The figures of both engines, the best of some turns each: what it costs, not what else the machine does."""
     figures: Figures = {}
-    modes = {"compiled": "1", "plain": "0"} if is_compiled() else {"plain": "0"}
+    modes = {"compiled": "1", "plain": "0"} if ENGINE.is_compiled else {"plain": "0"}
     for _ in range(TURNS):
         for mode, asked in modes.items():
             command = [sys.executable, "-m", "bench.engine", "--once"]

@@ -1,16 +1,15 @@
-"""Read one Avro record at a time, strictly: the judge of what a payload is.
+"""Compose what reads a writer schema's records, strictly.
 
 Two ways. A writer schema whose fields are written as ours are (the current one, an older one that lacks fields, a newer
-one that has more) is read by functions composed once; they accept exactly what `avro_columns` accepts, so that it makes
-no difference whether a record came alone or in a large batch. Every other schema (a number with another scale, an
-integer where we have a long, a symbol that is new) is resolved by fastavro, always.
+one that has more) is read by `schemas.wire.read`. Every other schema (a number with another scale, an integer where we
+have a long, a symbol that is new) is resolved by fastavro, always.
 
 Either way, values come out in the form of `schemas.values`, or the payload is refused with the reason.
 """
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,17 +17,30 @@ from typing import Any
 
 import fastavro
 
-from schemas.avro_read import compile_reader
 from schemas.catalogue import default_of, kind_of
 from schemas.declarations import EVENTS_NAMESPACE
 from schemas.values import check_ms, datetime_from_ms, decimal_from_bytes, exact, ms_from_datetime
+from schemas.wire.read import (
+    ArrayReader,
+    BooleanReader,
+    BytesReader,
+    DateReader,
+    DecimalReader,
+    EnumReader,
+    Field,
+    IntegerReader,
+    MapReader,
+    Reader,
+    RecordReader,
+    StringReader,
+    TimeReader,
+    UndecodableError,
+    UnionReader,
+)
 
 Convert = Callable[[Any], Any]
-DecodeRow = Callable[[bytes], dict[str, Any]]
-
-
-class UndecodableError(ValueError):
-    """A payload isn't what its schema says; the message says why."""
+Decode = Callable[[bytes, int], dict[str, Any]]
+"""Reads the record that goes from a position to the end of the data. Raises `UndecodableError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,34 +111,95 @@ def _plain(avro: Any) -> bool:
     return isinstance(name, str) and name in {"string", "boolean", "int", "long", "bytes"}
 
 
-def compile_row_decoder(writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]) -> DecodeRow:
-    """Compose the reader of one payload; it raises `UndecodableError`. Null and absent fields are left out."""
-    convert = _record(plans)
-    read = _resolving(writer, reader) if needs_resolution(writer, reader) else compile_reader(writer)
+def compile_decoder(
+    writer: Mapping[str, Any],
+    reader: Mapping[str, Any],
+    plans: Sequence[FieldPlan],
+    wanted: Collection[str] | None = None,
+) -> Decode:
+    """Compose the reader of a writer schema; null and absent fields are left out, or their default.
 
-    def decode(payload: bytes) -> dict[str, Any]:
+    With `wanted`, only those fields need come; the others are proved to decode all the same.
+    """
+    if needs_resolution(writer, reader):
+        return _resolving(writer, reader, plans)
+    return _record_reader(writer, plans, wanted).decode
+
+
+def _record_reader(
+    writer: Mapping[str, Any], plans: Sequence[FieldPlan], wanted: Collection[str] | None = None
+) -> RecordReader:
+    ours = {plan.name: plan for plan in plans}
+    order = [name for name in ours if wanted is None or name in wanted]
+    fields = [_field(each, ours.get(each["name"]), is_wanted=each["name"] in order) for each in writer["fields"]]
+    written = [field.name for field in fields if field.wanted]
+    defaults = {name: ours[name].default for name in order if name not in written}
+    absent = {name: default for name, default in defaults.items() if default is not None}
+    return RecordReader(fields, None if written == order else order, absent)
+
+
+def _field(field: Mapping[str, Any], plan: FieldPlan | None, *, is_wanted: bool) -> Field:
+    is_nullable = isinstance(field["type"], list)
+    avro = field["type"][1] if is_nullable else field["type"]
+    reader = _plain_reader(_type_name(avro), avro) if plan is None else _reader(plan, avro)
+    default = None if plan is None else plan.default
+    return Field(field["name"], reader, default, nullable=is_nullable, wanted=is_wanted)
+
+
+def _reader(plan: FieldPlan, avro: Any) -> Reader:
+    """Compose the reader of a field of ours, without the null of its union."""
+    if plan.kind == "records":
+        return ArrayReader(_record_reader(avro["items"], plan.fields))
+    if plan.kind == "record":
+        return _record_reader(avro, plan.fields)
+    if plan.kind == "timestamp":
+        return TimeReader(as_datetime=plan.as_datetime)
+    return _plain_reader(plan.kind, avro)
+
+
+def _plain_reader(kind: str, avro: Any) -> Reader:
+    if kind == "map":
+        values = [None if each == "null" else _plain_reader(*kind_of(each)) for each in avro["values"]]
+        return MapReader(UnionReader(values))
+    if kind in {"integer", "int", "long"}:
+        return IntegerReader(is_int=_type_name(avro) == "int")
+    if kind == "enum":
+        return EnumReader(list(avro["symbols"]))
+    return _PLAIN_READERS[kind]()
+
+
+_PLAIN_READERS: Mapping[str, Callable[[], Reader]] = {
+    "string": StringReader,
+    "bytes": BytesReader,
+    "boolean": BooleanReader,
+    "decimal": DecimalReader,
+    "date": DateReader,
+}
+
+
+def _type_name(avro: Any) -> Any:
+    return avro["type"] if isinstance(avro, Mapping) else avro
+
+
+def _resolving(writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]) -> Decode:
+    # Names are local to a schema: each is parsed with its own register.
+    written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
+    ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
+    convert = _record(plans)
+
+    def decode(data: bytes, start: int) -> dict[str, Any]:
+        stream = io.BytesIO(data)
+        stream.seek(start)
         try:
-            row, end = read(payload)
+            row = fastavro.schemaless_reader(stream, written, ours)
         except Exception as error:  # noqa: BLE001 - odd bytes lead to odd errors
             raise UndecodableError(_reason(error)) from None
-        if end != len(payload):
-            raise UndecodableError(f"{len(payload) - end} bytes follow the record")
+        if stream.tell() != len(data):
+            raise UndecodableError(f"{len(data) - stream.tell()} bytes follow the record")
         converted: dict[str, Any] = convert(row)
         return converted
 
     return decode
-
-
-def _resolving(writer: Mapping[str, Any], reader: Mapping[str, Any]) -> Callable[[bytes], tuple[Any, int]]:
-    # Names are local to a schema: each is parsed with its own register.
-    written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
-    ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
-
-    def read(payload: bytes) -> tuple[Any, int]:
-        stream = io.BytesIO(payload)
-        return fastavro.schemaless_reader(stream, written, ours), stream.tell()
-
-    return read
 
 
 def _reason(error: Exception) -> str:
@@ -170,7 +243,7 @@ def _converter(plan: FieldPlan) -> Convert | None:
     return _CONVERTERS.get(plan.kind)
 
 
-# fastavro gives values of Python, the composed functions raw ones: numbers as bytes, times and dates as integers.
+# fastavro gives values of Python, but for defaults and types that it doesn't know as ours: those come raw.
 
 
 def _decimal(value: Any) -> Decimal:

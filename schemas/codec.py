@@ -1,20 +1,17 @@
 """Records to bytes and back, in the registry's wire format: a zero, the schema's id in four bytes, plain Avro.
 
 Decoding groups a batch by the writer's schema id, so that old and new producers mix, and never fails as a whole: what
-doesn't decode comes out as a `BadRecord` in its place, with the reason. A group is read in columns where it is large
-and plain (`avro_columns`), else one by one (`avro_decode`); both give the same values, and the latter is the judge.
+doesn't decode comes out as a `BadRecord` in its place, with the reason.
 """
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from schemas.avro_columns import PAYLOADS_MIN, ColumnReader, Columns, compile_column_reader, rows_of
-from schemas.avro_decode import UndecodableError, compile_row_decoder, plan_fields
+from schemas.avro_decode import Decode, FieldPlan, compile_decoder, plan_fields
 from schemas.avro_encode import compile_encoder, compile_struct_encoder
 from schemas.catalogue import EVENT_TYPES, HEADER, PERSONAL_IDENTIFIERS
 from schemas.dead_letters import DeadLetter
@@ -23,6 +20,7 @@ from schemas.erasure import Erasure
 from schemas.keys import event_key
 from schemas.profiles import MemberProfile
 from schemas.registry import SchemaSource, UnknownSchemaError
+from schemas.wire.read import UndecodableError
 from streams.engine.commands import Attribution, Award, Command, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 
@@ -92,47 +90,40 @@ class BadRecord(msgspec.Struct):
     value: bytes
 
 
-@dataclass(slots=True)
+Row = dict[str, Any] | str
+"""What a payload says, null and absent fields left out; a text says why it doesn't decode."""
+
+
 class _Decoder:
-    """Everything needed to read one writer schema."""
+    """Reads one writer schema. Raises what composing its reader raises."""
 
-    record: str
-    plain_fields: Collection[str]
-    row: Callable[[bytes], dict[str, Any]]
-    columns: ColumnReader | None
+    def __init__(self, record: str, writer: Mapping[str, Any], plans: Sequence[FieldPlan]) -> None:
+        self.record = record
+        self.plain_fields = frozenset(plan.name for plan in plans if plan.kind != "records")
+        self._writer = writer
+        self._plans = plans
+        self._decode: dict[Collection[str] | None, Decode] = {}
+        self._compose(None)
 
-    def read(self, payloads: list[bytes], wanted: Collection[str] | None) -> "_Group":
-        """Read a group; a batch that isn't sound is halved, so that its sound parts stay fast."""
-        if self.columns is None or len(payloads) < PAYLOADS_MIN:
-            return _Group(len(payloads), None, [self._read_row(payload) for payload in payloads])
-        columns = self.columns.read(payloads, wanted)
-        if columns is not None:
-            return _Group(len(payloads), columns, [])
-        half = len(payloads) // 2
-        halves = (self.read(part, wanted) for part in (payloads[:half], payloads[half:]))
-        return _Group(len(payloads), None, [row for part in halves for row in part.as_rows()])
+    def read(self, values: Sequence[bytes], wanted: frozenset[str] | None) -> list[Row]:
+        """Read records behind their prefixes; with `wanted`, other fields need only be sound."""
+        decode = self._decode.get(wanted) or self._compose(wanted)
+        rows: list[Row] = []
+        for value in values:
+            try:
+                rows.append(decode(value, _HEAD_BYTES))
+            except UndecodableError as error:
+                rows.append(f"{self.record} doesn't decode: {error}")
+        return rows
 
-    def _read_row(self, payload: bytes) -> dict[str, Any] | str:
-        try:
-            return self.row(payload)
-        except UndecodableError as error:
-            return f"{self.record} doesn't decode: {error}"
-
-
-@dataclass(slots=True)
-class _Group:
-    """What was read of the payloads of one schema: columns of a vouched batch, or rows, a text for one undecodable."""
-
-    size: int
-    columns: Columns | None
-    rows: list[dict[str, Any] | str]
-
-    def as_rows(self) -> list[dict[str, Any] | str]:
-        return self.rows if self.columns is None else [*rows_of(self.columns, self.size)]
+    def _compose(self, wanted: frozenset[str] | None) -> Decode:
+        made = compile_decoder(self._writer, avro_schemas()[self.record], self._plans, wanted)
+        self._decode[wanted] = made
+        return made
 
 
-Build = Callable[[str, _Group, Sequence[int]], list[Any]]
-"""Makes results of a group of one record type; a text is the reason for a bad one."""
+Build = Callable[[str, Sequence[Row], Sequence[int]], list[Any]]
+"""Makes results of the rows of one record type; a text is the reason for a bad one."""
 
 
 class Codec:
@@ -173,7 +164,7 @@ class Codec:
         """Decode `member.events`, in order. `keys` are the records' Kafka keys; without one the event says whose.
 
         Events of the types `without_records` may come without their lists of records, of which it is proved that they
-        decode: making them is most of the work. A record that is decoded alone always has them.
+        decode: making them is most of the work.
         """
         plain = frozenset(_RECORD_OF_EVENT[each] for each in without_records)
         return self._decode(values, _LOG_RECORDS, _log_builder(keys), plain=plain)
@@ -209,7 +200,7 @@ class Codec:
         values: Sequence[bytes | None],
         wanted: Collection[str],
         build: Build,
-        fields: Collection[str] | None = None,
+        fields: frozenset[str] | None = None,
         plain: Collection[str] = (),
     ) -> list[Any]:
         results: list[Any] = [None] * len(values)
@@ -231,9 +222,9 @@ class Codec:
             elif decoder.record not in wanted:
                 group = [f"{decoder.record} doesn't belong here"] * len(indexes)
             else:
-                payloads = [(values[index] or b"")[_HEAD_BYTES:] for index in indexes]
                 asked = decoder.plain_fields if decoder.record in plain else fields
-                group = build(decoder.record, decoder.read(payloads, asked), indexes)
+                rows = decoder.read([values[index] or b"" for index in indexes], asked)
+                group = build(decoder.record, rows, indexes)
             if len(indexes) == len(values) and str not in set(map(type, group)):
                 return group
             for index, result in zip(indexes, group, strict=True):
@@ -261,14 +252,8 @@ class Codec:
         reader = avro_schemas().get(record)
         if reader is None:
             return f"schema id {schema_id} is of {record}, which is no record of this pipeline"
-        plans = plan_fields(reader)
         try:
-            return _Decoder(
-                record=record,
-                plain_fields=frozenset(plan.name for plan in plans if plan.kind != "records"),
-                row=compile_row_decoder(writer, reader, plans),
-                columns=compile_column_reader(writer, reader, plans),
-            )
+            return _Decoder(record, writer, plan_fields(reader))
         except (ValueError, KeyError, TypeError) as error:
             return f"schema id {schema_id} of {record} cannot be resolved to ours: {error}"
 
@@ -308,17 +293,12 @@ def _values(record: LogRecord | Command | MemberProfile | DeadLetter | Erasure) 
     return _NAME_OF_STRUCT[type(record)], values
 
 
-def _facts(record: str, group: _Group) -> Iterator[tuple[Any, ...] | str]:
+def _facts(record: str, rows: Sequence[Row]) -> Iterator[tuple[Any, ...] | str]:
     """Take events apart: event_id, occurred_at, source, member_id, historical, body; a text for a bad one."""
     name = _EVENT_OF_RECORD[record]
-    if group.columns is not None:
-        columns = group.columns
-        body = {each: column for each, column in columns.items() if each not in HEADER}
-        facts = zip(*(columns[each].values for each in HEADER), rows_of(body, group.size), strict=True)
-        return (_checked(name, fact) for fact in facts)
     return (
-        row if isinstance(row, str) else _checked(name, (*(row.pop(each, None) for each in HEADER), row))
-        for row in group.rows
+        row if isinstance(row, str) else _checked(name, (*[row.pop(each, None) for each in HEADER], row))
+        for row in rows
     )
 
 
@@ -331,11 +311,11 @@ def _checked(name: str, fact: tuple[Any, ...]) -> tuple[Any, ...] | str:
     return event_id, occurred_at, source, member_id, historical, body
 
 
-def _headers(record: str, group: _Group, _indexes: Sequence[int]) -> list[Header | str]:
+def _headers(record: str, rows: Sequence[Row], _indexes: Sequence[int]) -> list[Header | str]:
     name = _EVENT_OF_RECORD[record]
     is_personal = EVENT_TYPES[name].is_personal
     found: list[Header | str] = []
-    for fact in _facts(record, group):
+    for fact in _facts(record, rows):
         if isinstance(fact, str):
             found.append(fact)
             continue
@@ -367,12 +347,12 @@ def _nobodys(name: str) -> str:
 
 
 def _log_builder(keys: Sequence[bytes | None]) -> Build:
-    def build(record: str, group: _Group, indexes: Sequence[int]) -> list[Any]:
+    def build(record: str, rows: Sequence[Row], indexes: Sequence[int]) -> list[Any]:
         name = _EVENT_OF_RECORD.get(record)
         if name is None:
-            return _structs(record, group, indexes)
+            return _structs(record, rows, indexes)
         found: list[Event | str] = []
-        for index, fact in zip(indexes, _facts(record, group), strict=True):
+        for index, fact in zip(indexes, _facts(record, rows), strict=True):
             if isinstance(fact, str):
                 found.append(fact)
                 continue
@@ -402,8 +382,8 @@ def _log_builder(keys: Sequence[bytes | None]) -> Build:
     return build
 
 
-def _structs(record: str, group: _Group, _indexes: Sequence[int]) -> list[Any]:
-    return [row if isinstance(row, str) else _struct(record, row) for row in group.as_rows()]
+def _structs(record: str, rows: Sequence[Row], _indexes: Sequence[int]) -> list[Any]:
+    return [row if isinstance(row, str) else _struct(record, row) for row in rows]
 
 
 def _struct(record: str, row: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
-"""`python -m streams.compile_engine [FOLDER]`: compile the engine's hot modules, if there is what it takes.
+"""`python -m streams.compile_engine [FOLDER]`: compile the hot modules, if there is what it takes.
 
-With mypyc, which comes with mypy, and the machine's C compiler. Says in one line what was done; that it can't is no
-error, since plain Python decides the same. FOLDER is an engine installed elsewhere from the same sources.
+With mypyc, which comes with mypy, and the machine's C compiler. Says in a line for each part what was done; that it
+can't is no error, since plain Python does the same. FOLDER is where the same sources are installed elsewhere.
 """
 
 import contextlib
@@ -15,23 +15,23 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from streams.compiled import ENGINE, GROUP, MODULES, folder
+from streams.compiled import PARTS, ROOT, Part
 
 _MINUTES_MAX = 20
 
 
 def main(arguments: list[str]) -> None:
     """Compile, or say why not."""
-    target = Path(arguments[0]) if arguments else ENGINE
-    found = folder(target)
+    root = Path(arguments[0]) if arguments else ROOT
     missing = _missing()
-    if found.is_dir():
-        print(f"engine: compiled already ({len(MODULES)} modules)")  # noqa: T201 - a command
-    elif missing is not None:
-        print(f"engine: plain Python, slower: {missing}")  # noqa: T201 - a command
-    else:
-        problem = _compile(found)
-        print(f"engine: plain Python, slower: {problem}" if problem else f"engine: compiled {len(MODULES)} modules")  # noqa: T201 - a command
+    for part in PARTS:
+        found = part.folder(root)
+        if found.is_dir():
+            said = f"compiled already ({len(part.modules)} modules)"
+        else:
+            problem = missing or _compile(part, found)
+            said = f"plain Python, slower: {problem}" if problem else f"compiled {len(part.modules)} modules"
+        print(f"{part.package}: {said}")  # noqa: T201 - a command
 
 
 def _missing() -> str | None:
@@ -45,15 +45,15 @@ def _missing() -> str | None:
     return None
 
 
-def _compile(found: Path) -> str | None:
+def _compile(part: Part, found: Path) -> str | None:
     """Compile into a new folder and put it into place whole; what is wrong, None if nothing."""
     found.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="compiling-", dir=found.parent) as scratch:
-        command = [sys.executable, "-m", __spec__.name, "--build", scratch]
+        command = [sys.executable, "-m", __spec__.name, "--build", part.package, scratch]
         try:
             done = subprocess.run(  # noqa: S603 - ourselves
                 command,
-                cwd=ENGINE.parent.parent,
+                cwd=ROOT,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -74,24 +74,25 @@ def _compile(found: Path) -> str | None:
     return None
 
 
-def _build(scratch: str) -> None:
+def _build(package: str, scratch: str) -> None:
     """What the child process does: translate to C, and compile that."""
     from mypyc.build import mypycify  # noqa: PLC0415 - only developers and the image's build have it
     from setuptools import Distribution  # noqa: PLC0415 - the same
 
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent", f"--cache-dir={scratch}/types"]
-    sources = [str((ENGINE / f"{name}.py").relative_to(Path.cwd())) for name in MODULES]
+    (part,) = (each for each in PARTS if each.package == package)
+    sources = [f"{part.package}/{name}.py" for name in part.modules]
     with contextlib.redirect_stdout(io.StringIO()) as said:
         try:
             extensions = mypycify(
                 ["--disable-error-code=import-untyped", *options, *sources],
                 opt_level="3",
                 target_dir=f"{scratch}/c",
-                group_name=GROUP,
+                group_name=part.group,
             )
         except SystemExit:
             raise SystemExit(said.getvalue().strip() or "mypyc failed") from None
-        command = Distribution({"name": GROUP, "ext_modules": extensions}).get_command_obj("build_ext")
+        command = Distribution({"name": part.group, "ext_modules": extensions}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = f"{scratch}/lib", f"{scratch}/temp"
         command.ensure_finalized()
         command.run()
@@ -99,6 +100,6 @@ def _build(scratch: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--build"]:
-        _build(sys.argv[2])
+        _build(*sys.argv[2:])
     else:
         main(sys.argv[1:])

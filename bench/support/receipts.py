@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from schemas.avro_encode import encode_long
 from schemas.codec import Codec
+from schemas.wire.write import encode_long
 from streams.demo.input import generate
 from streams.engine.events import Event
 

@@ -3,6 +3,6 @@
 Its hot modules may have been compiled (`streams.compiled`): what decides is the same.
 """
 
-from streams.compiled import prefer
+from streams.compiled import ENGINE, prefer
 
-prefer(__path__)
+prefer(__path__, ENGINE)

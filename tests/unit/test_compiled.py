@@ -7,44 +7,42 @@ import pytest
 
 from streams import compiled
 
+PART = compiled.Part("engine", "rekindle_some", ("step",))
+
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An engine of two files, in place of the real one."""
+    """A package of two files."""
     copy = tmp_path / "engine"
     (copy / "actions").mkdir(parents=True)
     (copy / "step.py").write_text("STEP = 1\n")
     (copy / "actions/send.py").write_text("SEND = 1\n")
-    monkeypatch.setattr(compiled, "ENGINE", copy)
-    monkeypatch.setattr(compiled, "folder", lambda engine=copy: FOLDER(engine))
+    monkeypatch.setattr(compiled, "ROOT", tmp_path)
     monkeypatch.delenv(compiled.SETTING, raising=False)
     return copy
 
 
-FOLDER = compiled.folder
-
-
 def preferred() -> list[str]:
     path: list[str] = ["sources"]
-    compiled.prefer(path)
+    compiled.prefer(path, PART)
     return path
 
 
 def test_the_folder_is_named_by_what_the_sources_say(engine: Path) -> None:
-    names = [compiled.folder()]
+    names = [PART.folder(engine.parent)]
     for name in ("step.py", "actions/send.py"):
         (engine / name).write_text("EDITED = 1\n")
-        names.append(compiled.folder())
+        names.append(PART.folder(engine.parent))
     (engine / "new.py").write_text("")
-    names.append(compiled.folder())
+    names.append(PART.folder(engine.parent))
     assert len(set(names)) == len(names)
-    assert compiled.folder() == names[-1]
+    assert PART.folder(engine.parent) == names[-1]
 
 
 def test_code_of_other_sources_is_never_taken(engine: Path) -> None:
-    built = compiled.folder()
+    built = PART.folder(engine.parent)
     built.mkdir(parents=True)
-    (built / f"{compiled.GROUP}__mypyc.so").write_text("no machine code")
+    (built / f"{PART.group}__mypyc.so").write_text("no machine code")
     with pytest.raises(ImportError):
         preferred()
     (engine / "step.py").write_text("EDITED = 1\n")
@@ -62,23 +60,26 @@ def test_machine_code_that_is_asked_for_and_missing_is_an_error(engine: Path, mo
 
 
 def test_plain_python_is_what_is_asked_for(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = compiled.folder()
+    built = PART.folder(engine.parent)
     built.mkdir(parents=True)
-    (built / f"{compiled.GROUP}__mypyc.so").write_text("no machine code")
+    (built / f"{PART.group}__mypyc.so").write_text("no machine code")
     monkeypatch.setenv(compiled.SETTING, "0")
     assert preferred() == ["sources"]
 
 
 def test_every_module_that_is_compiled_is_there() -> None:
-    assert [name for name in compiled.MODULES if not (compiled.ENGINE / f"{name}.py").is_file()] == []
+    for part in compiled.PARTS:
+        assert [name for name in part.modules if not (compiled.ROOT / part.package / f"{name}.py").is_file()] == []
 
 
-def test_compiling_says_in_one_line_what_it_lacks(tmp_path: Path) -> None:
-    engine = tmp_path / "engine"
-    shutil.copytree(compiled.ENGINE, engine, ignore=shutil.ignore_patterns("__pycache__"))
-    (engine / "new.py").write_text("")
-    command = [sys.executable, "-m", "streams.compile_engine", str(engine)]
+def test_compiling_says_in_one_line_of_a_part_what_it_lacks(tmp_path: Path) -> None:
+    for part in compiled.PARTS:
+        copy = tmp_path / part.package
+        shutil.copytree(compiled.ROOT / part.package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / "new.py").write_text("")
+    command = [sys.executable, "-m", "streams.compile_engine", str(tmp_path)]
     done = subprocess.run(command, env={"PATH": "", "CC": "none"}, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("engine: plain Python, slower: ")
-    assert done.stdout.count("\n") == 1
-    assert not (engine / "__pycache__").exists()
+    lines = done.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [part.package for part in compiled.PARTS]
+    assert all("plain Python, slower: " in line for line in lines)
+    assert not list(tmp_path.rglob("__pycache__"))

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from schemas.avro_columns import PAYLOADS_MIN
 from streams.engine.events import Event, ProgrammeApplied
 from streams.members.record import ADOPTING, PROGRAMME, TICK, due_of
 from tests.step_support import Engine, Partition, State, event, tick
@@ -112,7 +111,7 @@ class Frugal(Engine):
 
 def test_lists_of_records_come_to_those_who_look_at_them(partition: Partition) -> None:
     partition.use(Frugal())
-    members = [f"m{number}" for number in range(PAYLOADS_MIN)]
+    members = [f"m{number}" for number in range(40)]
     buyers = [*members, "curious", "m0"]
     partition.handle(*map(purchase, buyers), ProgrammeApplied(occurred_at=2, programme=4), purchase("late"))
     assert partition.state("curious").seen == ["lines", "adopted P4"]
