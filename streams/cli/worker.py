@@ -6,7 +6,7 @@ import sys
 import click
 
 STAGES = ("ingest", "members", "profiles")
-BEHIND_OTHERS = 5
+BEHIND_OTHERS = 10
 """How much lower the priority of profiles is: nobody waits for them as a member does for a message."""
 
 

@@ -37,7 +37,7 @@ from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
-from streams.runtime.stage import Input, never
+from streams.runtime.stage import FETCH_PAUSE_SECONDS, Input, never
 from streams.runtime.transactions import Transaction, TransactionalProducer, kafka_time
 from streams.sealing.sealer import Sealer
 from streams.settings import Settings
@@ -55,6 +55,7 @@ class IngestStage:
 
     name = "ingest"
     topics = INGEST_INPUTS
+    fetch_pause_seconds = FETCH_PAUSE_SECONDS
     gives_way: Callable[[], bool] = staticmethod(never)
 
     def __init__(

@@ -31,7 +31,7 @@ from streams.members.store import PartitionStore
 from streams.runtime.batch import Batch
 from streams.runtime.fault_points import pass_point
 from streams.runtime.group_offsets import Committed, Note
-from streams.runtime.stage import Input, never
+from streams.runtime.stage import FETCH_PAUSE_SECONDS, Input, never
 from streams.runtime.transactions import TransactionalProducer
 from streams.sealing.key_ring import KeyRing
 from streams.sealing.log_reader import LogReader
@@ -52,6 +52,7 @@ class MembersStage:
     name = "members"
     topics = (MEMBER_EVENTS,)
     is_undivided = False
+    fetch_pause_seconds = FETCH_PAUSE_SECONDS
     gives_way: Callable[[], bool] = staticmethod(never)
 
     def __init__(

@@ -1,8 +1,8 @@
 """The profiles stage: the members' changelog in, `member.profiles` out.
 
 Deciding costs nothing more for it: the members stage writes what it always has, and this one, in a process of its own,
-reads it with some delay. Of each member only the last record counts, so what comes in a while is one profile: at the
-end of the log records wait for up to a second for later ones, those that are caught up with for none.
+reads it with some delay. Of each member only the last record counts, so what comes in a while is one profile: records
+wait for later ones, up to a second, or until many wait.
 
 What is in hand, of however many partitions, is one commit: profiles, tombstones and dead letters → input offsets → the
 transaction. It keeps no state: what waits is read again by whoever has the partitions next.
@@ -56,6 +56,7 @@ class ProfilesStage:
 
     name = "profiles"
     is_undivided = False
+    fetch_pause_seconds = 0.2  # nobody waits for profiles
     gives_way: Callable[[], bool] = staticmethod(never)
 
     def __init__(
@@ -106,11 +107,10 @@ class ProfilesStage:
         self._forget()
 
     def handle(self, batches: Sequence[Batch], group: bytes) -> None:
-        """Take of each member the last record; carry on what there is unless the end of the log is reached."""
+        """Take of each member the last record; carry on what there is if that is much."""
         for batch in batches:
             self._take(batch)
-        is_behind = any(not batch.at_end for batch in batches)
-        if is_behind or len(self._waiting) >= MEMBERS_MAX or self._waiting_bytes >= WAITING_BYTES_MAX:
+        if len(self._waiting) >= MEMBERS_MAX or self._waiting_bytes >= WAITING_BYTES_MAX:
             self._commit(group)
         elif self._since is None:
             self._since = self._monotonic()

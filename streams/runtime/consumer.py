@@ -28,8 +28,6 @@ from streams.runtime.batch_scheduler import Fetched, Position
 
 FETCH_WAIT_MS_MAX = 50
 NEWS_WAIT_SECONDS = 0.05
-FETCH_PAUSE_SECONDS = 0.005
-"""Less than a transaction takes, so that what waits for one has mostly come by then."""
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
@@ -59,7 +57,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         if self._paced is not consumer._fetcher:  # noqa: SLF001
             self._paced = consumer._fetcher  # noqa: SLF001
-            self._paced._proc_fetch_request = _paced(self._paced._proc_fetch_request)  # noqa: SLF001
+            self._paced._proc_fetch_request = paced(  # noqa: SLF001
+                self._paced._proc_fetch_request,  # noqa: SLF001
+                lambda: cast("BatchConsumer", self.consumer).pause_seconds,
+            )
         with consumer._fetcher._subscriptions.fetch_context():  # noqa: SLF001
             while True:
                 held = cast("BatchConsumer", self.consumer).held
@@ -103,12 +104,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self._told_at_end.clear()
 
 
-def _paced(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Let a request to a broker begin no sooner than a pause after the last one ended."""
+def paced(fetch: Callable[..., Awaitable[Any]], seconds: Callable[[], float]) -> Callable[..., Awaitable[Any]]:
+    """Let a request to a broker begin no sooner than so many seconds after the last one ended."""
     ended: dict[Any, float] = {}
 
-    async def paced(assignment: Any, node: Any, request: Any) -> Any:
-        pause = ended.get(node, 0.0) + FETCH_PAUSE_SECONDS - time.monotonic()
+    async def request_after_pause(assignment: Any, node: Any, request: Any) -> Any:
+        pause = ended.get(node, 0.0) + seconds() - time.monotonic()
         try:
             if pause > 0:
                 await asyncio.sleep(pause)
@@ -119,7 +120,7 @@ def _paced(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
         finally:
             ended[node] = time.monotonic()
 
-    return paced
+    return request_after_pause
 
 
 def _state(subscriptions: Any, tp: TP) -> Any:
@@ -131,10 +132,14 @@ def _state(subscriptions: Any, tp: TP) -> Any:
 
 
 class BatchConsumer(Consumer):
-    """The consumer as Faust's services see it. `seek_positions`, the host's, says where to start."""
+    """The consumer as Faust's services see it.
+
+    `seek_positions`, the host's, says where to start; `pause_seconds`, how long to pause between fetches.
+    """
 
     logger = logging.getLogger("faust.rekindle")
     seek_positions: Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+    pause_seconds = 0.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.held: set[TP] = set()

@@ -120,6 +120,7 @@ class Host:
         )
         consumer = consumer_of(app)
         consumer.seek_positions = self._seek_positions
+        consumer.pause_seconds = self._stage.fetch_pause_seconds
         topics = app.topic(
             *self._stage.topics,
             key_type=bytes,

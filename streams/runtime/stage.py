@@ -9,6 +9,9 @@ from streams.runtime.group_offsets import Committed
 Input = tuple[str, int]
 """A topic and one of its partitions; Faust's and aiokafka's own tuples for it are equal to it."""
 
+FETCH_PAUSE_SECONDS = 0.02
+"""About what a transaction takes: what comes meanwhile is asked for once, and makes up the next."""
+
 
 def never() -> bool:
     """Say no."""
@@ -17,6 +20,9 @@ def never() -> bool:
 
 class Stage(Protocol):
     """One stage: reads its topics, puts out records, keeps what state it needs."""
+
+    fetch_pause_seconds: float
+    """How long to let records gather between two fetches: each costs this process and the broker something."""
 
     gives_way: Callable[[], bool]
     """Whether partitions are to be given away or the process to end: what is in hand is brought to its next commit,

@@ -59,9 +59,9 @@ class Running:
         self.stage.open(dict.fromkeys(inputs))
         self.stage.read_from(dict.fromkeys(inputs, 0))
 
-    def take(self, start: int, *pairs: tuple[bytes, bytes | None], partition: int = 0, at_end: bool = True) -> None:
+    def take(self, start: int, *pairs: tuple[bytes, bytes | None], partition: int = 0) -> None:
         records = [Record(CHANGELOG, partition, start + n, key, value, 7) for n, (key, value) in enumerate(pairs)]
-        batch = Batch(CHANGELOG, partition, records, start, start + len(records), at_end)
+        batch = Batch(CHANGELOG, partition, records, start, start + len(records), at_end=True)
         self.stage.handle([batch], self.group)
 
     def wait(self, seconds: float) -> None:
@@ -90,12 +90,6 @@ def test_at_the_end_of_the_log_profiles_wait_for_later_ones_but_not_for_long():
     assert running.committed() == {0: 4}
     running.wait(10 * LINGER_SECONDS)
     assert len(running.profiles()) == 2, "nothing new, nothing put out"
-
-
-def test_what_is_caught_up_with_waits_for_nothing():
-    running = Running()
-    running.take(0, (b"a", state("a", 10)), (b"a", state("a", 12)), at_end=False)
-    assert running.profiles() == [(b"a", 12)]
 
 
 def test_so_much_waits_and_no_more(monkeypatch: pytest.MonkeyPatch):
@@ -135,8 +129,10 @@ def test_a_state_that_cannot_be_read_is_put_aside_and_the_others_go_on():
 
 def test_records_that_come_again_are_passed_over_and_missing_ones_are_noticed():
     running = Running()
-    running.take(0, (b"a", state("a", 10)), (b"b", state("b", 10)), at_end=False)
-    running.take(1, (b"b", state("b", 10)), (b"c", state("c", 10)), at_end=False)
+    running.take(0, (b"a", state("a", 10)), (b"b", state("b", 10)))
+    running.wait(LINGER_SECONDS)
+    running.take(1, (b"b", state("b", 10)), (b"c", state("c", 10)))
+    running.wait(LINGER_SECONDS)
     assert sorted(running.profiles()) == [(b"a", 10), (b"b", 10), (b"c", 10)]
     with pytest.raises(RekindleError, match="records 3 to 4 of rekindle-members-changelog/0 were never delivered"):
         running.take(5, (b"d", state("d", 10)))

@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from streams.runtime.consumer import FETCH_PAUSE_SECONDS, _paced
+from streams.runtime.consumer import paced
+
+PAUSE_SECONDS = 0.02
 
 
 def test_requests_to_one_broker_keep_their_distance_and_may_be_called_off() -> None:
@@ -15,14 +17,14 @@ def test_requests_to_one_broker_keep_their_distance_and_may_be_called_off() -> N
         return True
 
     async def scenario() -> None:
-        paced = _paced(fetch)
-        assert await paced(None, 1, None)
-        assert await paced(None, 1, None)
-        called_off = asyncio.ensure_future(paced(None, 1, None))
+        request = paced(fetch, lambda: PAUSE_SECONDS)
+        assert await request(None, 1, None)
+        assert await request(None, 1, None)
+        called_off = asyncio.ensure_future(request(None, 1, None))
         await asyncio.sleep(0)
         called_off.cancel()
         assert await called_off is False, "whoever closes the client waits for it"
 
     asyncio.run(scenario())
     assert len(times) == 2
-    assert times[1] - times[0] >= FETCH_PAUSE_SECONDS
+    assert times[1] - times[0] >= PAUSE_SECONDS
