@@ -26,11 +26,11 @@ PROGRAMME = {
 
 def measure(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> dict[str, float]:
     """Milliseconds of half of the commands and of all but one in a hundred. Both stages must run and be idle."""
-    own = {"fetch.wait.max.ms": 5, "auto.offset.reset": "latest"}
+    own = {"auto.offset.reset": "latest"}
     consumer = Consumer({**consumer_config(ground.settings, "bench-latency"), **own})
     consumer.subscribe([OUTPUT])
     until_assigned(consumer)
-    producer = ground.kafka.producer({"linger.ms": 0})
+    producer = ground.kafka.producer({"linger.ms": 1})
     source = receipts.now()
     sent_at: dict[bytes, float] = {}
     found: list[float] = []

@@ -25,11 +25,11 @@ PROGRAMME = {
 
 def measure(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> dict[str, float]:
     """Milliseconds from due to readable: of half, of all but one in a hundred, and the most."""
-    own = {"fetch.wait.max.ms": 5, "auto.offset.reset": "latest"}
+    own = {"auto.offset.reset": "latest"}
     consumer = Consumer({**consumer_config(ground.settings, "bench-punctuality"), **own})
     consumer.subscribe([OUTPUT])
     until_assigned(consumer)
-    producer = ground.kafka.producer({"linger.ms": 0})
+    producer = ground.kafka.producer({"linger.ms": 1})
     source = receipts.now()
     found: list[float] = []
     began = time.time()

@@ -71,7 +71,6 @@ def java_options(directory: Path, heap_mib: int) -> list[str]:
     return [
         f"-Xmx{heap_mib}m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
         "-XX:+UseCompactObjectHeaders",
         f"-XX:ErrorFile={directory / 'crash.log'}",
         "-XX:+ExitOnOutOfMemoryError",
