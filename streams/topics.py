@@ -10,6 +10,8 @@ from streams.settings import Settings
 
 CONTROL = "control"
 MEMBER_EVENTS = "member.events"
+SENT_ON = "sent-on"
+"""Header of a record of `member.events` that stands there under another key, too: its state had gone from that one."""
 MEMBER_KEYS = "member.keys"
 ERASURES = "member.erasures"
 PROGRAMMES = "programmes"

@@ -42,7 +42,15 @@ from streams.runtime.transactions import Transaction, TransactionalProducer, kaf
 from streams.sealing.sealer import Sealer
 from streams.settings import Settings
 from streams.ticks import PartitionTicks
-from streams.topics import CONTROL, INGEST_INPUTS, MEMBER_EVENTS, STATUSES, check_partitions, identity_changelog
+from streams.topics import (
+    CONTROL,
+    INGEST_INPUTS,
+    MEMBER_EVENTS,
+    SENT_ON,
+    STATUSES,
+    check_partitions,
+    identity_changelog,
+)
 
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
@@ -261,14 +269,21 @@ class IngestStage:
             transaction.produce(MEMBER_EVENTS, record.value, None, partition=record.partition, timestamp=at)
         elif entry.control is not None:
             if not isinstance(entry.control, Tick) or self._ticks[record.partition].forwards(entry.control):
-                value = record.value
-                if isinstance(entry.control, Event):  # sent on to whom its state went
-                    value = seal_event(
-                        self._sealer, self._codec, transaction, record.partition, record.key, value, entry.sealing
-                    )
-                self._append_said(transaction, record.partition, record.key, value, entry.control)
+                if isinstance(entry.control, Event):
+                    self._append_sent_on(transaction, entry)
+                else:
+                    self._append_said(transaction, record.partition, record.key, record.value, entry.control)
         elif entry.facts is not None:
             self._append_event(transaction, entry, entry.facts)
+
+    def _append_sent_on(self, transaction: Transaction, entry: Entry) -> None:
+        """Append an event to whom its state went, and mark it: the log has it under the key that it came to, too."""
+        record = entry.record
+        value = seal_event(
+            self._sealer, self._codec, transaction, record.partition, record.key, record.value, entry.sealing
+        )
+        at, marks = kafka_time(entry.occurred_at), [(SENT_ON, b"")]
+        transaction.produce(MEMBER_EVENTS, value, record.key, partition=record.partition, timestamp=at, headers=marks)
 
     def _append_said(
         self, transaction: Transaction, partition: int, key: bytes | None, value: bytes, said: LogRecord

@@ -95,9 +95,13 @@ class Transaction:
         *,
         partition: int = -1,
         timestamp: int = 0,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Add a record; `partition` -1 means the one of its key, `timestamp` 0 means now (ms since the epoch)."""
-        self._produce(topic, value, key, partition=partition, timestamp=timestamp)
+        if headers:
+            self._produce(topic, value, key, partition=partition, timestamp=timestamp, headers=list(headers))
+        else:
+            self._produce(topic, value, key, partition=partition, timestamp=timestamp)
         self._records[topic] = self._records.get(topic, 0) + 1
 
     def produce_all(self, records: Iterable[tuple[str, bytes, bytes, int]]) -> None:

@@ -27,6 +27,20 @@ def test_records_come_as_they_were_put_key_value_and_time(broker: Broker) -> Non
     assert found == [(0, b"a", 1_500_000_000_123, 0), (1, b"b", 5, 0)]
 
 
+def test_headers_come_as_they_were_put_within_a_transaction_and_without(broker: Broker) -> None:
+    topic = broker.topic()
+    plain, producer = broker.producer(), broker.producer(broker.name())
+    plain.produce(topic, b"one", b"a", partition=0, headers=[("from", b"a"), ("bare", b"")])
+    plain.produce(topic, b"two", b"a", partition=0)
+    assert plain.flush(SECONDS) == 0
+    producer.begin_transaction()
+    producer.produce(topic, b"three", b"a", partition=0, headers=[("from", b"b")])
+    producer.commit_transaction(SECONDS)
+    reader = broker.reader(topic)
+    reader.comes_to(b"one", b"two", b"three")
+    assert [each.headers() for each in reader.messages] == [[("from", b"a"), ("bare", b"")], None, [("from", b"b")]]
+
+
 def test_a_key_has_one_partition_whoever_reckons_it(broker: Broker) -> None:
     topic = broker.topic(3)
     producer = broker.producer()

@@ -26,7 +26,7 @@ from streams.members.record import MOVED, RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.profiles.make import is_members, profile_value
 from streams.runtime.transactions import kafka_time
-from streams.topics import CONTROL, DEAD_LETTERS, ERASURES, INGEST_INPUTS, MEMBER_PROFILES, members_changelog
+from streams.topics import CONTROL, DEAD_LETTERS, ERASURES, INGEST_INPUTS, MEMBER_PROFILES, SENT_ON, members_changelog
 from tests.pipeline.check_senders import STATUSES, check_senders, reported, unreadable
 from tests.pipeline.opened import check_sealed, opened
 from tests.pipeline.partition import Stored
@@ -246,8 +246,11 @@ def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequen
     expected.update((STATUSES, value) for value in reported(world))
     found: Counter[tuple[str, bytes]] = Counter()
     unfit = set(unreadable(world))
-    moves = codec.decode_log([each.value for each in passed_on], [each.key for each in passed_on])
-    moved = Counter(each.value for each, item in zip(passed_on, moves, strict=True) if isinstance(item, StateMoved))
+    items = codec.decode_log([each.value for each in passed_on], [each.key for each in passed_on])
+    moved = Counter(each.value for each, item in zip(passed_on, items, strict=True) if isinstance(item, StateMoved))
+    sent_on = Counter(
+        (each.key, each.value) for each, item in zip(passed_on, items, strict=True) if isinstance(item, Event)
+    )
     wanted = Counter(each.value for each in passed_on) - moved
     for (topic, value), count in expected.items():
         (header,) = codec.decode_headers([value], topic)
@@ -273,14 +276,22 @@ def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequen
     found_letters = sorted((each.topic, each.partition, each.offset) for each in letters)
     assert found_letters == sorted(unfit), f"dead letters: {_difference(sorted(unfit), found_letters)}"
     once = [[value for topic, value in order if found[topic, value] == 1 == wanted[value]] for order in orders]
-    _check_log(world, wanted, once, moved)
+    _check_log(world, wanted, once, moved, sent_on)
 
 
 def _check_log(
-    world: World, wanted: Counter[bytes], orders: Sequence[Sequence[bytes]], moved_on: Counter[bytes]
+    world: World,
+    wanted: Counter[bytes],
+    orders: Sequence[Sequence[bytes]],
+    moved_on: Counter[bytes],
+    sent_on: Counter[tuple[bytes, bytes]],
 ) -> None:
-    """Check that the log holds these events, and those of each source partition in their order; and the moves."""
+    """Check that the log holds these events, and those of each source partition in their order; and the moves.
+
+    Those that were sent on are marked, and no others.
+    """
     found: Counter[bytes] = Counter()
+    marked: Counter[tuple[bytes, bytes]] = Counter()
     moves: Counter[bytes] = Counter()
     for number in range(world.partitions):
         records = opened(world, number)
@@ -295,11 +306,15 @@ def _check_log(
                 assert record.key
             if isinstance(item, Event | StateHandedOver):
                 found[record.value or b""] += 1
+            if record.headers:
+                assert [name for name, _ in record.headers] == [SENT_ON]
+                marked[record.key or b"", record.value or b""] += 1
         places = {record.value: place for place, record in enumerate(records)}
         for order in orders:
             own = [places[value] for value in order if value in places]
             assert own == sorted(own), f"member.events/{number}: not in the order of the source"
     assert found == wanted, f"the log holds {_few(found - wanted)} too many, {_few(wanted - found)} too few"
+    assert marked == sent_on, f"{_few(marked - sent_on)} marked for nothing, {_few(sent_on - marked)} not marked"
     assert all(count == 2 + moved_on[value] for value, count in moves.items()), "both sides are told of a move"
 
 

@@ -230,7 +230,15 @@ class MemoryConsumer:
             records, end = partition.read(position, records_max - len(found), committed=self._committed_only)
             positions[place] = end
             found.extend(
-                Message(*place, each.offset, each.key, each.value, timestamp=(1, each.timestamp)) for each in records
+                Message(
+                    *place,
+                    each.offset,
+                    each.key,
+                    each.value,
+                    headers=list(each.headers) or None,
+                    timestamp=(1, each.timestamp),
+                )
+                for each in records
             )
             limit = partition.stable_end if self._committed_only else partition.end
             if self._tells_ends and end == limit and self._told_end.get(place) != end:

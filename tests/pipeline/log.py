@@ -10,7 +10,7 @@ The contract that it shares with the real broker is `tests/contracts/test_logs.p
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,8 +20,9 @@ from tests.pipeline.groups import Group, Refused
 from tests.pipeline.partition import Partition
 
 Place = tuple[str, int]
-Record = tuple[bytes | None, bytes | None, int]
-"""Key, value and timestamp (ms; 0 for now)."""
+Headers = Sequence[tuple[str, bytes]]
+Record = tuple[bytes | None, bytes | None, int] | tuple[bytes | None, bytes | None, int, Headers]
+"""Key, value and timestamp (ms; 0 for now), and headers if it has any."""
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Log:
     def append(self, place: Place, records: Iterable[Record]) -> list[int]:
         """Append records outside of any transaction; returns their offsets. Raises `Refused`."""
         partition = self.partition(place)
-        return [partition.append(key, value, timestamp or self.now()) for key, value, timestamp in records]
+        return [self._put(partition, *record) for record in records]
 
     def append_in_transaction(
         self, transactional_id: str, epoch: int, place: Place, records: Iterable[Record]
@@ -106,9 +107,19 @@ class Log:
         partition = self.partition(place)
         producer = self._opened(transactional_id, epoch)
         producer.places[place] = None
-        return [
-            partition.append(key, value, timestamp or self.now(), producer.number) for key, value, timestamp in records
-        ]
+        return [self._put(partition, *record, producer=producer.number) for record in records]
+
+    def _put(
+        self,
+        partition: Partition,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp: int,
+        headers: Headers = (),
+        *,
+        producer: int | None = None,
+    ) -> int:
+        return partition.append(key, value, timestamp or self.now(), producer, headers)
 
     def add_offsets(
         self,

@@ -24,6 +24,7 @@ class Stored:
     producer: int | None = None
     is_marker: bool = False
     aborted: bool = False
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Partition:
@@ -40,11 +41,18 @@ class Partition:
         """The last stable offset: nothing before it is undecided."""
         return min(self._open.values(), default=self.end)
 
-    def append(self, key: bytes | None, value: bytes | None, timestamp: int, producer: int | None = None) -> int:
+    def append(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp: int,
+        producer: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> int:
         """Append a record; returns its offset."""
         if producer is not None:
             self._open.setdefault(producer, self.end)
-        self.records.append(Stored(self.end, key, value, timestamp, producer))
+        self.records.append(Stored(self.end, key, value, timestamp, producer, headers=headers))
         self.end += 1
         return self.end - 1
 

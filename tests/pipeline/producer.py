@@ -11,11 +11,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from streams.ingest.partitions import partition_of
 from tests.pipeline.groups import Refused
-from tests.pipeline.log import Log, Place
+from tests.pipeline.log import Headers, Log, Place
 from tests.pipeline.network import Lost, Network
 
 _FENCED = frozenset({KafkaError.INVALID_PRODUCER_EPOCH})
 _Delivery = Callable[[KafkaError | None, Message], None]
+_Item = tuple[bytes | None, bytes | None, int, Headers, _Delivery | None]
+"""Key, value, timestamp (ms), headers, and whom to tell."""
 
 
 def failure(code: int, **flags: bool) -> KafkaException:
@@ -52,7 +54,7 @@ class MemoryProducer:
         self._committing = False
         self._fatal: KafkaException | None = None
         self._spoilt: KafkaException | None = None  # why the transaction can only be aborted
-        self._gathered: list[tuple[Place, bytes | None, bytes | None, int, _Delivery | None]] = []
+        self._gathered: list[tuple[Place, _Item]] = []
         self._round_robin = 0
 
     def __len__(self) -> int:
@@ -79,6 +81,7 @@ class MemoryProducer:
         partition: int = -1,
         on_delivery: _Delivery | None = None,
         timestamp: int = 0,
+        headers: Headers = (),
     ) -> None:
         """Gather a record, and send if there are many."""
         self._check(self._id is None or self._in_transaction)
@@ -87,7 +90,7 @@ class MemoryProducer:
             raise failure(KafkaError._UNKNOWN_TOPIC)
         if partition < 0:
             partition = self._choose_partition(key, counts[topic])
-        self._gathered.append(((topic, partition), key, value, timestamp, on_delivery))
+        self._gathered.append(((topic, partition), (key, value, timestamp, headers, on_delivery)))
         if len(self._gathered) >= self._network.batch_records:
             self._send()
 
@@ -162,22 +165,22 @@ class MemoryProducer:
             self._gathered.clear()
             return
         gathered, self._gathered = self._gathered, []
-        by_place: dict[Place, list[tuple[bytes | None, bytes | None, int, _Delivery | None]]] = {}
-        for place, *rest in gathered:
-            by_place.setdefault(place, []).append(tuple(rest))  # type: ignore[arg-type]
+        by_place: dict[Place, list[_Item]] = {}
+        for place, item in gathered:
+            by_place.setdefault(place, []).append(item)
         for place, items in by_place.items():
             try:
                 offsets = self._request("produce", lambda place=place, items=items: self._append(place, items))
             except KafkaException as error:
                 self._spoilt = error
                 offsets = [-1] * len(items)
-            for offset, (key, value, timestamp, on_delivery) in zip(offsets, items, strict=True):
+            for offset, (key, value, timestamp, _, on_delivery) in zip(offsets, items, strict=True):
                 if on_delivery is not None:
                     delivered = Message(place[0], place[1], offset, key, value, timestamp=(1, timestamp))
                     on_delivery(None if self._spoilt is None else self._spoilt.args[0], delivered)
 
-    def _append(self, place: Place, items: Sequence[tuple[bytes | None, bytes | None, int, Any]]) -> list[int]:
-        records = [(key, value, timestamp) for key, value, timestamp, _ in items]
+    def _append(self, place: Place, items: Sequence[_Item]) -> list[int]:
+        records = [item[:4] for item in items]
         if self._id is None:
             return self._log.append(place, records)
         self._has_sent = True

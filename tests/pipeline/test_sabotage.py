@@ -215,6 +215,15 @@ def links_that_are_not_in_their_changelog(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "produce_changelog", leave_out)
 
 
+def events_sent_on_without_a_mark(patch: pytest.MonkeyPatch) -> None:
+    original = Transaction.produce
+
+    def produce(self, *record, headers=(), **options):
+        original(self, *record, **options)
+
+    patch.setattr(Transaction, "produce", produce)
+
+
 SABOTAGES: tuple[Patch, ...] = (
     offsets_outside_of_the_transaction,
     no_fence_in_recovery,
@@ -232,6 +241,7 @@ SABOTAGES: tuple[Patch, ...] = (
     profiles_that_wait_while_they_are_committed,
     profiles_of_strangers,
     members_who_do_not_wait_for_a_state,
+    events_sent_on_without_a_mark,
 )
 OF_PROGRAMMES: tuple[Patch, ...] = (
     a_programme_that_is_forgotten,

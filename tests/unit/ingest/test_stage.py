@@ -1,0 +1,72 @@
+"""What ingest writes into the log of what it is told, over the log in memory."""
+
+from pathlib import Path
+
+from streams.engine.events import Event, Tick
+from streams.ingest.stage import IngestStage
+from streams.runtime.batch import Batch
+from streams.runtime.group_metadata import encode_group_metadata
+from streams.runtime.transactions import TransactionalProducer
+from streams.settings import Settings
+from streams.topics import COPARTITIONED, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, PROGRAMMES, SENT_ON
+from tests.pipeline.kafka import MemoryKafka
+from tests.pipeline.log import Log
+from tests.pipeline.network import Clock, Network
+from tests.pipeline.partition import Stored
+from tests.pipeline.process import Record
+from tests.pipeline.store import MemoryStore
+from tests.step_support import CODEC
+
+NOW = 1_700_000_000_000
+GROUP = encode_group_metadata("ingest", -1, "", None)
+
+
+def visit(name: str, member: str) -> Event:
+    return Event(
+        event_id=name, type="site_visited", occurred_at=NOW, source="web", key=member, member_id=member, body={}
+    )
+
+
+def written(**said: list[tuple[bytes | None, bytes]]) -> list[Stored]:
+    """The log of one partition after its inputs had this to say (keys and values by topic, dots as underscores)."""
+    clock = Clock(NOW)
+    log = Log(clock)
+    for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
+        log.create_topic(topic, 1)
+    kafka = MemoryKafka(Network(log, clock))
+    stage = IngestStage(
+        Settings(clock="wall"),
+        kafka,  # type: ignore[arg-type]
+        CODEC,
+        TransactionalProducer(kafka, "ingest", "test"),  # type: ignore[arg-type]
+        directory=Path(),
+        clock=clock,
+        monotonic=lambda: clock() / 1000,
+        open_store=MemoryStore,
+    )
+    stage.start()
+    stage.recover([0], lambda: False)
+    inputs = [(topic, 0) for topic in INGEST_INPUTS]
+    stage.open(dict.fromkeys(inputs))
+    stage.read_from(dict.fromkeys(inputs, 0))
+    batches = []
+    for topic in INGEST_INPUTS:
+        pairs = said.get(topic.replace(".", "_"), [])
+        records = [Record(topic, 0, offset, key, value, NOW) for offset, (key, value) in enumerate(pairs)]
+        batches.append(Batch(topic, 0, records, 0, len(records), at_end=True))
+    stage.handle(batches, GROUP)
+    stage.close()
+    log.write_all_markers()
+    return list(log.topics[MEMBER_EVENTS][0].committed())
+
+
+def test_an_event_that_was_sent_on_is_marked_and_nothing_else_is() -> None:
+    sent_on = CODEC.encode(visit("e1", "m1"))
+    tick = CODEC.encode(Tick(occurred_at=NOW + 1, wall=False))
+    own = CODEC.encode(visit("e2", "m2"))
+    found = written(control=[(b"heir", sent_on), (None, tick)], web_behaviour=[(b"m2", own)])
+    assert sorted((each.key or b"", each.value, list(each.headers)) for each in found) == [
+        (b"", tick, []),
+        (b"heir", sent_on, [(SENT_ON, b"")]),
+        (b"m2", own, []),
+    ]
