@@ -14,12 +14,16 @@ from typing import NamedTuple
 
 
 class Stored(NamedTuple):
-    """A record as Kafka has it. `timestamp` is in milliseconds since the epoch."""
+    """A record as Kafka has it. `timestamp` is in milliseconds since the epoch.
+
+    `sent_on`: of the log, it stands there under another key, too (`streams.topics.SENT_ON`).
+    """
 
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
+    sent_on: bool = False
 
     @property
     def size(self) -> int:

@@ -28,6 +28,7 @@ from streams.errors import RekindleError
 from streams.kafka import consumer_config
 from streams.runtime.group_offsets import Note
 from streams.settings import Settings
+from streams.topics import SENT_ON
 
 BUFFER_BYTES_MAX = 256 << 20
 CONSUME_RECORDS_MAX = 2_000
@@ -191,7 +192,9 @@ class ClickHouseSink:
             assert topic is not None
             assert partition is not None
             assert offset is not None
-            read[topic, partition].append(Stored(offset, message.timestamp()[1], message.key(), message.value()))
+            sent_on = SENT_ON in dict(message.headers() or ())
+            stored = Stored(offset, message.timestamp()[1], message.key(), message.value(), sent_on)
+            read[topic, partition].append(stored)
         now = self._monotonic()
         for place, records in read.items():
             backlog = self._backlogs.get(place)

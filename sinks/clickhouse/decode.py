@@ -1,18 +1,22 @@
 """From the bytes of a topic to the records that the tables take.
 
 Records that cannot be read become dead letters of the sink itself, a pure function of the record like all rows. Ticks
-and programmes belong to the log's order, not to its contents: they make no rows. Of the topics that it reads, only
-`member.profiles` has records without a value: the profile is gone.
+and programmes belong to the log's order, not to its contents: they make no rows. An event that was sent on is in the
+tables as it came, under the key that its state had gone from; its second record says only whose it is. Of the topics
+that it reads, only `member.profiles` has records without a value: the profile is gone.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from schemas.codec import BadRecord, Codec
 from schemas.dead_letters import DeadLetter
 from schemas.profiles import MemberProfile
 from sinks.clickhouse.batch import Stored
 from streams import metrics
+from streams.engine.events import Event
 from streams.errors import RekindleError
 from streams.sealing.log_reader import LogReader
 from streams.topics import MEMBER_PROFILES
@@ -20,6 +24,15 @@ from streams.topics import MEMBER_PROFILES
 LOG_TOPIC = "member.events"
 DEAD_LETTERS_TOPIC = "dead.letters"
 ERASURES_TOPIC = "member.erasures"
+
+
+class SentOn(msgspec.Struct, frozen=True):
+    """An event that came to a state that had gone, and was sent on to `into`; the log has it once more, as it came."""
+
+    event_id: str
+    source: str
+    into: str
+    occurred_at: int
 
 
 class CannotDecodeNowError(RekindleError):
@@ -50,7 +63,11 @@ def make_decoder(codec: Codec, reader: LogReader | None = None) -> Callable[[str
         except RekindleError as error:
             raise CannotDecodeNowError(str(error)) from error
         return [
-            _unreadable(topic, partition, stored, record) if isinstance(record, BadRecord) else record
+            _unreadable(topic, partition, stored, record)
+            if isinstance(record, BadRecord)
+            else _noted(record)
+            if stored.sent_on and isinstance(record, Event)
+            else record
             for stored, record in zip(records, found, strict=True)
         ]
 
@@ -68,6 +85,10 @@ def _gone(tombstone: Stored) -> MemberProfile | BadRecord:
     except UnicodeDecodeError:
         return BadRecord("a profile that is gone, under a key that is no UTF-8", b"")
     return MemberProfile(member_id=member_id, at=tombstone.timestamp, gone=True)
+
+
+def _noted(event: Event) -> SentOn:
+    return SentOn(event_id=event.event_id, source=event.source, into=event.key, occurred_at=event.occurred_at)
 
 
 def _unreadable(topic: str, partition: int, stored: Stored, bad: BadRecord) -> DeadLetter:

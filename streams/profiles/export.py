@@ -56,7 +56,7 @@ def _rows(client: Client, table: str, columns: list[str], found: Found) -> Itera
     if table in _OF_EVENTS:
         mine = f"({mine}) AND {theirs('key' if 'key' in columns else 'member_id')}"
     query = f"SELECT * FROM {table} WHERE {mine}"  # noqa: S608 - names of our own tables
-    for number, row in enumerate(rows(client, query, keys=found.keys, ends=found.ends)):
+    for number, row in enumerate(rows(client, query, keys=found.keys, ends=found.ends, sent_on=found.sent_on)):
         yield f"{',' if number else ''}\n{_to_json(row).decode()}"
 
 

@@ -19,7 +19,10 @@ from streams.errors import RekindleError
 from streams.segments.sql import literals
 
 Row = dict[str, Any]
+Place = tuple[str, int, int]
+"""Key, partition and offset of a record of the log."""
 
+_NOWHERE: Place = ("", 0, 0)
 MERGERS_MAX = 100
 """Keys that became one member's; more are passed over."""
 _JSON = {
@@ -39,9 +42,11 @@ _NO_STATUS = (
 def theirs(column: str) -> str:
     """Write the condition that rows out of the log, under `column`, aren't of whoever came under a key later.
 
-    Its parameter is `ends`.
+    What came later and was sent on to the member is theirs, too. Its parameters are `ends` and `sent_on`.
     """
-    return f"NOT arrayExists(each -> each.1 = {column} AND each.2 = _partition AND each.3 < _offset, %(ends)s)"
+    is_late = f"arrayExists(each -> each.1 = {column} AND each.2 = _partition AND each.3 < _offset, %(ends)s)"
+    is_sent_on = f"arrayExists(each -> each.1 = {column} AND each.2 = _partition AND each.3 = _offset, %(sent_on)s)"
+    return f"(NOT {is_late} OR {is_sent_on})"
 
 
 _ACTIVITIES = {
@@ -78,13 +83,14 @@ class Found:
     """A member. `profile` is the row of `profiles`; `keys` are their id, and those that became part of them.
 
     `ends`: where in the log that was (key, partition, offset), at least one. What comes later under such a key is
-    somebody else's.
+    somebody else's, except for `sent_on`: what came when the state had gone, and was sent on to them; at least one.
     """
 
     member_id: str
     profile: Row
     keys: Sequence[str]
-    ends: Sequence[tuple[str, int, int]]
+    ends: Sequence[Place]
+    sent_on: Sequence[Place]
 
 
 def rows(client: Client, query: str, only: str | None = None, **parameters: Any) -> list[Row]:
@@ -121,8 +127,15 @@ def find(client: Client, asked: str) -> Found:
         keys=keys,
         gone=keys[1:] or [""],
     )
-    until = [(row["gone"], row["_partition"], row["until"]) for row in ends] or [("", 0, 0)]
-    return Found(profile["member_id"], profile, keys, until)
+    until = [(row["gone"], row["_partition"], row["until"]) for row in ends] or [_NOWHERE]
+    came = rows(
+        client,
+        "SELECT key, _partition, _offset FROM sent_on_rows WHERE member_id IN %(keys)s",
+        _rows_of(keys),
+        keys=keys,
+    )
+    sent_on = [(row["key"], row["_partition"], row["_offset"]) for row in came] or [_NOWHERE]
+    return Found(profile["member_id"], profile, keys, until, sent_on)
 
 
 def _missing(client: Client, asked: str) -> str:
@@ -216,7 +229,9 @@ def activities(client: Client, found: Found, limit: int) -> list[Row]:
     ranked: list[tuple[str, int, int, Row]] = []
     for rank, (kind, (columns, source)) in enumerate(_ACTIVITIES.items()):
         query = f"SELECT '{kind}' AS kind, {columns} FROM {source} LIMIT {limit:d}"  # noqa: S608 - our own names
-        for place, row in enumerate(reversed(rows(client, query, keys=found.keys, ends=found.ends))):
+        for place, row in enumerate(
+            reversed(rows(client, query, keys=found.keys, ends=found.ends, sent_on=found.sent_on))
+        ):
             for name in ("body", "content"):
                 if isinstance(row.get(name), str):
                     row[name] = msgspec.json.decode(row[name])

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.profiles import MemberProfile
 from sinks.clickhouse.connect import connect
@@ -95,7 +96,9 @@ EVENTS = [
 
 
 MOVED = [StateMoved(occurred_at=AT, move_id="x", gone=gone, into="m1") for gone in ("visitor:v7", "old")]
-AGAIN = [event("visitor:v7", "site_visited", 3, url="https://example.com/somebody-else")]
+LATE = event("visitor:v7", "product_viewed", 4, sku="2")
+SENT_ON = [replace(LATE, key="m1", member_id="m1")]
+AGAIN = [LATE, event("visitor:v7", "site_visited", 3, url="https://example.com/somebody-else")]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,7 @@ def held(module_environment, module_settings, module_fresh_topics, guard):
         ("member.events", EVENTS),
         ("member.events", MOVED),
         ("member.events", AGAIN),
+        ("member.events", SENT_ON),
         ("send.sms", sent[:1]),
         ("send.email", sent[1:]),
         ("bonus.awards", [award]),
@@ -125,7 +129,8 @@ def held(module_environment, module_settings, module_fresh_topics, guard):
         ("member.profiles", [MemberProfile(member_id="m1", at=AT), PROFILE]),
         ("member.profiles", [MemberProfile(member_id="m2", at=AT, referrer_id="m1")]),
     ):
-        produce(module_settings, codec, topic, records)
+        headers = [("sent-on", b"")] if records is SENT_ON else []
+        produce(module_settings, codec, topic, records, headers=headers)
     log = module_settings.data_dir.parent / "sink.log"
     with Command("sink", env=module_environment, log=log, guard=guard) as sink:
         sink.until(lambda: _stored(module_settings) == [len(EVENTS) + len(AGAIN), 2, 1, 1, 1, 2], 60, "the rows")
@@ -177,6 +182,7 @@ def test_a_profile_with_habits_and_everything_that_happened_in_order(held):
         ("2018-01-03", "site_visited"),
         ("2018-01-03", "section_visited"),
         ("2018-01-04", "purchase_completed"),
+        ("2018-01-05", "product_viewed"),  # it came under the visitor when that was the member, and was sent on
         ("2018-01-06", "purchase_completed"),
         ("2018-01-07", "dispatch"),
         ("2018-01-08", "dispatch"),
@@ -224,7 +230,8 @@ def test_the_export_is_everything_that_is_held(held):
     assert {"events", "dispatches", "profiles", "purchases", "delivery_statuses", "consents", "awards"} <= tables.keys()
     of_others = [row for rows in tables.values() for row in rows if {row.get("member_id"), row.get("key")} & {"m2"}]
     assert of_others == []
-    assert len(tables["events"]) == len(EVENTS) - 1
+    assert len(tables["events"]) == len(EVENTS) - 1 + len(SENT_ON)
+    assert [row["into"] for row in tables["sent_on"]] == ["m1"]
     assert {row["recipient"] for row in tables["dispatches"]} == {"+79161234567", "kw@example.com"}
 
 

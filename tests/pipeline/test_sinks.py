@@ -21,6 +21,7 @@ from sinks.clickhouse.decode import make_decoder
 from sinks.clickhouse.rows import tables
 from sinks.clickhouse.run import topics
 from sinks.clickhouse.write import make_blocks
+from streams.topics import SENT_ON
 from tests.pipeline.partition import Stored
 from tests.pipeline.sink import SinkProcess
 from tests.pipeline.tables import Tables
@@ -80,7 +81,7 @@ class SinkWorld(World):
         waiting = self._feed[place]
         for _ in range(min(len(waiting), self.rng.choice((1, 1, 5, 50)))):
             record = waiting.popleft()
-            self.log.append(place, [(record.key, record.value, record.timestamp)])
+            self.log.append(place, [(record.key, record.value, record.timestamp, record.headers)])
         if self.rng.random() < 0.3:
             self.log.partition(place).mark(-1, committed=True, timestamp=self.clock())
         if not waiting:
@@ -128,7 +129,8 @@ def check_tables(world: SinkWorld) -> None:
 
 
 def _record(stored: Stored) -> Record:
-    return Record(stored.offset, stored.timestamp, stored.key, stored.value)
+    sent_on = SENT_ON in dict(stored.headers)
+    return Record(stored.offset, stored.timestamp, stored.key, stored.value, sent_on)
 
 
 def _hashable(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -21,14 +21,14 @@ def codec_of(settings):
     return Codec(registry)
 
 
-def produce(settings, codec, topic, records: Iterable, *, partition=None, broken_every=0):
+def produce(settings, codec, topic, records: Iterable, *, partition=None, broken_every=0, headers=()):
     """Append records, keyed by member, moves by the key that goes. Every so many, one that cannot be read follows."""
     producer = Producer(producer_config(settings))
     where = {} if partition is None else {"partition": partition}
     for number, record in enumerate(records, 1):
         key = record.gone if isinstance(record, StateMoved) else getattr(record, "member_id", None) or "m0"
         at = record.occurred_at if isinstance(record, Event | StateMoved | Tick) else record.at
-        producer.produce(topic, key=key, value=codec.encode(record), timestamp=at, **where)
+        producer.produce(topic, key=key, value=codec.encode(record), timestamp=at, headers=list(headers), **where)
         if broken_every and number % broken_every == 0:
             producer.produce(topic, key=key, value=b"\x00broken", timestamp=at, **where)
         producer.poll(0)

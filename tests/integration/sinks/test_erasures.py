@@ -9,6 +9,7 @@ from schemas.erasure import Erasure
 from schemas.profiles import MemberProfile
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.connect import connect
+from sinks.clickhouse.decode import SentOn
 from sinks.clickhouse.erase import sweep
 from sinks.clickhouse.erased import HEARD_MS, Erased
 from sinks.clickhouse.rows import tables
@@ -61,6 +62,7 @@ def of_a_member(name, at):
     )
     yield StateMoved(occurred_at=at, move_id="x", gone=f"visitor:{name}", into=name)
     yield StateMoved(occurred_at=at, move_id="y", gone=f"{name}-of-before", into=name)
+    yield SentOn(event_id=f"p{at}", source="web", into=name, occurred_at=at)
     yield DeadLetter(at=AT * 2, topic="t", partition=0, offset=9, key=name.encode(), value=name.encode(), reason="bad")
 
 

@@ -14,7 +14,7 @@ from schemas.erasure import Erasure
 from schemas.profiles import MemberProfile
 from schemas.registry import CommittedSchemas
 from sinks.clickhouse.batch import Batch, Stored
-from sinks.clickhouse.decode import make_decoder
+from sinks.clickhouse.decode import SentOn, make_decoder
 from sinks.clickhouse.rows import as_json, tables
 from sinks.clickhouse.write import make_blocks
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
@@ -84,6 +84,7 @@ def test_every_table_has_a_file_and_a_value_per_column():
         ProfileCheck: CHECK,
         MemberProfile: MemberProfile(member_id="m1", at=5),
         StateMoved: StateMoved(occurred_at=5, move_id="x", gone="visitor:v", into="m1"),
+        SentOn: SentOn(event_id="e", source="web", into="m1", occurred_at=5),
         Erasure: Erasure(at=5, member_id="m1", occurred_at=4),
         DeadLetter: DeadLetter(at=1, topic="t", partition=0, offset=9, key=b"\xff", value=b"\x00\xff", reason="bad"),
     }
@@ -121,6 +122,20 @@ def test_a_delivery_status_is_an_event_and_a_status():
 
 def test_what_only_orders_the_log_makes_no_rows():
     assert blocks_of(Tick(occurred_at=1, wall=True), ProgrammeApplied(occurred_at=1, programme=2)) == {}
+
+
+def test_an_event_that_was_sent_on_is_a_note_to_whom_and_no_event_again():
+    codec = Codec(CommittedSchemas())
+    moved = StateMoved(occurred_at=5, move_id="x", gone="visitor:v", into="m1")
+    values = [codec.encode(PURCHASE), codec.encode(moved), b"\x00broken"]
+    records = [Stored(offset, 0, b"heir", value, sent_on=True) for offset, value in enumerate(values)]
+    decoded = make_decoder(codec)("member.events", 3, [Stored(9, 0, b"m1", values[0]), *records])
+    assert [type(each) for each in decoded] == [Event, SentOn, StateMoved, DeadLetter]
+    made = blocks_of(decoded[1])
+    assert set(made) == {"sent_on"}
+    (row,) = made["sent_on"]
+    assert (row["event_id"], row["source"], row["into"]) == ("e1", "pos", "heir")
+    assert row["occurred_at"] == PURCHASE.occurred_at
 
 
 def test_the_address_of_a_dispatch_is_its_recipient():
