@@ -11,9 +11,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams.engine.commands import Dispatch
 from streams.engine.events import Tick
 from streams.kafka import consumer_config, partition_counts
-from streams.runtime.lag import LagReader
+from streams.runtime.lag import Lag, LagReader
 from streams.settings import Settings
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
@@ -60,6 +61,22 @@ def records_waiting(settings: Settings, stage: str) -> int:
         return sum(rows) if rows else -1
     finally:
         reader.close()
+
+
+def lag_of(settings: Settings, stage: str) -> list[Lag]:
+    """How far behind a stage is, in each of its partitions."""
+    reader = LagReader(settings)
+    try:
+        return [row for row in reader.read() if row.stage == stage]
+    finally:
+        reader.close()
+
+
+def read_dispatches(settings: Settings, topic: str) -> list[Dispatch]:
+    """All dispatches of a topic, partition by partition."""
+    codec = Codec(Registry.from_settings(settings))
+    values = [record.value for records in read_topic(settings, topic).values() for record in records]
+    return codec.decode_commands(values)  # type: ignore[return-value]
 
 
 def without_ticks(settings: Settings, records: Iterable[Record]) -> list[Record]:

@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.codec import Codec
-from schemas.registry import Registry
 from streams.clock import wall_clock
 from streams.members.step import DUE_MAX
-from streams.runtime.lag import Lag, LagReader
 from streams.settings import Settings
-from tests.stream_support import read_topic, records_waiting
+from tests.stream_support import lag_of, read_dispatches, records_waiting
 from tests.support import Command, run_rekindle, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
@@ -64,16 +61,16 @@ def test_a_worker_dies_while_a_tick_is_worked_off(
 
     first = process("worker", "--only", "members", env={**REPLAY, "REKINDLE_FAULT": f"members.committed:{COMMITS}"})
     until(lambda: first.returncode is not None, 60, "the kill")
-    still_open = [row for row in _lag(settings) if row.has_open_ticks]
+    still_open = [row for row in lag_of(settings, "members") if row.has_open_ticks]
     assert still_open
     assert all(row.records > 0 for row in still_open)
     assert all(row.oldest_due == DUE for row in still_open), "who is told already is due no more"
-    told = len(_dispatch_ids(settings))
+    told = len(read_dispatches(settings, "send.receipt"))
     assert 0 < told < MEMBERS
 
     second = process("worker", "--only", "members", env=REPLAY)
     succeeds("status", "--wait", "60")
-    rows = _lag(settings)
+    rows = lag_of(settings, "members")
     assert not any(row.has_open_ticks or row.oldest_due for row in rows)
     assert all(row.committed_at is not None and 0 <= wall_clock() - row.committed_at < 240_000 for row in rows)
     assert second.terminate(10) == 0, second.output
@@ -82,18 +79,4 @@ def test_a_worker_dies_while_a_tick_is_worked_off(
     simulated = map(json.loads, succeeds("simulate", campaigns, log, "--until", UNTIL, "--in-order").splitlines())
     expected = sorted(line["dispatch_id"] for line in simulated if line["kind"] == "dispatch")
     assert len(expected) == MEMBERS
-    assert sorted(_dispatch_ids(settings)) == expected
-
-
-def _lag(settings: Settings) -> list[Lag]:
-    reader = LagReader(settings)
-    try:
-        return [row for row in reader.read() if row.stage == "members"]
-    finally:
-        reader.close()
-
-
-def _dispatch_ids(settings: Settings) -> list[str]:
-    codec = Codec(Registry.from_settings(settings))
-    values = [record.value for records in read_topic(settings, "send.receipt").values() for record in records]
-    return [dispatch.dispatch_id for dispatch in codec.decode_commands(values)]
+    assert sorted(dispatch.dispatch_id for dispatch in read_dispatches(settings, "send.receipt")) == expected
