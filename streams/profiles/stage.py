@@ -110,7 +110,8 @@ class ProfilesStage:
         """Take of each member the last record; carry on what there is if that is much."""
         for batch in batches:
             self._take(batch)
-        if len(self._waiting) >= MEMBERS_MAX or self._waiting_bytes >= WAITING_BYTES_MAX:
+        enough = min(MEMBERS_MAX, self._settings.batch_records_max)
+        if len(self._waiting) >= enough or self._waiting_bytes >= WAITING_BYTES_MAX:
             self._commit(group)
         elif self._since is None:
             self._since = self._monotonic()

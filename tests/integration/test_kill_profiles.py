@@ -25,6 +25,7 @@ from tests.support import ROOT, Command, run_rekindle, until
 pytestmark = pytest.mark.services
 SIGKILLED = -9
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "50", "REKINDLE_CLOCK": "event", "REKINDLE_INSTANCE": "w"}
+FEW = {**SMALL, "REKINDLE_BATCH_RECORDS_MAX": "10"}  # members that wait, so that it commits often
 POINTS = ("handled", "produced", "offsets_sent", "committed")
 ERASED = "m00007"
 
@@ -48,7 +49,7 @@ def test_kills_leave_no_trace_in_the_profiles(
     _run_to_the_end(settings, process, "members")
 
     for passing, point in enumerate(POINTS, start=2):
-        killed = process("worker", "--only", "profiles", env={**SMALL, "REKINDLE_FAULT": f"profiles.{point}:{passing}"})
+        killed = process("worker", "--only", "profiles", env={**FEW, "REKINDLE_FAULT": f"profiles.{point}:{passing}"})
         until(lambda command=killed: command.returncode is not None, 60, f"the kill at {point}")
         assert killed.returncode == SIGKILLED, killed.output
     _run_to_the_end(settings, process, "profiles")

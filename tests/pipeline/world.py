@@ -176,7 +176,7 @@ class World:
         self.last_at = 0  # the time of the last tick
         self._is_calm = False
         self._expire_at = 0
-        self._mines: set[str] = set()  # places at which the next process that comes there dies
+        self.mines: set[str] = set()  # places at which the next process that comes there dies
         self._slots: list[Slot] = []
         self._ghosts: list[Process] = []  # asleep while another runs in their place
         for topic in (*COPARTITIONED, DEAD_LETTERS, MEMBER_PROFILES, MEMBER_KEYS, ERASURES, *COMMAND_TOPICS):
@@ -343,8 +343,8 @@ class World:
 
     def _resume(self, process: Process) -> None:
         process.resume()
-        if not self._is_calm and f"{process.stage_name} {process.place}" in self._mines and not process.is_dead:
-            self._mines.discard(f"{process.stage_name} {process.place}")
+        if not self._is_calm and f"{process.stage_name} {process.place}" in self.mines and not process.is_dead:
+            self.mines.discard(f"{process.stage_name} {process.place}")
             for slot in self._slots:
                 if slot.process is process:
                     self._kill_now(slot)
@@ -426,7 +426,7 @@ class World:
         """Kill a process where it stands, or whoever comes first to a certain place."""
         if self.rng.random() < 0.5:
             places = self.places[0] if len(self.places) == 1 else self.rng.choice(self.places)
-            self._mines.add(self.rng.choice(places))
+            self.mines.add(self.rng.choice(places))
         elif running := self._running():
             self._kill_now(self.rng.choice(running))
 
