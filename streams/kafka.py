@@ -4,6 +4,7 @@ Records are produced with the partitioner of the Java clients (murmur2), so that
 everywhere, whoever produced. Whatever the pipeline puts out is read `read_committed`.
 """
 
+import contextlib
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from streams.errors import RekindleError
 from streams.settings import Settings
 
 REACH_SECONDS = 5.0
+METADATA_SECONDS = 1.0
 
 SENDS_OFFSETS = {"connections.max.idle.ms": 5_000, "retry.backoff.ms": 1, "retry.backoff.max.ms": 250}
 """For a producer that sends offsets to its transactions.
@@ -165,8 +167,15 @@ class Kafka:
         return Producer({**producer_config(self._settings), **config})
 
     def consumer(self, group: str, config: Mapping[str, Any]) -> Consumer:
-        """Make a consumer: `consumer_config`, and what is asked besides."""
-        return Consumer({**consumer_config(self._settings, group), **config})
+        """Make a consumer: `consumer_config`, and what is asked besides.
+
+        It knows where all partitions are: else it would think for half a second or two about each topic that is new to
+        it. A broker that doesn't answer shows when the consumer is used.
+        """
+        consumer = Consumer({**consumer_config(self._settings, group), **config})
+        with contextlib.suppress(KafkaException):
+            consumer.list_topics(timeout=METADATA_SECONDS)
+        return consumer
 
     def admin(self) -> AdminClient:
         """Open an admin client."""

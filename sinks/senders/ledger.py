@@ -104,7 +104,7 @@ class Ledger:
         owner before is open any more. Raises `RekindleError`.
         """
         copy = self._partitions[partition] = self._copies.open(partition)
-        consumer = self._kafka.consumer(f"{self.topic}-reader", {"enable.partition.eof": True})
+        consumer = self._kafka.consumer(f"{self.topic}-reader", {"enable.partition.eof": True, "fetch.wait.max.ms": 20})
         try:
             return self._restore(consumer, partition, copy)
         except (KafkaException, TimeoutError) as error:

@@ -93,7 +93,12 @@ def _spool(settings: "Settings", spools: list[IO[str]], folder: Path) -> int:
     from streams.sealing.open import open_ring
 
     consumer = Consumer(
-        {**consumer_config(settings, "rekindle-log-export"), "enable.partition.eof": True, "log_level": 0}
+        {
+            **consumer_config(settings, "rekindle-log-export"),
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            "log_level": 0,
+        }
     )
     ring = open_ring(settings, Kafka(settings), folder)
     reader = LogReader(Codec(Registry.from_settings(settings)), ring)

@@ -38,7 +38,9 @@ def count_records(settings: Settings, topics: Iterable[str]) -> int:
 def _read(settings: Settings, topics: Iterable[str]) -> Iterator[list[Message]]:
     counts = kafka.partition_counts(settings)
     assigned = [TopicPartition(topic, n, 0) for topic in topics for n in range(counts.get(topic, 0))]
-    consumer = Consumer({**kafka.consumer_config(settings, "rekindle-demo"), "enable.partition.eof": True})
+    consumer = Consumer(
+        {**kafka.consumer_config(settings, "rekindle-demo"), "enable.partition.eof": True, "fetch.wait.max.ms": 20}
+    )
     try:
         consumer.assign(assigned)
         left, heard_at = len(assigned), time.monotonic()

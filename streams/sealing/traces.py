@@ -65,7 +65,11 @@ def _home(settings: Settings, topic: str, owner: bytes) -> TopicPartition:
 
 def _records(settings: Settings, places: Sequence[TopicPartition]) -> Iterator[tuple[str, bytes | None, bytes | None]]:
     """Yield topic, key and value of every record that the places have by now."""
-    config: dict[str, Any] = {**consumer_config(settings, "rekindle-erase"), "enable.partition.eof": True}
+    config: dict[str, Any] = {
+        **consumer_config(settings, "rekindle-erase"),
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 20,
+    }
     consumer = Consumer({**config, "fetch.wait.max.ms": 10, "log_level": 0})
     try:
         consumer.assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in places])

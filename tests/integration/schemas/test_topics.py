@@ -34,7 +34,9 @@ EVENTS = [
 
 def records(settings: Settings, topic: str) -> list[Any]:
     """Every committed record of a topic, by partition and offset."""
-    consumer = Consumer({**consumer_config(settings, "test-reader"), "enable.partition.eof": True})
+    consumer = Consumer(
+        {**consumer_config(settings, "test-reader"), "enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    )
     try:
         partitions = range(len(consumer.list_topics(topic, timeout=10).topics[topic].partitions))
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])

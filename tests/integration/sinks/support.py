@@ -37,7 +37,9 @@ def produce(settings, codec, topic, records: Iterable, *, partition=None, broken
 
 def read_all(settings, topic):
     """Every committed record of a topic, (partition, offset, key, value)."""
-    consumer = Consumer(consumer_config(settings, "test-reader") | {"enable.partition.eof": True})
+    consumer = Consumer(
+        consumer_config(settings, "test-reader") | {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    )
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
