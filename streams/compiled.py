@@ -77,7 +77,8 @@ ENGINE = Part(
     ),
 )
 WIRE = Part("schemas/wire", "rekindle_wire", ("read", "write"))
-PARTS = (ENGINE, WIRE)
+MEMBERS = Part("streams/members", "rekindle_members", ("emit", "overlay", "step"))
+PARTS = (ENGINE, WIRE, MEMBERS)
 
 
 def prefer(path: list[str], part: Part) -> None:

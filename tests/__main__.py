@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-WORKERS = sorted(str(path) for path in HERE.glob("integration/test_*.py"))
+WORKERS = sorted(str(path) for path in [*HERE.glob("integration/test_*.py"), *HERE.glob("acceptance/test_*.py")])
 
 
 def main() -> int:

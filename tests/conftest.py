@@ -6,7 +6,7 @@ that needs an empty log takes `fresh_topics`, one that needs empty tables `fresh
 
 Tests that look at a page with a browser are chosen only where there is one.
 
-In this process the engine is plain Python unless REKINDLE_COMPILED says otherwise, so that a test can reach into it and
+In this process everything is plain Python unless REKINDLE_COMPILED says otherwise, so that a test can reach into it and
 an edit needs no compiler; what a test starts runs as it does anywhere.
 """
 
@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("REKINDLE_COMPILED", "0")
-import streams.engine  # noqa: F401 - which of both is loaded is decided here
+import schemas.wire  # noqa: F401 - which of both is loaded is decided here
+import streams.engine
+import streams.members  # noqa: F401 - and here
 
 if os.environ["REKINDLE_COMPILED"] == "0":
     del os.environ["REKINDLE_COMPILED"]
