@@ -49,7 +49,6 @@ class FieldPlan:
 
     name: str
     kind: str
-    avro: Any
     default: Any
     as_datetime: bool
     fields: Sequence["FieldPlan"] = ()
@@ -67,7 +66,6 @@ def plan_fields(schema: Mapping[str, Any], *, is_event: bool | None = None) -> t
             FieldPlan(
                 name=field["name"],
                 kind=kind,
-                avro=inner,
                 default=default_of(kind, field.get("default")),
                 as_datetime=kind == "timestamp" and is_event and field["name"] != "occurred_at",
                 fields=plan_fields(nested, is_event=is_event) if kind in {"records", "record"} else (),

@@ -18,6 +18,8 @@ from streams.settings import Settings
 REACH_SECONDS = 5.0
 METADATA_SECONDS = 1.0
 
+READS_TO_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+"""For a consumer that reads what there is: an end is told when a fetch comes back with nothing, so it mustn't wait."""
 SENDS_OFFSETS = {"connections.max.idle.ms": 5_000, "retry.backoff.ms": 1, "retry.backoff.max.ms": 250}
 """For a producer that sends offsets to its transactions.
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.engine.commands import Dispatch
 from streams.engine.events import Tick
-from streams.kafka import consumer_config, partition_counts
+from streams.kafka import READS_TO_END, Kafka, partition_counts
 from streams.runtime.lag import Lag, LagReader
 from streams.settings import Settings
 
@@ -36,8 +36,7 @@ class Record:
 def read_topic(settings: Settings, topic: str) -> dict[int, list[Record]]:
     """Every committed record of a topic, by partition."""
     found: dict[int, list[Record]] = {partition: [] for partition in range(partition_counts(settings)[topic])}
-    quick = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}  # an end is told after an answer without records
-    consumer = Consumer({**consumer_config(settings, "tests"), **quick})
+    consumer = Kafka(settings).consumer("tests", READS_TO_END)
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in found])
     open_partitions = set(found)
     while open_partitions:
@@ -55,12 +54,8 @@ def read_topic(settings: Settings, topic: str) -> dict[int, list[Record]]:
 
 def records_waiting(settings: Settings, stage: str) -> int:
     """How many records a stage has still to handle; -1 for one that was never started and isn't told of."""
-    reader = LagReader(settings)
-    try:
-        rows = [row.records for row in reader.read() if row.stage == stage]
-        return sum(rows) if rows else -1
-    finally:
-        reader.close()
+    rows = lag_of(settings, stage)
+    return sum(row.records for row in rows) if rows else -1
 
 
 def lag_of(settings: Settings, stage: str) -> list[Lag]:
@@ -77,6 +72,14 @@ def read_dispatches(settings: Settings, topic: str) -> list[Dispatch]:
     codec = Codec(Registry.from_settings(settings))
     values = [record.value for records in read_topic(settings, topic).values() for record in records]
     return codec.decode_commands(values)  # type: ignore[return-value]
+
+
+def write_visits(path: Path, members: int, at: str) -> Path:
+    """Write a file of events by which members come into being: each, m0, m1 and so on, visits once at `at`."""
+    header = {"type": "site_visited", "occurred_at": at, "source": "web", "url": "https://a.example"}
+    visits = [{**header, "event_id": f"v{number}", "member_id": f"m{number}"} for number in range(members)]
+    path.write_text("".join(json.dumps(visit) + "\n" for visit in visits))
+    return path
 
 
 def without_ticks(settings: Settings, records: Iterable[Record]) -> list[Record]:

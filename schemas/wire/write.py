@@ -69,8 +69,7 @@ class BytesWriter(Writer):
     """Bytes."""
 
     def write(self, value: Any) -> bytes:  # noqa: D102
-        data = bytes(value)
-        return encode_long(len(data)) + data
+        return encode_long(len(value)) + bytes(value)
 
 
 class BooleanWriter(Writer):

@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ign
 
 from sinks.senders.ledger_copy import LedgerCopy
 from streams.errors import RekindleError
-from streams.kafka import REACH_SECONDS, Kafka, admin_client
+from streams.kafka import REACH_SECONDS, READS_TO_END, Kafka, admin_client
 from streams.settings import Settings
 
 KEPT_S = 7 * 86_400
@@ -104,7 +104,7 @@ class Ledger:
         owner before is open any more. Raises `RekindleError`.
         """
         copy = self._partitions[partition] = self._copies.open(partition)
-        consumer = self._kafka.consumer(f"{self.topic}-reader", {"enable.partition.eof": True, "fetch.wait.max.ms": 20})
+        consumer = self._kafka.consumer(f"{self.topic}-reader", READS_TO_END)
         try:
             return self._restore(consumer, partition, copy)
         except (KafkaException, TimeoutError) as error:

@@ -83,24 +83,18 @@ def _lines(spool: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 def _spool(settings: "Settings", spools: list[IO[str]], folder: Path) -> int:
     """Write each partition's committed records to its spool, each with how far time has come; their number."""
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import TopicPartition
 
     from schemas.codec import Codec
     from schemas.registry import Registry
     from streams.cli._progress import count_progress
-    from streams.kafka import Kafka, consumer_config
+    from streams.kafka import READS_TO_END, Kafka
     from streams.sealing.log_reader import LogReader
     from streams.sealing.open import open_ring
 
-    consumer = Consumer(
-        {
-            **consumer_config(settings, "rekindle-log-export"),
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 20,
-            "log_level": 0,
-        }
-    )
-    ring = open_ring(settings, Kafka(settings), folder)
+    kafka = Kafka(settings)
+    consumer = kafka.consumer("rekindle-log-export", {**READS_TO_END, "log_level": 0})
+    ring = open_ring(settings, kafka, folder)
     reader = LogReader(Codec(Registry.from_settings(settings)), ring)
     try:
         if ring is not None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.codec import BadRecord, Codec
 from schemas.registry import Registry
@@ -38,9 +38,7 @@ def count_records(settings: Settings, topics: Iterable[str]) -> int:
 def _read(settings: Settings, topics: Iterable[str]) -> Iterator[list[Message]]:
     counts = kafka.partition_counts(settings)
     assigned = [TopicPartition(topic, n, 0) for topic in topics for n in range(counts.get(topic, 0))]
-    consumer = Consumer(
-        {**kafka.consumer_config(settings, "rekindle-demo"), "enable.partition.eof": True, "fetch.wait.max.ms": 20}
-    )
+    consumer = kafka.Kafka(settings).consumer("rekindle-demo", kafka.READS_TO_END)
     try:
         consumer.assign(assigned)
         left, heard_at = len(assigned), time.monotonic()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from streams.errors import RekindleError
-from streams.kafka import Kafka
+from streams.kafka import READS_TO_END, Kafka
 from streams.topics import PROGRAMMES
 
 PATIENCE_SECONDS = 30.0
@@ -60,7 +60,7 @@ class Programmes:
 
 def read_programmes(kafka: Kafka, group_prefix: str) -> dict[int, dict[str, str]]:
     """Read all programmes that were ever applied, by number. Raises `RekindleError`."""
-    consumer = kafka.consumer(f"{group_prefix}-programmes", {"enable.partition.eof": True, "fetch.wait.max.ms": 10})
+    consumer = kafka.consumer(f"{group_prefix}-programmes", READS_TO_END)
     try:
         return {
             int(message.key()): json.loads(message.value())["files"]

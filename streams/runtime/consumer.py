@@ -57,10 +57,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         if self._paced is not consumer._fetcher:  # noqa: SLF001
             self._paced = consumer._fetcher  # noqa: SLF001
-            self._paced._proc_fetch_request = paced(  # noqa: SLF001
-                self._paced._proc_fetch_request,  # noqa: SLF001
-                lambda: cast("BatchConsumer", self.consumer).pause_seconds,
-            )
+            pause_seconds = cast("BatchConsumer", self.consumer).pause_seconds
+            self._paced._proc_fetch_request = paced(self._paced._proc_fetch_request, pause_seconds)  # noqa: SLF001
         with consumer._fetcher._subscriptions.fetch_context():  # noqa: SLF001
             while True:
                 held = cast("BatchConsumer", self.consumer).held
@@ -104,12 +102,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self._told_at_end.clear()
 
 
-def paced(fetch: Callable[..., Awaitable[Any]], seconds: Callable[[], float]) -> Callable[..., Awaitable[Any]]:
+def paced(fetch: Callable[..., Awaitable[Any]], seconds: float) -> Callable[..., Awaitable[Any]]:
     """Let a request to a broker begin no sooner than so many seconds after the last one ended."""
     ended: dict[Any, float] = {}
 
     async def request_after_pause(assignment: Any, node: Any, request: Any) -> Any:
-        pause = ended.get(node, 0.0) + seconds() - time.monotonic()
+        pause = ended.get(node, 0.0) + seconds - time.monotonic()
         try:
             if pause > 0:
                 await asyncio.sleep(pause)

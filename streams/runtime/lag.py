@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
-from streams.kafka import Kafka, admin_client, consumer_config, partition_counts
+from streams.kafka import READS_TO_END, Kafka, admin_client, consumer_config, partition_counts
 from streams.runtime.group_offsets import Committed, Note, read_note
 from streams.settings import Settings
 from streams.topics import (
@@ -70,9 +70,7 @@ class LagReader:
         self._counts = partition_counts(settings)
         self._admin = admin_client(settings)
         self._readers: dict[str, Consumer] = {}
-        # the end of a partition is told when a fetch comes back with nothing
-        quick = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
-        self._consumer = Kafka(settings).consumer(f"{settings.group_prefix}-status", quick)
+        self._consumer = Kafka(settings).consumer(f"{settings.group_prefix}-status", READS_TO_END)
 
     def read(self, *, whole: bool = True) -> Sequence[Lag]:
         """Return the lag of every stage, in the order of the way of an event; or of ingest and members alone.

@@ -6,13 +6,12 @@ Topics are read from their beginning, committed records only, so this takes as l
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from streams.errors import RekindleError
 from streams.ingest.partitions import partition_of
-from streams.kafka import consumer_config, partition_counts
+from streams.kafka import READS_TO_END, Kafka, partition_counts
 from streams.members.record import FENCE
 from streams.sealing.key_record import owner_and_id, read_value
 from streams.settings import Settings
@@ -65,12 +64,7 @@ def _home(settings: Settings, topic: str, owner: bytes) -> TopicPartition:
 
 def _records(settings: Settings, places: Sequence[TopicPartition]) -> Iterator[tuple[str, bytes | None, bytes | None]]:
     """Yield topic, key and value of every record that the places have by now."""
-    config: dict[str, Any] = {
-        **consumer_config(settings, "rekindle-erase"),
-        "enable.partition.eof": True,
-        "fetch.wait.max.ms": 20,
-    }
-    consumer = Consumer({**config, "fetch.wait.max.ms": 10, "log_level": 0})
+    consumer = Kafka(settings).consumer("rekindle-erase", {**READS_TO_END, "log_level": 0})
     try:
         consumer.assign([TopicPartition(each.topic, each.partition, OFFSET_BEGINNING) for each in places])
         heard = time.monotonic()

@@ -3,7 +3,6 @@
 While it is open, `rekindle status` counts its partition as unhandled, although the log is read to its end.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from streams.members.step import DUE_MAX
 from streams.settings import Settings
-from tests.stream_support import lag_of, read_dispatches, records_waiting
+from tests.stream_support import lag_of, read_dispatches, records_waiting, write_visits
 from tests.support import Command, run_rekindle, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
@@ -39,20 +38,12 @@ def test_a_worker_dies_while_a_programme_is_adopted(
     def told() -> Counter[str]:
         return Counter(dispatch.member_id for dispatch in read_dispatches(settings, "send.receipt"))
 
-    campaigns, events = tmp_path / "campaigns", tmp_path / "events.jsonl"
+    campaigns = tmp_path / "campaigns"
     (campaigns / "templates").mkdir(parents=True)
     (campaigns / "templates/t.yaml").write_text("templates: [{id: hello, text: Hello}]\n")
     (campaigns / "before.yaml").write_text(BEFORE)
     succeeds("campaigns", "apply", campaigns)
-    header = {
-        "type": "site_visited",
-        "occurred_at": "2018-01-01T10:00:00Z",
-        "source": "web",
-        "url": "https://a.example",
-    }
-    visits = [{**header, "event_id": f"v{number}", "member_id": f"m{number}"} for number in range(MEMBERS)]
-    events.write_text("".join(json.dumps(visit) + "\n" for visit in visits))
-    succeeds("publish", events)
+    succeeds("publish", write_visits(tmp_path / "events.jsonl", MEMBERS, "2018-01-01T10:00:00Z"))
     (campaigns / "mailing.yaml").write_text(MAILING)
     succeeds("campaigns", "apply", campaigns, "--at", "2018-01-02T00:00:00Z")
     succeeds("tick", "--until", "2018-01-03T00:00:00Z")

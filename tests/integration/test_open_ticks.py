@@ -13,7 +13,7 @@ import pytest
 from streams.clock import wall_clock
 from streams.members.step import DUE_MAX
 from streams.settings import Settings
-from tests.stream_support import lag_of, read_dispatches, records_waiting
+from tests.stream_support import lag_of, read_dispatches, records_waiting, write_visits
 from tests.support import Command, run_rekindle, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
@@ -43,17 +43,8 @@ def test_a_worker_dies_while_a_tick_is_worked_off(
     for name, text in CAMPAIGN.items():
         (campaigns / name).parent.mkdir(parents=True, exist_ok=True)
         (campaigns / name).write_text(text)
-    header = {
-        "type": "site_visited",
-        "occurred_at": "2018-01-01T10:00:00Z",
-        "source": "web",
-        "url": "https://a.example",
-    }
-    visits = [{**header, "event_id": f"v{number}", "member_id": f"m{number}"} for number in range(MEMBERS)]
-    events = tmp_path / "events.jsonl"
-    events.write_text("".join(json.dumps(visit) + "\n" for visit in visits))
     succeeds("campaigns", "apply", campaigns)
-    succeeds("publish", events)
+    succeeds("publish", write_visits(tmp_path / "events.jsonl", MEMBERS, "2018-01-01T10:00:00Z"))
     succeeds("tick", "--until", UNTIL)
     ingest = process("worker", "--only", "ingest", env=REPLAY)
     ingest.until(lambda: records_waiting(settings, "ingest") == 0, 90, "the log")

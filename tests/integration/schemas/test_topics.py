@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from schemas.codec import Codec
@@ -16,7 +16,7 @@ from schemas.declarations import topic_declarations
 from schemas.registry import Registry
 from schemas.values import parse_time
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
-from streams.kafka import client_config, consumer_config, producer_config
+from streams.kafka import READS_TO_END, Kafka, client_config, producer_config
 from streams.settings import Settings
 from tests.support import run_rekindle
 
@@ -34,9 +34,7 @@ EVENTS = [
 
 def records(settings: Settings, topic: str) -> list[Any]:
     """Every committed record of a topic, by partition and offset."""
-    consumer = Consumer(
-        {**consumer_config(settings, "test-reader"), "enable.partition.eof": True, "fetch.wait.max.ms": 10}
-    )
+    consumer = Kafka(settings).consumer("test-reader", READS_TO_END)
     try:
         partitions = range(len(consumer.list_topics(topic, timeout=10).topics[topic].partitions))
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from schemas.codec import Codec
 from schemas.registry import Registry
 from streams.engine.commands import Award, Decision, Dispatch
 from streams.engine.events import Event, StateMoved, Tick
-from streams.kafka import consumer_config, producer_config
+from streams.kafka import READS_TO_END, Kafka, producer_config
 
 START_MS = 1_500_000_000_000
 
@@ -37,9 +37,7 @@ def produce(settings, codec, topic, records: Iterable, *, partition=None, broken
 
 def read_all(settings, topic):
     """Every committed record of a topic, (partition, offset, key, value)."""
-    consumer = Consumer(
-        consumer_config(settings, "test-reader") | {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
-    )
+    consumer = Kafka(settings).consumer("test-reader", READS_TO_END)
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])

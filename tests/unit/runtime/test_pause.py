@@ -17,7 +17,7 @@ def test_requests_to_one_broker_keep_their_distance_and_may_be_called_off() -> N
         return True
 
     async def scenario() -> None:
-        request = paced(fetch, lambda: PAUSE_SECONDS)
+        request = paced(fetch, PAUSE_SECONDS)
         assert await request(None, 1, None)
         assert await request(None, 1, None)
         called_off = asyncio.ensure_future(request(None, 1, None))

@@ -166,6 +166,12 @@ def test_an_unlisted_reason_is_named_before_it_is_written() -> None:
         CODEC.encode(decision)
 
 
+def test_a_number_where_bytes_belong_is_named_before_it_is_written() -> None:
+    letter = DeadLetter(at=0, topic="t", partition=0, offset=0, key=5, value=None, reason="r")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"DeadLetter\.key: unfit value 5"):
+        CODEC.encode(letter)
+
+
 def bad_values() -> dict[str, bytes]:
     good = CODEC.encode(purchase())
     prefix = good[:WIRE_PREFIX_BYTES]
