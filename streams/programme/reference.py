@@ -287,7 +287,10 @@ def _conditions() -> Iterator[str]:
     yield "| `member.attributes.<name>` | what was stated of the member |"
     yield "| `member.bonus.<currency>` | number: the active balance |"
     yield "| `counter.<name>` | number: the counter's value |"
-    yield "| `days_since.<event type>` | whole number: periods of 24 h since the latest before the present |"
+    yield (
+        "| `days_since.<event type>` | whole number: periods of 24 h since the latest before the present; never the"
+        " event that is being handled, not even for a segment that it changes |"
+    )
     yield "| `segment` | the id of a segment: whether the member is in it |"
     yield from (f"| `rfm.{name}` | {_readable(kind)}: {_RFM[name]} |" for name, kind in names.RFM.items())
 

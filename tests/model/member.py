@@ -148,7 +148,10 @@ class Member(Journeys):
         if not self.known:
             self.known = True
             self.set_schedule_timers()
+        self.at_hand = event
         self.happen(event)
+        self.settle()  # within the handling: what it does to segments finds it at hand, still
+        self.at_hand = None
         if event.historical:  # over, a late one counts for days since; that triggers nothing either
             self.note_segments(silently=True)
         self.settle()
@@ -157,7 +160,6 @@ class Member(Journeys):
 
     def happen(self, event: Event, *, derived: bool = False) -> None:
         """One event, in the order of the contract (§4.5)."""
-        before, self.at_hand = self.at_hand, event
         if not derived:
             self.change_state(event)
         if not event.historical:
@@ -168,7 +170,6 @@ class Member(Journeys):
                 self.trigger_by(campaign, event)
         else:
             self.pending.clear()
-        self.at_hand = before
 
     def change_state(self, event: Event) -> None:
         dates = self.date_inputs()

@@ -265,3 +265,15 @@ def only(*campaigns: dict[str, Any]) -> dict[str, Any]:
 
 def line(event_id: str, kind: str, at: str, **fields: Any) -> dict[str, Any]:
     return {"event_id": event_id, "type": kind, "occurred_at": at, "source": "test", **fields}
+
+
+def test_a_late_event_by_which_a_segment_is_entered_is_still_being_handled_then():
+    recently = {"days_since.purchase_completed": {"ge": 0}}  # there was one, before the one that is handled
+    programme = {
+        **only({"id": "c", "trigger": [{"segment_entered": "buyers"}], "audience": recently, "actions": AWARD}),
+        "segments": {"buyers": {"where": {"member.purchases.count": {"ge": 1}}}},
+    }
+    registration = line("1", "registration_completed", "2020-03-26T00:00:00Z", member_id="m")
+    late = line("2", "purchase_completed", "2020-03-10T00:00:00Z", member_id="m", total=1)
+    (decision,) = [each for each in compare([programme], [registration, late])["m"] if each["kind"] == "decision"]
+    assert decision["reason"] == "not_in_audience"
