@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import fastavro
 
@@ -68,11 +69,11 @@ def _us(work: Callable[[], object], records: int) -> float:
     return round(best / records * 1e6, 2)
 
 
-def _read(schema: object, value: bytes) -> object:
+def _read(schema: Any, value: bytes) -> object:
     return fastavro.schemaless_reader(io.BytesIO(value[_PREFIX_BYTES:]), schema, None)
 
 
-def _write(schema: object, row: object) -> bytes:
+def _write(schema: Any, row: object) -> bytes:
     stream = io.BytesIO()
     fastavro.schemaless_writer(stream, schema, row)
     return stream.getvalue()

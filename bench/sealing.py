@@ -8,7 +8,6 @@ Without Kafka: what a transaction is given is thrown away.
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -152,4 +151,4 @@ def size(store: KeyStore) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -130,7 +130,9 @@ def _columns(settings: Settings) -> float:
 
 def _through_sink(settings: Settings, environment: dict[str, str]) -> float:
     with connect(settings.clickhouse_dsn) as client:
-        return _rate(["sink"], environment, RECEIPTS, lambda: int(client.command("SELECT count() FROM events")))
+        return _rate(
+            ["sink"], environment, RECEIPTS, lambda: client.query("SELECT count() FROM events").result_rows[0][0]
+        )
 
 
 def _through_sender(settings: Settings, environment: dict[str, str]) -> float:

@@ -62,10 +62,10 @@ def main() -> None:
         messages = consumer.consume(BATCH, 1.0)
         if not messages:
             continue
-        receipts = [value[len(head) :] for message in messages if (value := message.value()).startswith(head)]
+        receipts = [value[len(head) :] for message in messages if (value := message.value() or b"").startswith(head)]
         if receipts:
             assert len(columns(head_of_container, receipts)[0]) == len(receipts)
-        out = [{"key": message.key(), "value": message.value()[:200]} for message in messages[::10]]
+        out = [{"key": message.key(), "value": (message.value() or b"")[:200]} for message in messages[::10]]
         producer.produce_batch("bench.commands", out)
         producer.poll(0)
         consumer.commit(asynchronous=True)

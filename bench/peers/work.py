@@ -40,7 +40,8 @@ def read(value: bytes) -> dict[str, Any] | None:
     schema = SCHEMAS.get(value[:5])
     if schema is None:
         return None
-    event: dict[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+    found: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+    event: dict[str, Any] = found
     event["at"] = round(event["occurred_at"].timestamp() * 1000)
     return event
 

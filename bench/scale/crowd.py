@@ -39,7 +39,7 @@ def programme_files() -> Mapping[str, str]:
 
 def typical(until: int, *, same_due: bool = False) -> Sequence[bytes]:
     """Records of members whose last purchase was in the two weeks before `until` (ms), or all at one moment."""
-    programme = load([programme_files()])
+    programme = load([dict(programme_files())])
     return [
         _record(programme, until - DAY_MS if same_due else until - variant * DAY_MS // 4, variant)
         for variant in range(VARIANTS)

@@ -32,7 +32,7 @@ def measure(ground: Ground, receipts: Receipts, rate: float, seconds: float) -> 
     until_assigned(consumer)
     producer = ground.kafka.producer({"linger.ms": 1})
     source = receipts.now()
-    sent_at: dict[bytes, float] = {}
+    sent_at: dict[bytes | None, float] = {}
     found: list[float] = []
     began = time.time()
     published, stop = 0, began + SETTLE_S + seconds

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Iterator
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.codec import Codec
 from schemas.wire.write import encode_long
@@ -62,7 +62,8 @@ class Receipts:
         for copy in range(COPIES):
             for event in self._registrations:
                 member = _member(copy, event.key[2:].encode()).decode()
-                own = {"event_id": f"registration-{member}", "key": member, "member_id": member, "occurred_at": at}
+                own: dict[str, Any] = {"event_id": f"registration-{member}", "occurred_at": at}
+                own |= {"key": member, "member_id": member}
                 yield Record(member.encode(), self._codec.encode(Event(**{**_fields(event), **own})), at)
 
     def receipts(self, wanted: int) -> Iterator[Record]:
