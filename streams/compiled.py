@@ -78,7 +78,8 @@ ENGINE = Part(
 )
 WIRE = Part("schemas/wire", "rekindle_wire", ("read", "write"))
 MEMBERS = Part("streams/members", "rekindle_members", ("emit", "overlay", "step"))
-PARTS = (ENGINE, WIRE, MEMBERS)
+PROFILES = Part("streams/profiles", "rekindle_profiles", ("make",))
+PARTS = (ENGINE, WIRE, MEMBERS, PROFILES)
 
 
 def prefer(path: list[str], part: Part) -> None:

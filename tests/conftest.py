@@ -20,7 +20,8 @@ import pytest
 os.environ.setdefault("REKINDLE_COMPILED", "0")
 import schemas.wire  # noqa: F401 - which of both is loaded is decided here
 import streams.engine
-import streams.members  # noqa: F401 - and here
+import streams.members
+import streams.profiles  # noqa: F401 - and here
 
 if os.environ["REKINDLE_COMPILED"] == "0":
     del os.environ["REKINDLE_COMPILED"]
