@@ -46,6 +46,8 @@ actions: [{send: {channel: sms, template: come-back}}]
 RFM_MEMBERS = 10_000_000
 RFM_PURCHASES = 30_000_000
 RFM_PARTS = 10
+RFM_MOVED_EVERY = 20
+"""Of so many purchases one stands under the member's card of before, or under an id that was merged into theirs."""
 
 
 def main() -> None:
@@ -89,7 +91,13 @@ def _upload(services: Services, directory: Path) -> dict[str, dict[str, float]]:
 
 
 def _rfm(services: Services, directory: Path) -> dict[str, dict[str, float]]:
-    """RFM of ten million members with three purchases each on average, drawn by number, as ClickHouse reckons it."""
+    """RFM of ten million members with three purchases each on average, drawn by number, as ClickHouse reckons it.
+
+    Some of the purchases are theirs by a move.
+    """
+    member = f"toString(cityHash64(number, 2) % {RFM_MEMBERS})"
+    gone = f"concat(if(number % 2, 'card:', 'merged-'), {member})"
+    moved = f"cityHash64(number, 4) % {RFM_MOVED_EVERY} = 0"
     settings = settings_module.load(services.environment())
     migrate_database(settings)
     with connect(settings.clickhouse_dsn, answer_s=ANSWER_SECONDS_MAX) as client:
@@ -98,10 +106,16 @@ def _rfm(services: Services, directory: Path) -> dict[str, dict[str, float]]:
                 "INSERT INTO purchases (event_id, type, occurred_at, source, key, total) "
                 "SELECT toString(number), 'purchase_completed', "
                 f"fromUnixTimestamp64Milli({NOW_MS} - toInt64(cityHash64(number, 1) % {365 * 86_400_000}), 'UTC'), "
-                f"'till', toString(cityHash64(number, 2) % {RFM_MEMBERS}), "
+                f"'till', if({moved}, {gone}, {member}), "
                 "toDecimal64(cityHash64(number, 3) % 10000, 2) / 100 "
                 f"FROM numbers({part * RFM_PURCHASES // RFM_PARTS}, {RFM_PURCHASES // RFM_PARTS})"
             )
+        client.command(
+            "INSERT INTO moves (gone, into, occurred_at, _offset) "
+            f"SELECT DISTINCT {gone}, {member}, fromUnixTimestamp64Milli({NOW_MS}, 'UTC'), {RFM_PURCHASES} "
+            f"FROM numbers({RFM_PURCHASES}) WHERE {moved}"
+        )
+        moves = client.query("SELECT count() FROM moves").result_rows[0][0]
         before = sum(seconds_of(pid) for pid in _pids(directory))
         began = time.monotonic()
         run = rfm.decide(client, Duration.parse("P365D"), NOW_MS)
@@ -109,7 +123,7 @@ def _rfm(services: Services, directory: Path) -> dict[str, dict[str, float]]:
         used = sum(seconds_of(pid) for pid in _pids(directory)) - before
     return {
         "rfm_s": {"wall_clock": round(wall, 1), "services_processor": round(used, 1)},
-        "rfm_members": {"members": run.members, "changes": run.entered + run.gone},
+        "rfm_members": {"members": run.members, "moved": moves, "changes": run.entered + run.gone},
     }
 
 

@@ -41,7 +41,8 @@ def test_renewed_topics_are_the_declared_ones_and_empty(settings: Settings) -> N
     assert {name for name in counts if not name.startswith("__")} == set(topic_declarations())
     assert counts[TOPIC] == counts["member.events"] == settings.partitions
     assert sum(high_watermarks(settings)) == 0
-    groups = admin_client(settings).list_consumer_groups(request_timeout=10).result().valid
+    admin = admin_client(settings)  # its calls end when it is let go
+    groups = admin.list_consumer_groups(request_timeout=10).result().valid
     assert GROUP not in {group.group_id for group in groups}
 
 
