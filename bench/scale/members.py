@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,18 @@ def memory_mib() -> float:
     return pages * resource.getpagesize() / MIB
 
 
-class CommittingStep(MemberStep):
-    """Commits each batch by itself."""
+class CommittingStep:
+    """A step, `inner`, whose batches are committed each by itself."""
+
+    def __init__(self, inner: MemberStep, flush: Callable[[Sequence[Part]], None]) -> None:
+        self.inner = inner
+        self._flush = flush
 
     def handle(self, records: Sequence[Any], end: int) -> None:
         """Handle records, `end` being the position after them, and commit."""
-        self.decide(records, end)
-        self._commit(end)
+        self.inner.decide(records, end)
+        self._flush([self.inner.part()])
+        self.inner.committed()
 
 
 def make_steps(
@@ -67,9 +72,10 @@ def make_steps(
             store.write([*overlay.changes(), *((key, value, None) for key, value in meta.items())], next_offset)
 
         recent = RECENT_MEMBERS_MAX // len(stores)
-        return CommittingStep(
+        step = MemberStep(
             number, store, codec=codec, engine=engine, programmes=programmes, flush=flush, recent_max=recent
         )
+        return CommittingStep(step, flush)
 
     return [step_of(number, store) for number, store in enumerate(stores)]
 

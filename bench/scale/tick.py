@@ -65,10 +65,10 @@ def measure(folder: Path, members: int) -> dict[str, float]:
     offset, began = 1, time.monotonic()
     step.handle([Read(0, None, codec.encode(Tick(occurred_at=due, wall=True)))], 1)
     arrives, batches = began + BATCH_EVERY_S, 0
-    while step.is_behind:
+    while step.inner.is_behind:
         if time.monotonic() < arrives:
             wall, processor = time.monotonic(), time.thread_time()
-            step.work_off(offset)
+            step.inner.work_off(offset)
             portions.add(time.monotonic() - wall, time.thread_time() - processor)
             continue
         processor = time.thread_time()
