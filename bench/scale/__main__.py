@@ -1,7 +1,7 @@
 """`make bench-scale`: how the cost of an event grows with members and campaigns, and what a second worker adds.
 
 Members: the stores of four partitions are filled with so many, of three timers each, then receipts of members at random
-go through the real step (`bench.scale.members`); up to ten million with `--members-max`. Campaigns: the benchmark's own
+go through the real step (`bench.scale.members`); up to ten million, or `--members-max`. Campaigns: the benchmark's own
 and so many that listen to something else. Both count processor time alone, without Kafka. Due: how long others wait
 while a tick works off a million members (`bench.scale.tick`). Workers: the
 members stage of one and of two workers on the same log, events a second; two cores for both and the broker are too few
@@ -114,7 +114,7 @@ def _crowd(count: int) -> dict[str, str]:
 def main() -> None:
     """Measure all three, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members-max", type=int, default=10**6, help="default a million")
+    parser.add_argument("--members-max", type=int, default=10**7, help="default ten million")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each number of workers (default 30)")
     chosen = parser.parse_args()
     receipts = Receipts(Codec(CommittedSchemas()))

@@ -29,6 +29,8 @@ LIST = "rfm"
 RUNS_KEPT = 8
 _IN_ORDER = {**runs.SPILL, "optimize_aggregation_in_order": 1, "max_block_size": 16_384}
 """Tables in order of the members are grouped as they are read, a member at a time."""
+_SORTED = {**runs.SPILL, "join_algorithm": "full_sorting_merge"}
+"""Joined by sorting, on the disk if need be: what members have from before can be a million keys on either side."""
 _STRANGERS = "^(visitor|card|phone|email|receipt):"
 _DAY_MS = 86_400_000
 _PURCHASE = (
@@ -90,7 +92,7 @@ def stage_values(client: Client, run: str, since_ms: int, until_ms: int) -> None
         SELECT %(run)s, member_id, {_PURCHASE} FROM inherited_purchases WHERE {_OF_PERIOD}
         """,  # noqa: S608 - our own text
         parameters=period,
-        settings=runs.SPILL,
+        settings=_SORTED,
     )
     _stage_values(client, _OWN, _IS_NO_HEIR, period, _IN_ORDER)
     _stage_values(client, _OF_HEIRS, "true", period, runs.SPILL)
