@@ -13,20 +13,26 @@ NAMES_MAX = 1_000
 
 
 class Link(NamedTuple):
-    """The name belongs to `member`, who gave it last at `at` (ms)."""
+    """The name belongs to `member`, who gave it last at `at` (ms).
+
+    What came under the name before it belonged to anybody is `heir`'s, if that is another: the first who gave it.
+    """
 
     member: str
     at: int
+    heir: str | None = None
 
 
 class Known(NamedTuple):
     """Of a member id: the member that it was merged into; and when it was erased (ms).
 
-    What was given by then links nothing any more.
+    What was given by then links nothing any more. Names that went on to others are `passed_on`: what came under them
+    before they were anybody's is still this member's.
     """
 
     into: str | None = None
     erased_at: int | None = None
+    passed_on: tuple[str, ...] = ()
 
 
 NOTHING = Known()
@@ -123,33 +129,45 @@ class Draft:
     def put(self, name: str, link: Link) -> None:
         """Link the name, or move its link."""
         before = self.link(name)
-        self._links[name] = link
+        if before is not None and before.member != link.member and before.heir is None:
+            self._pass_on(before.member, name)
+        heir = None if before is None else before.heir or before.member
+        self._links[name] = link._replace(heir=None if heir is None or self.root(heir) == link.member else heir)
         if before is None or before.member != link.member:
             self._keep_few(link.member)
+
+    def _pass_on(self, member: str, name: str) -> None:
+        known = self.known(member)
+        passed_on = (*(each for each in known.passed_on if each != name), name)
+        self._members[member] = known._replace(passed_on=passed_on[-NAMES_MAX:])
 
     def merge(self, member: str, into: str) -> None:
         """Give all names of a member to another, who it is from now on."""
         for name, link in self._of(member).items():
             self._links[name] = link._replace(member=into)
         erased = [at for at in (self.known(member).erased_at, self.known(into).erased_at) if at is not None]
-        self._members[into] = self.known(into)._replace(erased_at=max(erased, default=None))
+        passed_on = (*self.known(into).passed_on, *self.known(member).passed_on)[-NAMES_MAX:]
+        self._members[into] = self.known(into)._replace(erased_at=max(erased, default=None), passed_on=passed_on)
         self._members[member] = Known(into=into)
         self._keep_few(into)
 
     def erase(self, member: str, at: int) -> tuple[str, ...]:
         """Forget the names of the member; what was given by `at` (ms) links nothing any more.
 
-        Returns under which keys there is something of the person: these names, and ids that were merged into theirs.
+        Returns under which keys there is something of the person: these names, unless it is another's who had the
+        name before; names that went on to others; and ids that were merged into theirs.
         """
         known = self.known(member)
         names = self._of(member)
         self._links.update(dict.fromkeys(names))
         before = at if known.erased_at is None else known.erased_at
-        self._members[member] = known._replace(erased_at=max(before, at))
+        self._members[member] = known._replace(erased_at=max(before, at), passed_on=())
+        own = [name for name, link in names.items() if link.heir is None or self.root(link.heir) == member]
+        own += [name for name in dict.fromkeys(known.passed_on) if name not in own]
         ids = [*self._before.merged(member)]
         for each in ids:  # grows: who was merged into those
             ids.extend(more for more in self._before.merged(each) if more not in ids)
-        return (*names, *sorted(ids))
+        return (*own, *sorted(ids))
 
     def changes(self) -> Changes:
         """Return what is to be written."""

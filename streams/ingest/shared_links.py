@@ -6,13 +6,13 @@ something writes it there in the transaction that puts the event into the log, a
 it comes back. By the wall clock others see it some moments later. Meanwhile they may decide by what was before; what
 they put into the log is what counts, and the members stage sends on what came under a key whose state has gone.
 
-Entries, by the first byte of their keys: `n` name → member, time of the link; `k` member → whom it was merged into,
-when it was erased; `o` member, zero, name: that it is the member's; `i` member, zero, id: that it was merged into this
-one; `s` name: that it has a state of its own.
+Entries, by the first byte of their keys: `n` name → member, time of the link, who had it first if another did;
+`k` member → whom it was merged into, when it was erased, which names went on to others; `o` member, zero, name: that it
+is the member's; `i` member, zero, id: that it was merged into this one; `s` name: that it has a state of its own.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,12 @@ class SharedLinks:
     def link(self, name: str) -> Link | None:
         """Return to whom the name belongs."""
         value = self._get(b"n" + name.encode())
-        return None if value is None else Link(*_decode_link(state_of(value)))
+        return None if value is None else Link(*_decode(state_of(value)))
 
     def known(self, member: str) -> Known | None:
         """Return what is known of the member id, None for nothing."""
         value = self._get(b"k" + member.encode())
-        return None if value is None else Known(*_decode_known(state_of(value)))
+        return None if value is None else _known(*_decode(state_of(value)))
 
     def names(self, member: str) -> Collection[str]:
         """Return the names that are linked to the member."""
@@ -141,14 +141,16 @@ class SharedLinks:
                 self._changed[_pair(b"o", before.member, name)] = None
             if link is not None and (before is None or link.member != before.member):
                 self._changed[_pair(b"o", link.member, name)] = _NOTHING
-            self._changed[b"n" + name.encode()] = None if link is None else pack(None, _encode(link))
+            self._changed[b"n" + name.encode()] = (
+                None if link is None else pack(None, _encode(link if link.heir else link[:2]))
+            )
         for member, known in changes.members.items():
             was = self.known(member)
             if was is not None and was.into is not None:
                 self._changed[_pair(b"i", was.into, member)] = None
             if known.into is not None:
                 self._changed[_pair(b"i", known.into, member)] = _NOTHING
-            self._changed[b"k" + member.encode()] = pack(None, _encode(known))
+            self._changed[b"k" + member.encode()] = pack(None, _encode(known if known.passed_on else known[:2]))
 
     def has_state(self, name: str) -> bool:
         """Tell whether something came under the name that nobody was linked to, since `set_state` said otherwise."""
@@ -186,6 +188,9 @@ def _pair(kind: bytes, member: str, other: str) -> bytes:
     return b"%b%b\0%b" % (kind, member.encode(), other.encode())
 
 
+def _known(into: str | None, erased_at: int | None, passed_on: Sequence[str] = ()) -> Known:
+    return Known(into, erased_at, tuple(passed_on))
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode_link = msgspec.msgpack.Decoder(tuple[str, int]).decode
-_decode_known = msgspec.msgpack.Decoder(tuple[str | None, int | None]).decode
+_decode = msgspec.msgpack.Decoder(list[Any]).decode  # what is missing at the end, an earlier version had not

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streams.engine.events import Event
 from streams.identity.identifiers import ID_CHARS_MAX, Naming, names, own_name, pseudonym
 from streams.identity.identify import identify
-from streams.identity.links import NAMES_MAX, LinkTable, root
+from streams.identity.links import NAMES_MAX, Link, LinkTable, root
 
 
 def event(kind: str = "site_visited", member: str | None = "m", at: int = 0, **body: str) -> Event:
@@ -117,3 +117,57 @@ def test_with_a_secret_no_name_of_a_person_can_be_told_without_it() -> None:
     assert own_name(personal[0], b"secret") == personal[0]
     for key in ("m-1001", "visitor:v1", "receipt:r1", "card:", "phone", "", "segment:phone:1"):
         assert own_name(key, b"secret") == key
+
+
+def erased(table: LinkTable, member: str, at: int = 9) -> tuple[str, ...]:
+    """The keys under which there is something of a person who is erased."""
+    found = identify(table, event("member_erased", member, at), Naming("RU"))
+    assert found.changes is not None
+    table.take(found.changes)
+    return found.erased
+
+
+def passed_on() -> LinkTable:
+    """A card that was used before it was anybody's: it was m1's first, and is m2's now."""
+    table = LinkTable()
+    take(table, event(member=None, card_number="c"))
+    take(table, event(member="m1", at=1, card_number="c"))
+    take(table, event(member="m2", at=2, card_number="c"))
+    return table
+
+
+def test_what_came_under_a_name_before_it_was_anybodys_is_erased_with_whom_it_became_part_of() -> None:
+    assert erased(passed_on(), "m1") == ("card:c",)
+    assert erased(passed_on(), "m2") == ()
+    table = passed_on()
+    assert erased(table, "m1") == ("card:c",)
+    assert table.link("card:c") == Link("m2", 2, "m1"), "it is the other's still"
+    assert (erased(table, "m1"), erased(table, "m2")) == ((), ())
+    assert table.link("card:c") is None
+
+
+def test_and_so_it_is_when_the_name_comes_back_or_goes_further() -> None:
+    table = passed_on()
+    take(table, event(member="m1", at=3, card_number="c"))
+    assert table.link("card:c") == Link("m1", 3)
+    assert erased(table, "m1") == ("card:c",)
+    table = passed_on()
+    take(table, event(member="m3", at=3, card_number="c"))
+    assert (erased(table, "m2"), erased(table, "m3"), erased(table, "m1")) == ((), (), ("card:c",))
+
+
+def test_and_when_the_first_or_both_were_merged_into_others() -> None:
+    table = passed_on()
+    take(table, event("members_merged", "m3", 3, from_id="m1", into_id="m3"))
+    assert (erased(table, "m2"), erased(table, "m3")) == ((), ("card:c", "m1"))
+    table = passed_on()
+    take(table, event("members_merged", "m2", 3, from_id="m1", into_id="m2"))
+    assert erased(table, "m2") == ("card:c", "m1")
+
+
+def test_a_name_that_somebody_has_after_an_erasure_is_theirs_from_the_beginning() -> None:
+    table = LinkTable()
+    take(table, event(member="m1", at=1, card_number="c"))
+    erased(table, "m1", 2)
+    take(table, event(member="m2", at=3, card_number="c"))
+    assert erased(table, "m2") == ("card:c",)

@@ -8,7 +8,7 @@ import pytest
 from streams.engine.events import Event
 from streams.identity.identifiers import Naming
 from streams.identity.identify import identify
-from streams.identity.links import Link, LinkTable
+from streams.identity.links import Known, Link, LinkTable
 from streams.ingest.shared_links import SharedLinks
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
@@ -116,6 +116,16 @@ def test_a_restart_goes_on_where_the_copy_was_and_a_lost_copy_is_read_anew(log: 
     task.start()
     assert task.links.link("card:d") == Link("n", 6)
     assert list(task.links.names("n")) == ["card:d"]
+
+
+def test_who_had_a_name_first_is_kept_and_what_earlier_versions_wrote_is_read(log: Log) -> None:
+    task = Task(log, "one")
+    task.take(event("m", card_number="c", visitor_id="v"), event("n", at=2, card_number="c"))
+    task.links.follow()
+    task.start()
+    assert task.links.link("card:c") == Link("n", 2, "m")
+    assert task.links.known("m") == Known(passed_on=("card:c",))
+    assert task.links.link("visitor:v") == Link("m", 1), "as earlier versions write it"
 
 
 def test_names_with_states_are_told(log: Log) -> None:
