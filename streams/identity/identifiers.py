@@ -2,7 +2,8 @@
 
 A name is the key of a link, and of the stranger's own state while there is no link. So the same phone, however it is
 written, has one name, by its E.164; an e-mail's is by its lower case, because nobody has two mailboxes that differ by
-case. Cards and visitors are opaque: only blanks around them go.
+case, and by its domain in Unicode, the ASCII notation (xn--…) being the same. Cards and visitors are opaque: only
+blanks around them go.
 
 Names are keys of the log, which outlives an erasure: of a phone or an e-mail they hold the hash, never itself. It is a
 pseudonym: who has a list of phones can tell which of them are there, but nobody reads one off it. With a secret, which
@@ -19,7 +20,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from streams.profile.emails import normalise_email
+from streams.profile.emails import mailbox
 from streams.profile.phones import normalise_phone
 
 ID_CHARS_MAX = 200
@@ -93,8 +94,8 @@ def _named(field: str, text: str, naming: Naming) -> str | None:
             number = normalise_phone(text, region)
             return None if number is None else f"phone:{pseudonym(number, secret)}"
         case _:
-            address = normalise_email(text)
-            return None if address is None else f"email:{pseudonym(address.lower(), secret)}"
+            address = mailbox(text)
+            return None if address is None else f"email:{pseudonym(address, secret)}"
 
 
 def _opaque(kind: str, text: str) -> str | None:

@@ -2,12 +2,15 @@
 
 The address is never corrected: whoever owns gmial.com would get what was meant for someone else, or nobody would.
 
+A domain in other letters than Latin ones has two notations, Unicode and ASCII (IDNA: xn--…). The one that was given is
+kept; by `mailbox` both are one.
+
 Garbage: what isn't an address by its syntax is rejected, whatever its length.
 """
 
 import functools
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from streams.profile.findings import Checked, compare
 
@@ -35,6 +38,14 @@ def normalise_email(text: str) -> str | None:
     return address
 
 
+def mailbox(text: str) -> str | None:
+    """What the address is the same as: in small letters, its domain in Unicode; None if its syntax cannot be one."""
+    address = normalise_email(text)
+    if address is not None and "xn--" in address:
+        address = _validated(address).normalized
+    return None if address is None else address.lower()
+
+
 def check_email(text: str) -> Checked:
     """The address; `detail` is the well-known domain that was probably meant."""
     if len(text) > _CHARS_MAX:
@@ -44,14 +55,21 @@ def check_email(text: str) -> Checked:
 
 @functools.lru_cache(maxsize=65536)
 def _check(text: str) -> Checked:
+    given = text.strip()
     try:
-        found = validate_email(text.strip(), check_deliverability=False, allow_smtputf8=True, test_environment=True)
+        found = _validated(given)
     except EmailNotValidError:
         return Checked(None, "rejected", "syntax")
+    in_ascii = given.rpartition("@")[2].isascii()
+    address = f"{found.local_part}@{found.ascii_domain}" if in_ascii else found.normalized
     meant = _meant(found.domain)
     if meant is not None:
-        return Checked(found.normalized, "doubtful", "domain_typo", meant)
-    return compare(text, found.normalized, "domain_case" if text.strip() == text else "trim")
+        return Checked(address, "doubtful", "domain_typo", meant)
+    return compare(text, address, "domain_case" if given == text else "trim")
+
+
+def _validated(address: str) -> ValidatedEmail:
+    return validate_email(address, check_deliverability=False, allow_smtputf8=True, test_environment=True)
 
 
 @functools.lru_cache(maxsize=16384)

@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from sinks.senders.gateway import GatewayError, InDoubt, Rejected, TryLater, Unavailable
 from sinks.senders.gateways import make_gateway, names
 from streams.consent.tokens import Signer
+from streams.engine.addresses import HARD_BOUNCES
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
 from streams.settings import Settings
@@ -43,12 +44,14 @@ class MailServer:
     """Answers as it is told to, and keeps what it took."""
 
     messages: list = field(default_factory=list)
+    recipients: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
         if answer := self.answers.get(address):
             return answer
         envelope.rcpt_tos.append(address)
+        self.recipients.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, _session, envelope):  # noqa: N802 - aiosmtpd's name
@@ -79,10 +82,10 @@ class FileCounterpart:
 class SmtpCounterpart:
     name = "smtp"
 
-    def __init__(self, folder):
+    def __init__(self, folder, **offers):
         self.server = MailServer()
         port = free_port()
-        self._controller = Controller(self.server, hostname="127.0.0.1", port=port)
+        self._controller = Controller(self.server, hostname="127.0.0.1", port=port, **offers)
         self._controller.start()
         self.settings = Settings(outbox=folder, gateway_email="smtp", smtp_port=port)
 
@@ -352,10 +355,38 @@ def test_a_server_that_is_down_is_unavailable(tmp_path):
     assert type(outcome) is Unavailable
 
 
-@pytest.mark.parametrize("to", ["", "anna", "anna@example.com\r\nBcc: x@y.z", "zoë@example.com", "a@b, c@d"])
+@pytest.mark.parametrize("to", ["", "anna", "anna@example.com\r\nBcc: x@y.z", "zoë@exa_mple", "a@b, c@d"])
 def test_what_is_no_address_is_rejected_without_asking(mail, to):
     (outcome,) = hand_over(mail.settings, dispatch(1, to=to))
     assert (type(outcome), outcome.reason) == (Rejected, "invalid_address")
+
+
+@pytest.mark.parametrize(
+    ("to", "sent_to"),
+    [
+        ("ann@почта.рф", "ann@xn--80a1acny.xn--p1ai"),
+        ("ann@xn--80a1acny.xn--p1ai", "ann@xn--80a1acny.xn--p1ai"),
+        ("ann@münchen.de", "ann@xn--mnchen-3ya.de"),
+        ("zoë@münchen.de", "zoë@xn--mnchen-3ya.de"),
+    ],
+)
+def test_an_address_in_other_letters_is_sent_to(mail, to, sent_to):
+    assert hand_over(mail.settings, dispatch(1, to=to), dispatch(2)) == [(), ()]
+    assert mail.server.recipients == [sent_to, "anna@example.com"]
+    assert mail.server.messages[0]["To"] == sent_to
+
+
+def test_a_server_without_smtputf8_ends_no_address(tmp_path):
+    counterpart = SmtpCounterpart(tmp_path, enable_SMTPUTF8=False)
+    try:
+        refused, domain, plain = hand_over(
+            counterpart.settings, dispatch(1, to="zoë@example.com"), dispatch(2, to="ann@münchen.de"), dispatch(3)
+        )
+    finally:
+        counterpart.close()
+    assert (type(refused), refused.reason, domain, plain) == (Rejected, "smtputf8_unsupported", (), ())
+    assert refused.reason not in HARD_BOUNCES
+    assert counterpart.arrived() == ["d2", "d3"]
 
 
 def test_a_sender_address_that_is_none_is_said_at_once(tmp_path):

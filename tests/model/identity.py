@@ -3,7 +3,7 @@
 import hashlib
 
 from streams.engine.events import Event
-from streams.profile.emails import normalise_email
+from streams.profile.emails import mailbox
 from streams.profile.phones import normalise_phone
 
 BINDS = {"registration_completed", "profile_updated", "phone_bound", "email_bound"}
@@ -36,7 +36,7 @@ class Identity:
             if field == "phone" and text:
                 text = normalise_phone(text, self.region) or ""
             if field == "email" and text:
-                text = (normalise_email(text) or "").lower()
+                text = mailbox(text) or ""
             if text and field in {"phone", "email"}:
                 text = hashlib.sha256(text.encode()).hexdigest()[:32]
             if text:

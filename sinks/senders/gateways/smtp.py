@@ -3,6 +3,9 @@
 The Message-ID is derived from the dispatch, so that a repeated message is recognised by servers that look at it. A mail
 server cannot be asked whether it has a message: if the connection breaks after the text was sent and before the answer
 came, the dispatch is in doubt, and the worker's policy decides (`REKINDLE_SENDER_IN_DOUBT`).
+
+Domains go out in ASCII (IDNA), whatever the profile holds. A name before the @ that isn't ASCII goes to a server that
+offers SMTPUTF8 (RFC 6531) only; that another doesn't says nothing against the address, so it is no hard bounce.
 """
 
 import asyncio
@@ -12,10 +15,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTPUTF8 as SMTPUTF8_POLICY
 from email.utils import format_datetime
 from typing import ClassVar, Self
 
 import aiosmtplib
+from email_validator import EmailNotValidError, validate_email
 from typing_extensions import override
 
 from sinks.senders.gateway import Gateway, InDoubt, Rejected, TryLater, Unavailable
@@ -58,10 +63,11 @@ class SmtpGateway(Gateway):
 
     @override
     async def hand_over(self, dispatch: Dispatch) -> Sequence[str]:
-        message = compose(dispatch, self._settings.smtp_from, self._links.unsubscribe(dispatch))
+        to = address_on_the_wire(dispatch.to)
+        message = compose(dispatch, to, self._settings.smtp_from, self._links.unsubscribe(dispatch))
         connection = await self._connection()
         try:
-            await self._envelope(connection, dispatch.to)
+            await self._envelope(connection, to)
             await self._data(connection, message)
         except (Rejected, TryLater):
             await self._give_back(connection)
@@ -94,8 +100,11 @@ class SmtpGateway(Gateway):
         return connection
 
     async def _envelope(self, connection: aiosmtplib.SMTP, to: str) -> None:
+        options = [] if to.isascii() else ["SMTPUTF8"]
         try:
-            await connection.mail(self._settings.smtp_from)
+            if options and not await _takes_utf8(connection):
+                raise Rejected("smtputf8_unsupported")
+            await connection.mail(self._settings.smtp_from, options=options)
         except aiosmtplib.SMTPResponseException as error:
             if error.code == _SERVICE_CLOSING or error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
                 raise Unavailable("gateway_unavailable", _brief(error)) from error
@@ -103,7 +112,7 @@ class SmtpGateway(Gateway):
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable("gateway_unavailable", _brief(error)) from error
         try:
-            await connection.rcpt(to)
+            await connection.rcpt(to, encoding="utf-8")
         except aiosmtplib.SMTPResponseException as error:
             raise _refusal(error, "address_rejected") from error
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -127,26 +136,43 @@ class SmtpGateway(Gateway):
             self._free.append(connection)
 
 
-def compose(dispatch: Dispatch, sender: str, unsubscribe: str | None) -> bytes:
+async def _takes_utf8(connection: aiosmtplib.SMTP) -> bool:
+    with suppress(aiosmtplib.SMTPHeloError):  # it was asked when connecting, but may have changed its mind with TLS
+        await connection.ehlo()
+    return connection.supports_extension("smtputf8")
+
+
+def address_on_the_wire(address: str) -> str:
+    """The address with its domain in ASCII. Raises `Rejected` if it cannot be one."""
+    if not _ADDRESS.fullmatch(address):
+        raise Rejected("invalid_address")
+    if address.isascii():
+        return address
+    try:
+        found = validate_email(address, check_deliverability=False, allow_smtputf8=True, test_environment=True)
+    except EmailNotValidError as error:
+        raise Rejected("invalid_address") from error
+    return f"{found.local_part}@{found.ascii_domain}"
+
+
+def compose(dispatch: Dispatch, to: str, sender: str, unsubscribe: str | None) -> bytes:
     """The e-mail of a dispatch as it goes over the wire; `unsubscribe` is the address of one click (RFC 8058).
 
     The two headers of it are written by hand: the library would encode an address that is longer than a line, and mail
-    programs wouldn't know it any more. Raises `Rejected` if the dispatch's address cannot be one.
+    programs wouldn't know it any more.
     """
-    message = make_message(dispatch, sender).as_bytes(policy=SMTP_POLICY)
+    message = make_message(dispatch, to, sender).as_bytes(policy=SMTP_POLICY if to.isascii() else SMTPUTF8_POLICY)
     line = f"List-Unsubscribe: <{unsubscribe}>\r\n"
     if unsubscribe is None or len(line) > LINE_CHARS_MAX:
         return message
     return f"{line}List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode() + message
 
 
-def make_message(dispatch: Dispatch, sender: str) -> EmailMessage:
-    """Compose the e-mail of a dispatch. Raises `Rejected` if its address cannot be one."""
-    if not _ADDRESS.fullmatch(dispatch.to) or not dispatch.to.isascii():
-        raise Rejected("invalid_address")
+def make_message(dispatch: Dispatch, to: str, sender: str) -> EmailMessage:
+    """Compose the e-mail of a dispatch, to an address as it goes over the wire."""
     message = EmailMessage()
     message["From"] = sender
-    message["To"] = dispatch.to
+    message["To"] = to
     message["Subject"] = " ".join((dispatch.content.get("subject") or "").split())
     message["Date"] = format_datetime(datetime.fromtimestamp(dispatch.at // 1000, UTC))
     message["Message-ID"] = f"<{dispatch.dispatch_id}@{sender.rpartition('@')[2]}>"

@@ -105,6 +105,11 @@ def test_names_of_garbage() -> None:
     ]
 
 
+def test_both_notations_of_a_domain_are_one_name() -> None:
+    ways = ["ann@почта.рф", "Ann@ПОЧТА.рф", "ann@xn--80a1acny.xn--p1ai", "ANN@XN--80A1ACNY.xn--p1ai"]
+    assert {tuple(names({"email": way}, Naming("RU"))) for way in ways} == {(f"email:{pseudonym('ann@почта.рф')}",)}
+
+
 def test_with_a_secret_no_name_of_a_person_can_be_told_without_it() -> None:
     body = {"visitor_id": "v", "card_number": " 2200-15 ", "phone": "8 900 111 22 33", "email": "ann@example.com"}
     visitor, *personal = names(body, Naming("RU", b"secret"))
