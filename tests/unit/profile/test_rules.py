@@ -12,7 +12,7 @@ from streams.profile.emails import check_email
 from streams.profile.names import check_name
 from streams.profile.phones import check_phone, zone_of_landline
 from streams.profile.read import find_zone
-from streams.profile.zones import zone_of_address
+from streams.profile.zones import zone_of_address, zone_of_city
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,32 @@ def test_an_address_without_a_word_or_a_number_is_told():
 )
 def test_the_zone_of_an_address(address, region, zone):
     assert zone_of_address(address, region) == zone
+
+
+@pytest.mark.parametrize(
+    "written", ["{}", "г. {}", "г {}", "г.{}", "{} г", "{}, г.", "город {}", "гор. {}", "{} ГОР.", "690000 {}"]
+)
+def test_the_zone_of_a_city_with_the_word_for_it(written):
+    assert zone_of_city(written.format("Владивосток"), "RU") == "Asia/Vladivostok"
+
+
+@pytest.mark.parametrize(
+    ("city", "region", "zone"),
+    [
+        ("Kuznetsk", "RU", "Europe/Moscow"),  # Novokuznetsk, with more people, was called so
+        ("Franklin", "US", "America/Chicago"),  # so was Columbus
+        ("City of London", "GB", "Europe/London"),
+        ("Владивосток", "US", "Asia/Vladivostok"),
+        ("г.", "RU", None),
+        ("г. Кукуево", "RU", None),
+    ],
+)
+def test_a_citys_own_name_goes_before_what_others_were_called(city, region, zone):
+    assert zone_of_city(city, region) == zone
+
+
+def test_in_an_address_too_a_citys_own_name_goes_first():
+    assert zone_of_address("Lenina 1, Kuznetsk", "RU") == "Europe/Moscow"
 
 
 @pytest.mark.parametrize(
