@@ -10,8 +10,9 @@ pseudonym: who has a list of phones can tell which of them are there, but nobody
 an installation derives from its master key (`streams.sealing.master`), it is an HMAC-SHA256 and of cards, too: without
 the secret nobody can tell anything. Visitors' cookies are random already, and receipts name nobody; they stay.
 
-Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects (people type "no" into a
-field that must be filled, and all of them would be one person). A text beyond `ID_CHARS_MAX` is known by its hash:
+Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects or a phone that is a
+placeholder (people type "no" or zeros into a field that must be filled, and all of them would be one person), nor a
+visitor id that a site's code writes where it has none ("undefined"). A text beyond `ID_CHARS_MAX` is known by its hash:
 names are keys of tables and of Kafka's records.
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streams.profile.emails import mailbox
-from streams.profile.phones import normalise_phone
+from streams.profile.phones import identifying_phone
 
 ID_CHARS_MAX = 200
 """Of a card number, a visitor id or a receipt's number as part of a key."""
@@ -32,6 +33,8 @@ EVERY = (*HEADER, *CONTACTS)
 KEYED = "~"
 """Begins what stands in a name for a text that was hashed with a secret."""
 _PERSONAL = frozenset({"phone", "email", "card"})
+_NO_VISITOR = frozenset({"undefined", "null", "nan", "none", "00000000-0000-0000-0000-000000000000"})
+"""What scripts write as the id of a visitor who has none, in small letters: every site's visitors without one."""
 
 
 class Naming(NamedTuple):
@@ -86,12 +89,12 @@ def _named(field: str, text: str, naming: Naming) -> str | None:
     region, secret = naming
     match field:
         case "visitor_id":
-            return _opaque("visitor", text)
+            return None if text.strip().lower() in _NO_VISITOR else _opaque("visitor", text)
         case "card_number":
             text = text.strip()
             return f"card:{pseudonym(text, secret)}" if secret and text else _opaque("card", text)
         case "phone":
-            number = normalise_phone(text, region)
+            number = identifying_phone(text, region)
             return None if number is None else f"phone:{pseudonym(number, secret)}"
         case _:
             address = mailbox(text)

@@ -1,8 +1,10 @@
 """Phones to E.164, by the numbering plans of `phonenumbers`; kind and operator where the number says so.
 
 Garbage: letters are refused (the library would read them as a keypad does), and so is what is longer than any phone.
-A number must be of a possible length for its country, else it is rejected; one of the right length that its country's
-plan doesn't have is taken and reported. Whether it is in service only a gateway can tell.
+A number must be of a possible length for its country, with its area code, else it is rejected: 123-45-67 is another
+phone in each town. One of the right length that its country's plan doesn't have is taken and reported. If its digits
+are all the same or a sequence it was typed to fill a field, and says nothing of who somebody is. Whether a number is in
+service only a gateway can tell.
 
 The operator is the one that the number was given out to: numbers move to others with their owners.
 """
@@ -10,11 +12,12 @@ The operator is the one that the number was given out to: numbers move to others
 import functools
 
 import phonenumbers
-from phonenumbers import PhoneNumberType, carrier, timezone
+from phonenumbers import PhoneNumberType, ValidationResult, carrier, timezone
 
 from streams.profile.findings import Checked, compare
 
 _CHARS_MAX = 60
+_SEQUENCE = "01234567890123456789"
 _KINDS = {
     PhoneNumberType.FIXED_LINE: "landline",
     PhoneNumberType.MOBILE: "mobile",
@@ -27,6 +30,13 @@ _KINDS = {
 def normalise_phone(text: str, region: str) -> str | None:
     """The number in E.164, read as one of `region` unless it says its country; None if it cannot be a phone."""
     number: str | None = check_phone(text, region).value
+    return number
+
+
+def identifying_phone(text: str, region: str) -> str | None:
+    """The number in E.164 if it says who somebody is; None also for what people type to fill a field."""
+    checked = check_phone(text, region)
+    number: str | None = None if checked.rule == "placeholder" else checked.value
     return number
 
 
@@ -45,12 +55,16 @@ def _check(text: str, region: str) -> Checked:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return Checked(None, "rejected", "not_a_number")
-    if not phonenumbers.is_possible_number(number):
-        return Checked(None, "rejected", "impossible_length")
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        is_local = possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+        return Checked(None, "rejected", "local_only" if is_local else "impossible_length")
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     kind = phonenumbers.number_type(number)
     if kind == PhoneNumberType.UNKNOWN:
-        return Checked(written, "doubtful", "not_in_plan")
+        national = phonenumbers.national_significant_number(number)
+        is_typed_to_fill = len(set(national)) == 1 or national in _SEQUENCE
+        return Checked(written, "doubtful", "placeholder" if is_typed_to_fill else "not_in_plan")
     operator = carrier.name_for_valid_number(number, "en") if kind == PhoneNumberType.MOBILE else ""
     return compare(text, written, "e164", " ".join(filter(None, (_KINDS.get(kind, "other"), operator))))
 

@@ -4,9 +4,10 @@ import hashlib
 
 from streams.engine.events import Event
 from streams.profile.emails import mailbox
-from streams.profile.phones import normalise_phone
+from streams.profile.phones import identifying_phone
 
 BINDS = {"registration_completed", "profile_updated", "phone_bound", "email_bound"}
+NO_VISITOR = {"undefined", "null", "nan", "none", "00000000-0000-0000-0000-000000000000"}
 Name = tuple[str, str]
 
 
@@ -34,9 +35,11 @@ class Identity:
         for field in fields:
             text = (event.body.get(field) or "").strip()
             if field == "phone" and text:
-                text = normalise_phone(text, self.region) or ""
+                text = identifying_phone(text, self.region) or ""
             if field == "email" and text:
                 text = mailbox(text) or ""
+            if field == "visitor_id" and text.lower() in NO_VISITOR:
+                text = ""
             if text and field in {"phone", "email"}:
                 text = hashlib.sha256(text.encode()).hexdigest()[:32]
             if text:

@@ -346,7 +346,13 @@ def test_an_erased_member_has_no_links_and_what_was_given_before_makes_none():
 
 
 @pytest.mark.parametrize(
-    "garbage", [{"phone": "no"}, {"email": "no"}, {"visitor_id": " "}, {"card_number": "", "visitor_id": ""}]
+    "garbage",
+    [
+        *({"phone": "no"}, {"email": "no"}, {"visitor_id": " "}, {"card_number": "", "visitor_id": ""}),
+        *({"phone": "123-45-67"}, {"phone": "000 000-00-00"}, {"phone": "+7 123 456 78 90"}),
+        *({"visitor_id": "undefined"}, {"visitor_id": " NULL"}, {"visitor_id": "NaN"}, {"visitor_id": "None"}),
+        {"visitor_id": "00000000-0000-0000-0000-000000000000"},
+    ],
 )
 def test_garbage_identifies_nobody(garbage):
     given = event("m", "profile_updated", on("09:00"), **garbage)

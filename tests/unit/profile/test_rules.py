@@ -53,7 +53,10 @@ def test_a_name_of_a_megabyte_is_cut():
         ("8 (912) 345-67-89", ("+79123456789", "changed", "e164", "mobile")),
         ("+79991112233", ("+79991112233", "valid", None, "mobile MegaFon")),
         ("+7 495 123-45-67", ("+74951234567", "changed", "e164", "landline")),
-        ("+70000000000", ("+70000000000", "doubtful", "not_in_plan", None)),
+        ("+71234567899", ("+71234567899", "doubtful", "not_in_plan", None)),
+        ("+70000000000", ("+70000000000", "doubtful", "placeholder", None)),
+        ("1234567890", ("+71234567890", "doubtful", "placeholder", None)),
+        ("123-45-67", (None, "rejected", "local_only", None)),
         ("8800FLOWERS", (None, "rejected", "letters", None)),
         ("12", (None, "rejected", "impossible_length", None)),
         ("----", (None, "rejected", "not_a_number", None)),
@@ -62,6 +65,21 @@ def test_a_name_of_a_megabyte_is_cut():
 )
 def test_phones_are_e164_with_kind_and_operator(typed, expected):
     assert check_phone(typed, "RU") == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "outcome", "rule"),
+    [
+        ("555-1234", "US", "rejected", "local_only"),
+        ("(555) 555-5555", "US", "doubtful", "placeholder"),
+        ("12345", "DE", "doubtful", "placeholder"),
+        ("030 12345", "DE", "changed", "e164"),
+        ("777 777 7777", "KZ", "changed", "e164"),  # somebody has it
+        ("1234567890", "IN", "changed", "e164"),  # and somebody in Delhi may have this one
+    ],
+)
+def test_what_is_dialled_in_one_town_only_or_typed_to_fill_a_field(typed, region, outcome, rule):
+    assert check_phone(typed, region)[1:3] == (outcome, rule)
 
 
 @pytest.mark.parametrize(
