@@ -65,6 +65,7 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
     if event.type == "registration_completed" and profile.registered_at is None:
         profile.registered_at = event.occurred_at
     attributes = event.body.get("attributes")
+    left_out = 0
     if attributes:
         for key, value in attributes.items():
             name = cut(key)
@@ -72,11 +73,16 @@ def _registration(state: MemberState, event: Event, late: bool, region: str) -> 
                 continue
             if name in profile.attributes or len(profile.attributes) < ATTRIBUTES_MAX:
                 profile.attributes[name] = plain_attribute(value)
-    return _personal(state, event, late, region)
+            else:
+                left_out += 1
+    return _personal(state, event, late, region, left_out)
 
 
-def _personal(state: MemberState, event: Event, late: bool, region: str) -> Sequence[Finding]:
-    """Take the personal fields as their rules leave them, and the zone that follows from them."""
+def _personal(state: MemberState, event: Event, late: bool, region: str, left_out: int = 0) -> Sequence[Finding]:
+    """Take the personal fields as their rules leave them, and the zone that follows from them.
+
+    `left_out` is the number of attributes that there was no room for.
+    """
     profile = state.profile
     values, findings = read_personal(
         event.type,
@@ -84,7 +90,7 @@ def _personal(state: MemberState, event: Event, late: bool, region: str) -> Sequ
         to_datetime(event.occurred_at).date(),
         region,
         known_zone=_is_zone,
-        attributes_max=ATTRIBUTES_MAX,
+        attributes_left_out=left_out,
     )
     for field, value in values.items():
         _fill(profile, field, cut(value) if isinstance(value, str) else value, late)

@@ -1,6 +1,7 @@
 """What registration, profile and binding events say of a person, by the rules of this folder: values and findings.
 
-Each field is judged by itself and by the event alone, so that the same event is worth the same whoever it is about.
+Each field is judged by itself and by the event alone, so that the same event is worth the same whoever it is about. But
+how many attributes there is room for, the profile says.
 Names of fields that an event doesn't have are missing in a registration only: other events bring what has changed.
 """
 
@@ -29,7 +30,7 @@ ATTRIBUTES = "attributes"
 
 
 def read_personal(
-    event_type: str, body: Mapping[str, Any], on: date, region: str, *, known_zone: Known, attributes_max: int
+    event_type: str, body: Mapping[str, Any], on: date, region: str, *, known_zone: Known, attributes_left_out: int
 ) -> tuple[dict[str, Any], list[Finding]]:
     """What to keep of each field, None for what its rule rejects, and how good it was.
 
@@ -42,10 +43,10 @@ def read_personal(
             value, outcome, rule, detail = check(body[field], on, region, known_zone)
             values[field] = value
             findings.append(Finding(field, outcome, rule, detail))
-    attributes = body.get(ATTRIBUTES)
-    if attributes:
-        many = len(attributes) > attributes_max
-        findings.append(Finding(ATTRIBUTES, *(("changed", "too_many") if many else ("valid",))))
+    if attributes_left_out:
+        findings.append(Finding(ATTRIBUTES, "changed", "too_many", str(attributes_left_out)))
+    elif body.get(ATTRIBUTES):
+        findings.append(Finding(ATTRIBUTES, "valid"))
     if event_type == "registration_completed":
         findings += [Finding(field, "missing") for field in _EXPECTED if field not in body]
     return values, findings

@@ -39,7 +39,7 @@ FIELDS = ("first_name", "middle_name", "last_name", "gender", "phone", "email", 
 
 
 def read(body, region="RU"):
-    return read_personal("profile_updated", body, ON, region, known_zone=lambda _: False, attributes_max=10)
+    return read_personal("profile_updated", body, ON, region, known_zone=lambda _: False, attributes_left_out=0)
 
 
 @settings(deadline=None)  # the first city that is asked for costs the index over all
@@ -115,16 +115,34 @@ def test_five_thousand_attributes_are_cut_and_told():
         event_id="1", type="profile_updated", occurred_at=0, source="test", key="m", body={"attributes": many}
     )
     (finding,) = apply_to_profile(state, event, late=False, region="RU")
-    assert (finding.field, finding.outcome, finding.rule) == ("attributes", "changed", "too_many")
+    assert finding == ("attributes", "changed", "too_many", "4500")
     assert len(state.profile.attributes) == ATTRIBUTES_MAX
     assert {len(value) for value in state.profile.attributes.values()} == {1_000}
+
+
+def test_attributes_that_a_profile_has_no_room_for_are_told_with_whichever_event_they_come():
+    state = new("m")
+
+    def findings(*names, late=False):
+        attributes = dict.fromkeys(names, "x")
+        event = Event(
+            event_id="1", type="profile_updated", occurred_at=0, source="test", key="m", body={"attributes": attributes}
+        )
+        return [tuple(finding) for finding in apply_to_profile(state, event, late=late, region="RU")]
+
+    a, b = ([f"{letter}{number}" for number in range(300)] for letter in "ab")
+    assert findings(*a) == [("attributes", "valid", None, None)]
+    assert findings(*b) == [("attributes", "changed", "too_many", "100")]
+    assert findings(*a) == [("attributes", "valid", None, None)]
+    assert findings("a1", "b299", late=True) == [("attributes", "changed", "too_many", "1")]
+    assert list(state.profile.attributes) == [*a, *b[:200]]
 
 
 def test_a_registration_says_what_it_lacks_an_update_does_not():
     _, findings = read({"city": "Omsk"})
     assert [tuple(finding[:2]) for finding in findings] == [("city", "valid")]
     _, findings = read_personal(
-        "registration_completed", {"city": "Omsk"}, ON, "RU", known_zone=lambda _: True, attributes_max=10
+        "registration_completed", {"city": "Omsk"}, ON, "RU", known_zone=lambda _: True, attributes_left_out=0
     )
     missing = {finding.field for finding in findings if finding.outcome == "missing"}
     assert missing == {"first_name", "last_name", "phone", "email", "birth_date", "gender", "address"}
