@@ -1,8 +1,8 @@
 """Names: trimmed, and cased where they are all capitals or all small letters.
 
 A name with letters of both kinds is somebody's spelling (McDonald, van der Berg) and stays, one with digits too. A
-capital follows a hyphen, and an apostrophe only after a single letter: O'Neil, D'Artagnan, but Мар'яна. Particles in
-the middle stay small.
+capital follows a hyphen, a comma, a slash, a bracket or a quote, and an apostrophe only after a single letter: O'Neil,
+D'Artagnan, but Мар'яна. Particles in the middle stay small.
 
 Garbage: what has no letter is rejected; a name of a megabyte is cut (`streams.profile.texts`).
 """
@@ -13,7 +13,8 @@ import re
 from streams.profile.findings import Checked, compare
 from streams.profile.texts import TEXT_CHARS_MAX, clean_text
 
-_WORD = re.compile(r"[^\s\-‐-―.]+")
+_WORD = re.compile(r"[^\s\-‐-―.,;/\\&+()\[\]{}<>\"“-‟«»]+")
+"""Up to a blank, a hyphen, a stop or comma, a slash, a bracket or a quote that is no apostrophe."""
 _PARTICLES = frozenset(
     ("al", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "ibn", "la", "le", "les")
 ) | {"op", "ter", "van", "von", "y", "оглы", "кызы"}

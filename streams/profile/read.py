@@ -75,12 +75,14 @@ def find_zone(
 def _plain(value: Any, _on: date, _region: str, _known_zone: Known) -> Checked:
     text = str(value)
     cleaned = clean_text(text)
+    if not cleaned:
+        return Checked(None, "rejected", "empty")
     return Checked(cleaned, "valid") if cleaned == text else Checked(cleaned, "changed", "trim")
 
 
 def _city(value: Any, _on: date, region: str, _known_zone: Known) -> Checked:
     checked = _plain(value, _on, region, _known_zone)
-    if zone_of_city(checked.value, region) is None:
+    if checked.value is not None and zone_of_city(checked.value, region) is None:
         return Checked(checked.value, "doubtful", "unknown_city")
     return checked
 

@@ -106,7 +106,7 @@ class Knowledge:
     def zone(self) -> ZoneInfo:
         policies = self.programme["policies"]
         city = self.profile.get("city")
-        of_city = city and city.strip() and zone_of_city(city, policies.get("default_region", "RU"))
+        of_city = city and zone_of_city(city, policies.get("default_region", "RU"))
         name = self.profile.get("time_zone") or of_city
         return ZoneInfo(name) if name else self.programme_zone
 
@@ -156,6 +156,8 @@ class Knowledge:
             value = normalise_phone(value, self.programme["policies"].get("default_region", "RU"))
         if field == "email":
             value = normalise_email(value)
+        if field in {"gender", "city"}:
+            value = value.strip() or None
         before, self.profile[field] = self.profile.get(field), value
         if before != value and field in ADDRESS.values():
             self.dead = {(channel, to) for channel, to in self.dead if ADDRESS[channel] != field}

@@ -120,6 +120,14 @@ def test_five_thousand_attributes_are_cut_and_told():
     assert {len(value) for value in state.profile.attributes.values()} == {1_000}
 
 
+@pytest.mark.parametrize("field", ["gender", "city"])
+def test_blanks_clear_a_field(field):
+    for blanks in ("", "  ", "\t\u200b"):
+        values, (finding,) = read({field: blanks})
+        assert values == {field: None}
+        assert tuple(finding) == (field, "rejected", "empty", None)
+
+
 def test_attributes_that_a_profile_has_no_room_for_are_told_with_whichever_event_they_come():
     state = new("m")
 
