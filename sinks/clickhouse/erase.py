@@ -24,6 +24,7 @@ from streams.errors import RekindleError
 LISTS = {
     "segment_members": Erases("member_id", at="since"),
     "segment_changes": Erases("member_id", at=None),
+    "segment_run_steps": Erases("member_id", at=None),
     "rfm_values": Erases("member_id", at=None),
     "mergers": Erases("into", at="occurred_at"),
 }
@@ -76,10 +77,14 @@ def sweep(client: Client, since_ms: int) -> int:
     ((began_ms,),) = client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows
     erasures = read_erasures(client, since_ms)
     for chunk in _chunks(erasures):
-        for name, rule in {**{table.name: table.erases for table in tables()}, **LISTS}.items():
-            if rule is not None:
-                _delete(client, name, rule, chunk)
+        for name, rule in erased_tables().items():
+            _delete(client, name, rule, chunk)
     return max(since_ms, int(began_ms) - HEARD_MS)
+
+
+def erased_tables() -> Mapping[str, Erases]:
+    """Return by name every table that a sweep deletes from, and what of it."""
+    return {**{table.name: table.erases for table in tables() if table.erases is not None}, **LISTS}
 
 
 def _chunks(erasures: Mapping[str, int]) -> list[dict[str, int]]:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from sinks.clickhouse.connect import Client
-from sinks.clickhouse.erase import of_erased
+from sinks.clickhouse.erase import erased_tables, of_erased
 from sinks.clickhouse.erased import read_erasures
-from sinks.clickhouse.rows import tables
 
 
 def rows_left(client: Client, member: str) -> Mapping[str, int] | None:
@@ -17,13 +16,12 @@ def rows_left(client: Client, member: str) -> Mapping[str, int] | None:
     if until is None:
         return None
     found = {}
-    for table in tables():
-        if table.erases is not None:
-            count = client.query(
-                f"SELECT count() FROM {table.name} WHERE {of_erased(table.erases)}",  # noqa: S608 - our own names
-                parameters={"members": [member], "times": [until]},
-            ).result_rows[0][0]
-            found[table.name] = int(count)
+    for name, rule in erased_tables().items():
+        count = client.query(
+            f"SELECT count() FROM {name} WHERE {of_erased(rule)}",  # noqa: S608 - our own names
+            parameters={"members": [member], "times": [until]},
+        ).result_rows[0][0]
+        found[name] = int(count)
     return {name: count for name, count in found.items() if count}
 
 

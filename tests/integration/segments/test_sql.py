@@ -5,6 +5,7 @@ import pytest
 from sinks.clickhouse.connect import connect
 from sinks.clickhouse.erase import sweep
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.traces import rows_left
 from streams.segments.evaluate import RefusedSqlError, check
 from tests.integration.segments.support import inside, segment_events
 from tests.support import run_rekindle, until
@@ -196,8 +197,20 @@ def test_whoever_is_erased_goes_out_of_every_list_until_they_come_back(client):
         "('c', 'm2', 'fans', false)"
     )
     client.command("INSERT INTO rfm_values (run, member_id, segment) VALUES ('d', 'm1', 'lost'), ('d', 'm2', 'new')")
+    client.command(
+        "INSERT INTO segment_run_steps (run, step, published, member_id, segment) VALUES "
+        "('c', 'published', 1, 'm1', 'fans'), ('c', 'published', 2, 'm2', 'fans'), ('c', 'recorded', 0, '', '')"
+    )
+    client.command(
+        "INSERT INTO moves (gone, into, occurred_at) VALUES "
+        "('m1-of-before', 'm1', '2020-01-01 00:00:00'), ('visitor:v', 'm1', '2020-01-03 00:00:00')"
+    )
     client.command("INSERT INTO erasures (member_id, at) VALUES ('m1', '2020-01-02 00:00:00')")
+    tables = ("moves", "mergers", "segment_members", "segment_changes", "segment_run_steps", "rfm_values")
+    assert rows_left(client, "m1") == dict.fromkeys(tables, 1)
     sweep(client, 0)
+    assert rows_left(client, "m1") == {}
+    assert client.query("SELECT published FROM segment_run_steps ORDER BY published").result_rows == [(0,), (2,)]
     left = {
         table: client.query(f"SELECT segment, member_id FROM {table} ORDER BY segment").result_rows
         for table in ("segment_members", "segment_changes", "rfm_values")

@@ -10,7 +10,7 @@ from schemas.profiles import MemberProfile
 from sinks.clickhouse.batch import Batch, Stored
 from sinks.clickhouse.connect import connect
 from sinks.clickhouse.decode import SentOn
-from sinks.clickhouse.erase import sweep
+from sinks.clickhouse.erase import erased_tables, sweep
 from sinks.clickhouse.erased import HEARD_MS, Erased
 from sinks.clickhouse.rows import tables
 from sinks.clickhouse.run import migrate_database
@@ -123,6 +123,16 @@ def test_all_of_an_erased_member_goes_but_the_evidence_and_nobody_else_loses_a_r
     assert mergers == [("anna-of-before", 1), ("boris-of-before", 1)]
     assert since > 0
     assert sweep(client, since) >= since
+
+
+def test_every_table_that_says_whose_a_row_is_takes_part(client):
+    named = client.query(
+        "SELECT DISTINCT table FROM system.columns WHERE database = currentDatabase() "
+        "AND name IN ('member_id', 'into') AND table IN "
+        "(SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')"
+    ).result_rows
+    staged = {"segment_staged", "rfm_staged", "rfm_inherited"}  # gone with their run, after two days at most
+    assert {table for (table,) in named} - set(erased_tables()) == staged | set(KEPT)
 
 
 def test_nothing_of_an_erased_member_comes_in_later_by_whatever_way(client):
