@@ -6,7 +6,6 @@ CSV; one with quotes is left to the `csv` module.
 """
 
 import csv
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,7 @@ def _read(file: BinaryIO, path: Path, column: str) -> Iterator[Row | BadLine]:
             yield BadLine(number, column, f"expected {_columns(width)}, not {len(cells)}", _shown(raw))
             continue
         member_id = cells[place].strip()
-        mistake = id_mistake(member_id) or (None if member_id.isprintable() else _unprintable(member_id))
+        mistake = id_mistake(member_id)
         yield (number, member_id) if mistake is None else BadLine(number, column, mistake, _shown(raw))
 
 
@@ -108,11 +107,6 @@ def _header(file: BinaryIO, path: Path, column: str) -> list[str]:
         hint = "; if the ids stand in another column, name it by --column" if column == HEADER and names else ""
         raise InputError(f"{path}:1: {column}: {expected}{' once' * (column in names)}, not {found}{hint}")
     return names
-
-
-def _unprintable(member_id: str) -> str | None:
-    control = any(unicodedata.category(char) == "Cc" for char in member_id)
-    return "expected a member id without control characters" if control else None
 
 
 def _columns(count: int) -> str:

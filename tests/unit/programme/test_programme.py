@@ -150,6 +150,23 @@ def test_before_anything_is_applied_nothing_is_in_force() -> None:
         ),
         ('m1\n"m2\n', {"m1"}, ["s.csv:2:1: isn't valid CSV"]),
         (f"{'x' * 300}\n", set(), ["s.csv:1:1: member_id: is longer than 200"]),
+        ("\n \nmember_id\nm1\n", {"m1"}, []),
+        ("\n,\nname,member_id\nAnn,m1\n", {"m1"}, []),
+        (
+            "m1\nm\x002\nm\x853\n",
+            {"m1"},
+            [f"s.csv:{line}:1: member_id: expected a member id without control" for line in (2, 3)],
+        ),
+        (
+            "customer_id\nm1\n",
+            set(),
+            ["s.csv:1:1: member_id: expected ids only, or a header with the column `member_id`"],
+        ),
+        ("\nMember ID\nm1\n", set(), ["s.csv:2:1: member_id: expected ids only, or a header"]),
+        ("customer_id;name\nm1;Ann\n", set(), ["s.csv:1:1: member_id: expected columns separated by commas"]),
+        ("member_id;name\nm1;Ann\n", set(), ["s.csv:1:1: member_id: expected columns separated by commas"]),
+        ("m1\tAnn\nm2\tBob\n", set(), ["s.csv:1:1: member_id: expected columns separated by commas"]),
+        ("name,E-mail,id\nAnn,a@b,m1\n", set(), ["s.csv:1:1: member_id: expected ids only, or a header"]),
     ],
 )
 def test_lists_are_checked_line_by_line(text: str, members: set[str], problems: list[str]) -> None:
