@@ -10,6 +10,10 @@ pseudonym: who has a list of phones can tell which of them are there, but nobody
 an installation derives from its master key (`streams.sealing.master`), it is an HMAC-SHA256 and of cards, too: without
 the secret nobody can tell anything. Visitors' cookies are random already, and receipts name nobody; they stay.
 
+What comes back of a message to a stranger (a delivery status, a complaint, a click on its link) has the hash in place
+of what it was made of, which the sender doesn't know. So where an event is looked up by what it says, a hash is taken
+for the name that it is of. It links nothing: whoever reads a name off the log takes over nobody's link by giving it.
+
 Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects or a phone that is a
 placeholder (people type "no" or zeros into a field that must be filled, and all of them would be one person), nor a
 visitor id that a site's code writes where it has none ("undefined"). A text beyond `ID_CHARS_MAX` is known by its hash:
@@ -18,6 +22,7 @@ names are keys of tables and of Kafka's records.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -32,7 +37,10 @@ CONTACTS = ("phone", "email")
 EVERY = (*HEADER, *CONTACTS)
 KEYED = "~"
 """Begins what stands in a name for a text that was hashed with a secret."""
-_PERSONAL = frozenset({"phone", "email", "card"})
+_HASHED = {"card_number": "card", "phone": "phone", "email": "email"}
+_PERSONAL = frozenset(_HASHED.values())
+_HASH = re.compile("[0-9a-f]{32}")
+_KEYED_HASH = re.compile(f"{KEYED}[0-9a-f]{{32}}")
 _NO_VISITOR = frozenset({"undefined", "null", "nan", "none", "00000000-0000-0000-0000-000000000000"})
 """What scripts write as the id of a visitor who has none, in small letters: every site's visitors without one."""
 
@@ -44,13 +52,19 @@ class Naming(NamedTuple):
     secret: bytes = b""
 
 
-def names(body: Mapping[str, Any], naming: Naming, fields: Iterable[str] = EVERY) -> list[str]:
-    """The names that these fields of an event give, in their order."""
+def names(
+    body: Mapping[str, Any], naming: Naming, fields: Iterable[str] = EVERY, *, looked_up: bool = False
+) -> list[str]:
+    """The names that these fields of an event give, in their order.
+
+    `looked_up`: they only say whose the event is, and link nothing, so that a hash is taken for the name that it is of.
+    """
     found = []
     for field in fields:
         value = body.get(field)
         if value:
-            name = _named(field, str(value), naming)
+            text = str(value)
+            name = (looked_up and _told_back(field, text, naming.secret)) or _named(field, text, naming)
             if name is not None:
                 found.append(name)
     return found
@@ -72,7 +86,7 @@ def shortened(text: str) -> str:
 def own_name(key: str, secret: bytes) -> str:
     """The name of a stranger who gave nothing that can be linked: what the event goes by, with a secret hashed."""
     kind, _, text = key.partition(":")
-    if secret and text and kind in _PERSONAL and not text.startswith(KEYED):
+    if secret and text and kind in _PERSONAL and not _KEYED_HASH.fullmatch(text):
         return f"{kind}:{pseudonym(text, secret)}"
     return shortened(key)
 
@@ -83,6 +97,11 @@ def pseudonym(text: str, secret: bytes = b"") -> str:
     if secret:
         return KEYED + hmac.digest(secret, data, "sha256")[:16].hex()
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _told_back(field: str, text: str, secret: bytes) -> str | None:
+    kind, text = _HASHED.get(field), text.strip()
+    return f"{kind}:{text}" if kind and (_KEYED_HASH if secret else _HASH).fullmatch(text) else None
 
 
 def _named(field: str, text: str, naming: Naming) -> str | None:

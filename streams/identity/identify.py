@@ -6,6 +6,7 @@
 3. An event without a member id goes to the member whom the first linked of its names is linked to: visitor, card,
    phone, e-mail, in this order. If none is, to the first one's own state, else to the receipt's. It links no visitor
    and no card, because nobody said who came; but a registration or binding that is a member's links what it binds.
+   In place of what a name is made of it may give the name's hash, as what comes back of a message does.
 4. Where a link is made for a name that had none, the name's own state merges into the member's, before the event.
 5. A link moves to the member who gave the name later, by the time of the events: a repetition or a late event of an
    earlier owner takes nothing back. The one before keeps what the profile says and all that was counted. Of two who
@@ -88,7 +89,7 @@ def _given(event: Facts, naming: Naming) -> list[str]:
 
 
 def _of_nobody(links: Links, event: Facts, naming: Naming) -> Identified:
-    known = names(event.body, naming)
+    known = names(event.body, naming, looked_up=True)
     for name in known:
         link = links.link(name)
         if link is not None and event.type == "member_erased":

@@ -38,7 +38,7 @@ class Owners:
                 if facts.member_id:
                     members.append(facts.member_id)
                 if "visitor_id" in facts.body or "card_number" in facts.body:
-                    wanted.extend(names(facts.body, naming, HEADER))
+                    wanted.extend(names(facts.body, naming, HEADER, looked_up=not facts.member_id))
         self._links.prefetch(wanted, members)
 
     def identify(self, facts: Header, region: str) -> Identified:

@@ -1,6 +1,7 @@
 """The naive model's identity: every fact that was ever stated of whose a name is; whose it is is reckoned anew (§2)."""
 
 import hashlib
+import re
 
 from streams.engine.events import Event
 from streams.profile.emails import mailbox
@@ -30,10 +31,14 @@ class Identity:
             member = self.merged[member]
         return member
 
-    def names(self, event: Event, fields: tuple[str, ...]) -> list[Name]:
+    def names(self, event: Event, fields: tuple[str, ...], *, links: bool = True) -> list[Name]:
+        """Those that these fields give; a phone or an e-mail may be its hash already where that links nothing."""
         found = []
         for field in fields:
             text = (event.body.get(field) or "").strip()
+            if not links and field in {"phone", "email"} and re.fullmatch("[0-9a-f]{32}", text):
+                found.append((field, text))
+                continue
             if field == "phone" and text:
                 text = identifying_phone(text, self.region) or ""
             if field == "email" and text:
@@ -63,7 +68,8 @@ class Identity:
         elif event.member_id:
             member = self.person(event.member_id)
         else:
-            linked = [self.owner(name) for name in self.names(event, ("visitor_id", "card_number", "phone", "email"))]
+            asked = self.names(event, ("visitor_id", "card_number", "phone", "email"), links=False)
+            linked = [self.owner(name) for name in asked]
             member = next((each for each in linked if each is not None), None)
         if member is None:
             return self.stranger(event), []
@@ -80,7 +86,7 @@ class Identity:
         return member, merges
 
     def stranger(self, event: Event) -> str:
-        names = self.names(event, ("visitor_id", "card_number", "phone", "email", "receipt_id"))
+        names = self.names(event, ("visitor_id", "card_number", "phone", "email", "receipt_id"), links=False)
         return ":".join(names[0]) if names else event.key
 
     def forget(self, member: str, at: int) -> None:

@@ -87,6 +87,7 @@ def run(
     start: str | None = None,
     in_order: bool = False,
     kinds: Sequence[str] = ("dispatch", "award", "webhook"),
+    secret: bytes = b"",
 ) -> list[Line]:
     """What `simulate` prints, of these kinds."""
     output = simulate(
@@ -95,6 +96,7 @@ def run(
         until=parse_time(until),
         start=None if start is None else parse_time(start),
         in_order=in_order,
+        secret=secret,
     )
     lines = [_read_back(item) for item in output]
     return [line for line in lines if line["kind"] in kinds]

@@ -4,6 +4,10 @@ import itertools
 
 import pytest
 
+from schemas.values import format_time, parse_time
+from sinks.senders.statuses import status
+from streams.consent.tokens import events_of, statement_of
+from streams.engine.commands import Dispatch
 from tests.simulation.support import bought, directory, event, happened, registered, run, sent
 
 END = "2018-03-01T00:00:00Z"
@@ -123,6 +127,40 @@ def test_links_do_not_hang_on_the_order_of_the_log():
     asked = [visit("12:00", phone="+79001112233"), visit("12:01", card_number="c"), visit("12:02", visitor_id="v")]
     for order in itertools.permutations(events):
         assert whose(*order, *order, *asked, in_order=True) == ["n", "o", "m"]
+
+
+MAILED = "trigger: {event: purchase_completed}\nactions: [{send: {channel: email, template: mail}}]"
+
+
+@pytest.mark.parametrize("secret", [b"", b"secret"])
+@pytest.mark.parametrize("given", [{"card_number": "c"}, {"phone": "+79001112233"}, {"email": "a@x.org"}])
+@pytest.mark.parametrize("registers", ["never", "after", "before"])
+@pytest.mark.parametrize("said", ["message_complained", "message_failed", "unsubscribed"])
+def test_what_comes_back_of_a_strangers_message_counts_for_the_stranger_or_the_member(said, registers, given, secret):
+    """A mail to whoever is known by `given`; its answer, before or after they register; then another purchase."""
+    programme = directory(c=MAILED)
+    known = stranger("email_bound", "08:00", **{"email": "a@x.org", **given})
+    bought_first = stranger("purchase_completed", "09:00", total=5, **given)
+    (mail,) = run(programme, [known, bought_first], END, secret=secret)
+    made = {name: mail[name] for name in mail.keys() & set(Dispatch.__struct_fields__)}
+    dispatch = Dispatch(**{**made, "at": parse_time(mail["at"]), "messaging_type": "marketing"})
+    answered = parse_time(on("11:00"))
+    if said == "unsubscribed":
+        answers = events_of(statement_of(dispatch, "unsubscribe", 30), answered)
+    else:
+        answers = [status(dispatch, said, at=answered, reason="address_rejected" if "failed" in said else None)]
+    lines = [
+        event(each.member_id, each.type, format_time(answered), source=each.source, event_id=each.event_id, **each.body)
+        for each in answers
+    ]
+    times = {"never": [], "after": ["12:00"], "before": ["10:00"]}[registers]
+    registration = [event("m", "registration_completed", on(time), **given) for time in times]
+    again = stranger("purchase_completed", "13:00", total=5, **given)
+    decisions = run(
+        programme, [known, bought_first, *registration, *lines, again], END, kinds=("decision",), secret=secret
+    )
+    reasons = [line["reason"] for line in decisions if line["at"] == on("13:00")]
+    assert reasons[0] == ("no_address" if said == "message_failed" else "unsubscribed")
 
 
 # Members merged ------------------------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """The table of links: both directions agree, it is bounded, ways of mergers are short."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sinks.senders.statuses import status
+from streams.consent.tokens import events_of, statement_of
+from streams.engine.commands import Dispatch
 from streams.engine.events import Event
 from streams.identity.identifiers import ID_CHARS_MAX, Naming, names, own_name, pseudonym
 from streams.identity.identify import identify
@@ -176,3 +180,75 @@ def test_a_name_that_somebody_has_after_an_erasure_is_theirs_from_the_beginning(
     erased(table, "m1", 2)
     take(table, event(member="m2", at=3, card_number="c"))
     assert erased(table, "m2") == ("card:c",)
+
+
+SECRETS = [b"", b"secret"]
+STRANGERS = [{"card_number": "2200-15"}, {"phone": "+79001112233"}, {"email": "ann@example.com"}]
+
+
+def sent_to(key: str) -> Dispatch:
+    return Dispatch(
+        at=5,
+        dispatch_id="d",
+        member_id=key,
+        campaign="c",
+        version=1,
+        action="actions[0]",
+        channel="email",
+        to="ann@example.com",
+        content={"text": "Hello"},
+        messaging_type="marketing",
+    )
+
+
+def said_of(dispatch: Dispatch) -> list[Event]:
+    """What comes back of a dispatch: a delivery status, a complaint, what its link to unsubscribe makes."""
+    statuses = [status(dispatch, kind, at=9) for kind in ("message_delivered", "message_complained")]
+    return statuses + events_of(statement_of(dispatch, "unsubscribe", 30), 9)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("given", STRANGERS)
+def test_what_comes_back_of_a_message_finds_the_stranger_and_later_the_member(
+    given: dict[str, str], secret: bytes
+) -> None:
+    table, naming = LinkTable(), Naming("RU", secret)
+    (name,) = names(given, naming)
+    back = said_of(sent_to(name))
+    assert [identify(table, each, naming).key for each in back] == [name] * 4
+    registered = identify(table, event("registration_completed", "m", at=6, **given), naming)
+    assert registered.changes is not None
+    table.take(registered.changes)
+    assert [identify(table, each, naming).key for each in back] == ["m"] * 4
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("given", STRANGERS)
+def test_whoever_gives_a_name_in_place_of_what_it_is_made_of_takes_nothing_over(
+    given: dict[str, str], secret: bytes
+) -> None:
+    table, naming = LinkTable(), Naming("RU", secret)
+    (field,) = given
+    (name,) = names(given, naming)
+    registered = identify(table, event("registration_completed", "m", at=6, **given), naming)
+    assert registered.changes is not None
+    table.take(registered.changes)
+    forged = {field: name.partition(":")[2]}
+    for kind, member in (("registration_completed", "n"), ("phone_bound", "n"), ("members_merged", "n")):
+        found = identify(table, event(kind, member, at=7, **forged, into_id="n"), naming)
+        assert found.key == "n"
+        if secret or field != "card_number":  # without a secret, a card's name is the card itself
+            assert found.changes is None or name not in found.changes.links
+            assert name not in [gone for gone, _ in found.merges]
+    card = identify(table, event("site_visited", "o", at=7, card_number="7"), naming)
+    assert card.changes is not None
+    table.take(card.changes)
+    bound = identify(table, event("email_bound", None, at=8, **{"card_number": "7", **forged}), naming)
+    assert bound.changes is None or name not in bound.changes.links
+
+
+@pytest.mark.parametrize("text", ["~" + "0" * 31, "~" + "g" * 32, "0" * 32, "~" + "A" * 32, "~" + "0" * 33])
+def test_a_card_that_only_resembles_a_name_is_hashed_like_any_other(text: str) -> None:
+    assert names({"card_number": text}, Naming("RU", b"secret"), looked_up=True) == [
+        f"card:{pseudonym(text, b'secret')}"
+    ]
