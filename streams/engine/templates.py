@@ -1,5 +1,6 @@
 """Templates: what a message says, by parts. A channel takes the parts that it can carry."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -15,6 +16,9 @@ from streams.engine.values import Source, Text
 PARTS = ("subject", "title", "text", "html", "image", "url", "button")
 _CHARS_SMALL = 4_000
 """Parts of up to this, all together, are far within the bounds of a message."""
+_CONFIRM = "%confirm_url:"
+_OF_NO_TYPE = re.compile(rf"{_CONFIRM}\s*%")
+"""A link to confirm (`streams.consent.links`) that says of no messaging type: it would confirm nothing."""
 _Render = Callable[[Mapping[str, Any], Work], Any]
 
 
@@ -59,6 +63,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     _parts: dict[str, _Render] = PrivateAttr(default_factory=dict)
     _names: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _needed: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+    _confirming_nothing: list[Loc] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="after")
     def _compile(self) -> Self:
@@ -74,7 +79,9 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
                 return lambda _data, _work: ""
             names.setdefault(str(loc[0]), set()).update(text.names())
             needed.setdefault(str(loc[0]), set()).update(text.needed())
-            return text.render
+            if _OF_NO_TYPE.search(source):
+                self._confirming_nothing.append(loc)
+            return _confirming(text.render) if _CONFIRM in source else text.render
 
         for part in PARTS:
             value = getattr(self, part)
@@ -94,6 +101,11 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     def parts(self) -> frozenset[str]:
         """The parts that it has."""
         return frozenset(self._parts)
+
+    @property
+    def confirming_nothing(self) -> tuple[Loc, ...]:
+        """Where it has a link to confirm that says of no messaging type, whatever the data."""
+        return tuple(self._confirming_nothing)
 
     @property
     def names(self) -> frozenset[str]:
@@ -124,6 +136,16 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
         """What each channel takes of it, with what renders it."""
         parts = self._parts
         return {name: tuple((part, parts[part]) for part in each.taken(parts)) for name, each in CHANNELS.items()}
+
+
+def _confirming(render: _Render) -> _Render:
+    def checked(data: Mapping[str, Any], work: Work) -> str:
+        text: str = render(data, work)
+        if _OF_NO_TYPE.search(text):
+            raise TemplateError(f"`{_CONFIRM}…%` names no messaging type")
+        return text
+
+    return checked
 
 
 def _button(text: _Render, url: _Render) -> _Render:

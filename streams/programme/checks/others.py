@@ -127,8 +127,11 @@ def _circle(needed: Mapping[str, list[str]], start: str) -> list[str]:
 
 
 def check_templates(reading: Reading) -> Iterator[Problem]:
-    """That each template makes a message for at least one channel."""
+    """That each template makes a message for at least one channel, and that its links say what they confirm."""
     for template, source in reading.templates.values():
+        for path in template.confirming_nothing:
+            message = "can never be rendered: `%confirm_url:…%` names no messaging type"
+            yield source.problem(path, message, severity="warning")
         if all(channel.problem(template.parts) is not None for channel in CHANNELS.values()):
             yield source.problem(
                 (), "can never be sent: no channel takes a template of these parts", severity="warning"

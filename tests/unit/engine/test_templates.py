@@ -178,6 +178,21 @@ def test_only_what_the_channel_takes_is_rendered() -> None:
         template.render("email", {})
 
 
+@pytest.mark.parametrize("mark", ["%confirm_url:%", "%confirm_url: %", "%confirm_url:{{ kind }}%"])
+@pytest.mark.parametrize(("part", "channel"), [("text", "sms"), ("html", "email"), ("button", "viber")])
+def test_a_link_to_confirm_of_no_messaging_type_is_not_rendered(part: str, channel: str, mark: str) -> None:
+    value: Any = {"text": "Yes", "url": mark} if part == "button" else f"Yes: {mark}"
+    template = Template(**{"id": "t", "subject": "s", "text": "t", part: value})
+    with pytest.raises(TemplateError, match="names no messaging type"):
+        template.render(channel, {"kind": " "})
+    assert template.confirming_nothing == (() if "{{" in mark else ((part, "url") if part == "button" else (part,),))
+
+
+def test_a_link_to_confirm_may_take_its_messaging_type_from_the_data() -> None:
+    template = Template(id="t", text="%unsubscribe_url% %confirm_url:{{ kind }}% 5% %confirm_url")
+    assert template.render("sms", {"kind": "news"}) == {"text": "%unsubscribe_url% %confirm_url:news% 5% %confirm_url"}
+
+
 def test_a_template_names_the_part_that_isn_t_liquid() -> None:
     with pytest.raises(ValidationError) as caught:
         Template.model_validate({"id": "t", "text": "{{ a", "button": {"text": "{% if %}", "url": "u"}})

@@ -397,6 +397,18 @@ def test_parts_that_a_channel_needs(channel: str, template: str, why: str) -> No
     assert line.startswith(f"c.yaml:5:{column}: actions[1].send.template: template `{template}` doesn't suit: {why}")
 
 
+def test_a_link_to_confirm_of_no_messaging_type() -> None:
+    """A doubt, as all that fails when a message is rendered: a programme in force with it is still read."""
+    files = {"templates/u.yaml": 'templates:\n  - {id: yes-please, text: "Yes: %confirm_url: %"}'}
+    (line,) = told(HEAD + ACTIONS, files)
+    place, why = "templates/u.yaml:2:28: warning: templates[0].text", "`%confirm_url:…%` names no messaging type"
+    assert line == f"{place}: can never be rendered: {why}"
+    button = '{text: "%confirm_url:news%", url: "%confirm_url:%"}'
+    files = {"templates/u.yaml": f"templates:\n  - {{id: yes-please, text: Hi, button: {button}}}"}
+    (line,) = told(HEAD + ACTIONS, files)
+    assert "templates[0].button.url: can never be rendered" in line
+
+
 def test_the_command_gives_all_parts_of_a_problem(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(with_actions("- exit: x", "- sned: {}"))
     result = CliRunner().invoke(command, [str(tmp_path)])
