@@ -1,6 +1,8 @@
 """Events in files: what is read, what is refused, and with which words."""
 
 import json
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.codec import VALUE_BYTES_MAX, Codec
 from schemas.json_lines import LogPosition, format_record, read_events, read_file
-from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
+from schemas.registry import CommittedSchemas
+from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, Tick
 from streams.errors import InputError
 from tests.unit.schemas.strategies import events, moments
 
@@ -20,6 +24,8 @@ PURCHASE = {
     "source": "till",
     "member_id": "m1",
 }
+
+CODEC = Codec(CommittedSchemas())
 
 
 def line(**changes: Any) -> str:
@@ -169,6 +175,55 @@ def test_an_event_is_read_as_it_was_written(event: Event, position: LogPosition 
     assert record == event
     assert read_position == position
     assert format_record(record, log=read_position) == written
+
+
+def largest(make: Callable[[int], LogRecord]) -> LogRecord:
+    """Make the record of as many parts as a value on the wire has room for."""
+    few, more = (len(CODEC.encode(make(count))) for count in (1000, 2000))
+    record = make((VALUE_BYTES_MAX - 100) * 1000 // (more - few))
+    assert VALUE_BYTES_MAX * 0.99 < len(CODEC.encode(record)) <= VALUE_BYTES_MAX
+    return record
+
+
+def event_of(body: dict[str, Any], key: str = "k", name: str = "purchase_completed") -> Event:
+    return Event(
+        event_id="e", type=name, occurred_at=0, source="till", key=key, member_id=key, historical=False, body=body
+    )
+
+
+SMALLEST = Decimal("0.000001")
+NO_DISCOUNT = {"discount": Decimal(0), "bonus_paid": Decimal(0)}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda count: event_of({"last_name": "x" * count}, name="profile_updated"),
+        lambda count: event_of({"last_name": "\x01" * count}, name="profile_updated"),
+        lambda count: event_of({**NO_DISCOUNT}, key="\x01" * count),
+        lambda count: event_of(
+            {"lines": [dict.fromkeys(("quantity", "price", "discount"), SMALLEST)] * count, **NO_DISCOUNT}
+        ),
+        lambda count: event_of(
+            {"attributes": {f"{number:06}": False for number in range(count)}}, name="profile_updated"
+        ),
+        lambda count: StateHandedOver(
+            occurred_at=0, move_id="m", gone="visitor:v", into="k", historical=False, state=b"\xff" * count
+        ),
+    ],
+    ids=["a long name", "escapes", "escapes in the key", "lines", "attributes", "a state"],
+)
+def test_the_largest_record_of_the_log_is_read_as_it_was_exported(make: Callable[[int], LogRecord]) -> None:
+    record = largest(make)
+    position = LogPosition(partition=0, offset=1, key=record.key if isinstance(record, Event) else "k")
+    assert read_one(format_record(record, log=position)) == (record, position)
+
+
+def test_an_event_of_a_file_is_not_as_large_as_one_of_the_log() -> None:
+    event = event_of({"last_name": "x" * 200_000}, name="profile_updated")
+    assert "expected at most 200000 characters" in refusal(format_record(event, log=None))
+    exported = format_record(event, log=LogPosition(partition=0, offset=1, key="k"))
+    assert "expected at most 200000 characters" in refusal(exported, events_only=True)
 
 
 @given(
