@@ -13,11 +13,11 @@ import msgspec
 
 from schemas.avro_decode import Decode, FieldPlan, compile_decoder, plan_fields
 from schemas.avro_encode import compile_encoder, compile_struct_encoder
-from schemas.catalogue import EVENT_TYPES, HEADER, PERSONAL_IDENTIFIERS
+from schemas.catalogue import EVENT_TYPES, HEADER, IDENTIFIERS, PERSONAL_IDENTIFIERS
 from schemas.dead_letters import DeadLetter
 from schemas.declarations import avro_schemas, topic_declarations
 from schemas.erasure import Erasure
-from schemas.keys import event_key
+from schemas.keys import KEY_FIELDS, UNFIT_FOR_KEYS, event_key
 from schemas.profiles import MemberProfile
 from schemas.registry import SchemaSource, UnknownSchemaError
 from schemas.wire.read import UndecodableError
@@ -308,7 +308,22 @@ def _checked(name: str, fact: tuple[Any, ...]) -> tuple[Any, ...] | str:
         return f"a {name} that says it is {event_type!r}"
     if not event_id or not source or member_id == "":
         return f"a {name} with an empty event_id, source or member_id"
+    if member_id is not None and UNFIT_FOR_KEYS in member_id:
+        return _unfit_for_keys(name, "member_id")
+    for field in _KEY_FIELDS[name]:
+        if field in body and UNFIT_FOR_KEYS in body[field]:
+            return _unfit_for_keys(name, field)
     return event_id, occurred_at, source, member_id, historical, body
+
+
+_KEY_FIELDS = {
+    event_type.name: tuple(each for each in KEY_FIELDS if each in event_type.fields)
+    for event_type in EVENT_TYPES.values()
+}
+
+
+def _unfit_for_keys(name: str, field: str) -> str:
+    return f"a {name} whose {field} has a zero byte: expected a text without"
 
 
 def _headers(record: str, rows: Sequence[Row], _indexes: Sequence[int]) -> list[Header | str]:
@@ -339,7 +354,7 @@ def _headers(record: str, rows: Sequence[Row], _indexes: Sequence[int]) -> list[
     return found
 
 
-_HEADER_FIELDS = frozenset({*HEADER, "card_number", "visitor_id", "phone", "email", "receipt_id", "from_id", "into_id"})
+_HEADER_FIELDS = frozenset({*HEADER, *IDENTIFIERS, *KEY_FIELDS})
 
 
 def _nobodys(name: str) -> str:

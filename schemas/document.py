@@ -15,6 +15,9 @@ Made of `schemas/avro` and `schemas/topics` by `python -m schemas.document`; don
 Numbers are decimals with at most six digits after the point. In files, times are ISO 8601 with offset; a field may be
 absent or null, and counts as its default then, or as missing. An example of each type is in `schemas/examples`.
 
+Ids of members, visitors, cards and receipts are parts of keys and have no zero byte: an event with such a one goes to
+`dead.letters`, and in a file its line is refused. The same holds of `from_id`, `into_id` and `referrer_id`.
+
 Fields marked ● are personal (`"personal": true` in the Avro file): events of a type with one are sealed in
 `member.events`, and so is any event that names a phone, an e-mail or a card ([erasure](erasure.md)).
 

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from schemas.catalogue import EVENT_TYPES, HEADER, EventType, FieldType
-from schemas.keys import event_key
+from schemas.keys import KEY_FIELDS, UNFIT_FOR_KEYS, event_key
 from schemas.values import datetime_from_ms, exact, format_time, ms_from_datetime, parse_time
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.errors import InputError
@@ -141,7 +141,7 @@ def _event(event_type: EventType, raw: dict[str, Any], position: LogPosition | N
     event_id = _take(raw, "event_id", _identifier)
     occurred_at = _take(raw, "occurred_at", _time)
     source = _take(raw, "source", _identifier, DEFAULT_SOURCE)
-    member_id = _take(raw, "member_id", _identifier, None)
+    member_id = _take(raw, "member_id", _member_id, None)
     historical = _take(raw, "historical", _boolean, default=False)
     body = _record(_READERS[event_type.name], raw, owner=event_type.name, names_besides=("log", *HEADER))
     key = event_key(event_type.name, member_id, body) if position is None else position.key
@@ -293,6 +293,17 @@ def _identifier(raw: Any) -> str:
     return text
 
 
+def _part_of_key(raw: Any) -> str:
+    text = _string(raw)
+    if UNFIT_FOR_KEYS in text:
+        raise _expected("a text without a zero byte", raw)
+    return text
+
+
+def _member_id(raw: Any) -> str:
+    return _part_of_key(_identifier(raw))
+
+
 def _boolean(raw: Any) -> bool:
     if not isinstance(raw, bool):
         raise _expected("true or false", raw)
@@ -368,7 +379,13 @@ _SIMPLE_READERS: Mapping[str, Callable[[Any], Any]] = {
     "date": _date,
     "map": _attributes,
 }
-_READERS = {event_type.name: _readers(event_type.fields) for event_type in EVENT_TYPES.values()}
+_READERS = {
+    event_type.name: {
+        name: (_part_of_key if name in KEY_FIELDS else reader, default)
+        for name, (reader, default) in _readers(event_type.fields).items()
+    }
+    for event_type in EVENT_TYPES.values()
+}
 
 
 def _expected(what: str, got: Any) -> _Unfit:

@@ -1,7 +1,7 @@
 """How a member stands in the store and in the changelog: when its next timer is due, then its state.
 
 The due time in front makes the index of due times a matter of eight bytes: recovery and updates never decode a state
-to keep it. Keys that begin with a zero byte are the stage's own; a member id never does.
+to keep it. Keys that begin with a zero byte are the stage's own; no member id does (`schemas.keys`).
 """
 
 import struct

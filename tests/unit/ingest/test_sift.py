@@ -48,12 +48,14 @@ def test_what_cannot_be_handled_gets_a_reason_and_the_rest_goes_on() -> None:
         record(visit(NOW)),
         record(visit(NOW + 3_600_000, member_id="m1")),
         record(visit(NOW + 3_600_001, member_id="m1")),
+        record(visit(NOW, member_id="\0programme")),
     ]
     entries = sift.entries("web.behaviour", records)
-    assert [entry.reason is None for entry in entries] == [True, False, False, True, False]
+    assert [entry.reason is None for entry in entries] == [True, False, False, True, False, False]
     assert "wire format" in str(entries[1].reason)
     assert "nobody" in str(entries[2].reason)
     assert entries[4].reason == "its time is more than an hour ahead of the clock"
+    assert entries[5].reason == "a site_visited whose member_id has a zero byte: expected a text without"
     assert entries[1].occurred_at == NOW, "it keeps its place in its input"
 
 

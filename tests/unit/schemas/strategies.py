@@ -9,12 +9,14 @@ import msgspec
 from hypothesis import strategies as st
 
 from schemas.catalogue import EVENT_TYPES, EventType, FieldType
+from schemas.keys import KEY_FIELDS, UNFIT_FOR_KEYS
 from schemas.values import MS_MAX, MS_MIN, datetime_from_ms, exact
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 names = texts.filter(bool)
+parts_of_keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=UNFIT_FOR_KEYS), max_size=12)
 moments = st.one_of(st.integers(0, 2_000_000_000_000), st.integers(MS_MIN, MS_MAX))
 numbers = st.one_of(
     st.decimals(min_value=-10_000, max_value=10_000, places=2),
@@ -42,8 +44,9 @@ def values_of(field: FieldType) -> st.SearchStrategy[Any]:
 
 def bodies_of(fields: Mapping[str, FieldType]) -> st.SearchStrategy[dict[str, Any]]:
     """Bodies with some fields missing; those with a default are always there, as readers leave them."""
-    required = {name: values_of(field) for name, field in fields.items() if field.default is not None}
-    optional = {name: values_of(field) for name, field in fields.items() if field.default is None}
+    values = {name: parts_of_keys if name in KEY_FIELDS else values_of(field) for name, field in fields.items()}
+    required = {name: values[name] for name, field in fields.items() if field.default is not None}
+    optional = {name: values[name] for name, field in fields.items() if field.default is None}
     return st.fixed_dictionaries(required, optional=optional).map(
         lambda body: {name: body[name] for name in fields if name in body}
     )
@@ -58,7 +61,7 @@ def events_of(event_type: EventType) -> st.SearchStrategy[Event]:
         occurred_at=moments,
         source=names,
         key=st.just(""),
-        member_id=names,
+        member_id=parts_of_keys.filter(bool),
         historical=st.booleans(),
         body=bodies_of(event_type.fields),
     ).map(lambda event: msgspec.structs.replace(event, key=event.member_id))
