@@ -61,7 +61,16 @@ class _Engine:
     advance = staticmethod(step.advance)
     adopt = staticmethod(step.adopt)
     merge = staticmethod(merging.merge)
-    decode = staticmethod(state_bytes.decode)
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def decode(self, data: bytes) -> MemberState:
+        """Read a state of the log: whichever programme it had met there, here it is the one that is simulated."""
+        state = state_bytes.decode(data)
+        if state.programme > 0:
+            state.programme = self._number
+        return state
 
 
 class _Record:
@@ -82,8 +91,8 @@ class SimulatedMoves:
         self._changed = changed
         self._movers: dict[str, Mover] = {}
         self._out: list[Output] = []
-        plain = _Plain()
-        parts: Any = {"codec": plain, "reader": plain, "engine": _Engine(), "programmes": programmes, "overlay": self}
+        plain, engine = _Plain(), _Engine(programmes[max(programmes)].number)
+        parts: Any = {"codec": plain, "reader": plain, "engine": engine, "programmes": programmes, "overlay": self}
         self._moves = Moves(0, **parts, put_out=_leave, do=self._do, erased=_leave, end_keys=_leave)
 
     def waits(self, key: str) -> bool:

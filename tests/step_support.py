@@ -97,8 +97,8 @@ class Record:
 class Numbered(Programmes):
     """Programmes that need no topic."""
 
-    def __init__(self) -> None:
-        self._loaded = {number: f"P{number}" for number in range(9)}
+    def __init__(self, programmes: Sequence[Any] = ()) -> None:
+        self._loaded = dict(enumerate(programmes or [f"P{number}" for number in range(9)]))
 
 
 class Partition:
@@ -120,13 +120,13 @@ class Partition:
     def restart(self) -> None:
         self.use(Engine())
 
-    def use(self, engine: Engine) -> None:
+    def use(self, engine: Any, programmes: Sequence[Any] = ()) -> None:
         self.step = MemberStep(
             0,
             self.store,
             codec=CODEC,
             engine=engine,
-            programmes=Numbered(),
+            programmes=Numbered(programmes),
             flush=self._flush,
             recent_max=self.recent_max,
             due_max=self.due_max,

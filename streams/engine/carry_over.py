@@ -3,6 +3,10 @@
 It keeps the version it entered with, unless the new version says `in_flight: move` or `stop`. It ends with
 `campaign_stopped` where it can't go on: the campaign is stopped or gone, no programme knows its version any more, or
 where it stands there is no such action now (a definition that was changed under the same version, or moved to).
+
+A state may have met a later programme than the one in force for the member: one that became part of theirs, from a
+partition whose log had that programme earlier. Of its journeys nothing is decided until the later one comes; those that
+this one doesn't know wait for it (`is_ahead`).
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +20,19 @@ from streams.engine.waiting import WAIT_TIMER
 if TYPE_CHECKING:
     from streams.engine.campaign import Campaign
     from streams.engine.state import Pending
+
+
+def carry_all_over(handling: Handling) -> None:
+    """What becomes of all journeys of the state under the programme at hand."""
+    state = handling.state
+    if state.programme <= handling.plan.number:
+        for journey in list(state.journeys):
+            carry_over(handling, journey)
+
+
+def is_ahead(handling: Handling, journey: Journey) -> bool:
+    """Whether the journey can't go on before a later programme comes, which the state has met already."""
+    return handling.state.programme > handling.plan.number and not _can_go_on(handling, journey)
 
 
 def carry_over(handling: Handling, journey: Journey) -> None:

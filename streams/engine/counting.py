@@ -104,7 +104,9 @@ def _take_back_order(handling: Handling, event: Event) -> None:
     state.orders = [order for order in state.orders if order.order_id != order_id]
     for order in cancelled:
         for name, amount in order.sums.items():
-            _add(handling, handling.plan.counters[name], event.occurred_at, -amount)
+            counter = handling.plan.counters.get(name)
+            if counter is not None:
+                _add(handling, counter, event.occurred_at, -amount)
 
 
 def _take_back_purchase(handling: Handling, event: Event) -> None:

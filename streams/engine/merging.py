@@ -18,6 +18,11 @@ whoever logs in now. What both have:
 - Timers of carts, bonus, dates and mailings are reckoned anew, those due at this very moment included. What the
   campaigns were told already they aren't told again. A late event brings back no date or mailing that is past.
 
+Each partition gets a programme at its own place of its log, so the other's state may have met another one than is in
+force for the member. It is brought to the member's: its counters and memberships, and of an earlier one its journeys as
+if it had come into force for them, too. What is of a later one waits for that (`streams.engine.carry_over`), and the
+state counts as one that has met it.
+
 Timers fire once: those of the state that goes are moved or dropped, and it is no more.
 """
 
@@ -26,8 +31,9 @@ from typing import TYPE_CHECKING
 from streams.engine.attribution import unite_sent
 from streams.engine.bonus import set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers, unite_dates
+from streams.engine.carry_over import carry_all_over
 from streams.engine.cart import set_cart_timers, unite_carts
-from streams.engine.counting import unite_counts
+from streams.engine.counting import adopt_counters, unite_counts
 from streams.engine.handling import Handling, Output, note_time_of
 from streams.engine.journeys import move_in
 from streams.engine.limits import (
@@ -41,8 +47,8 @@ from streams.engine.limits import (
 from streams.engine.profile import unite_profiles
 from streams.engine.reacting import react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import MemberState
-from streams.engine.timers import fire_due
+from streams.engine.state import NOBODYS, MemberState
+from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
 
 if TYPE_CHECKING:
@@ -64,6 +70,8 @@ def merge(
     """
     before = Handling(programme, other)
     handling = Handling(programme, state)
+    if other.programme not in {programme.number, NOBODYS}:
+        _bring_over(before, at)
     for each in (before, handling):
         fire_due(each, at - 1)  # at their own times: a tick of the member's partition was none of the other's
     handling.output[:0] = before.output
@@ -73,8 +81,9 @@ def merge(
     unite_sent(state, other)
     _unite_memories(state, other)
     waiting = unite_carts(state, other)
-    if programme.number in {state.programme, other.programme}:
-        state.programme = programme.number
+    met = max(state.programme, other.programme)
+    if met >= programme.number:
+        state.programme = met
         set_cart_timers(handling, only_ahead=historical, only=waiting)
         set_bonus_timers(handling, since=None if historical else at)
         on_time = None if historical or at < state.clock else at
@@ -89,6 +98,19 @@ def merge(
     fire_due(handling, state.clock)
     relieve(handling)
     return handling.output
+
+
+def _bring_over(handling: Handling, at: int) -> None:
+    """Bring a state that has met another programme to the one at hand; it has come by the moment before `at` (ms)."""
+    state = handling.state
+    state.clock = max(state.clock, at - 1)
+    adopt_counters(handling)
+    carry_all_over(handling)
+    note_silently(handling)
+    unpark(handling)
+    if state.programme < handling.plan.number:
+        set_cart_timers(handling, only_ahead=True)
+        state.programme = handling.plan.number
 
 
 def _unite_memories(state: MemberState, other: MemberState) -> None:

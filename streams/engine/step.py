@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streams.engine.attribution import attribute
 from streams.engine.bonus import apply_to_bonus, set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers
-from streams.engine.carry_over import carry_over
+from streams.engine.carry_over import carry_all_over
 from streams.engine.cart import apply_to_cart, set_cart_timers
 from streams.engine.commands import ProfileCheck
 from streams.engine.counting import adopt_counters, count
@@ -55,7 +55,7 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     if event.type == "member_erased":
         _erase(handling)
         return handling.output
-    if state.programme != handling.plan.number:
+    if state.programme < handling.plan.number:
         _enrol(handling)
     _apply(handling, event)
     if not event.historical:
@@ -94,10 +94,9 @@ def adopt(programme: "Programme", state: MemberState, at: int, *, tick_at: int |
     state.clock = max(state.clock, at)
     if state.programme == NOBODYS:
         return handling.output
-    state.programme = programme.number
+    state.programme = max(state.programme, programme.number)
     adopt_counters(handling)
-    for journey in list(state.journeys):
-        carry_over(handling, journey)
+    carry_all_over(handling)
     _set_timers(handling)
     note_silently(handling)
     mail(handling)

@@ -1,7 +1,7 @@
 """Timers: fired in order of due, then in the order in which they were set (contract §4.2).
 
-One kind, one entry of `_FIRE`. A journey whose campaign is paused keeps its timer parked until the campaign is live
-again. A tick of the clock more than five minutes after a timer was due makes it happen at the tick.
+A journey whose campaign is paused, or comes with a later programme, keeps its timer parked until the campaign is live.
+A tick of the clock more than five minutes after a timer was due makes it happen at the tick.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ from streams.engine.calendar_timers import (
     note_date,
     set_date_timers,
 )
+from streams.engine.carry_over import is_ahead
 from streams.engine.cart import CART_TIMER, cart_body
 from streams.engine.handling import Handling
 from streams.engine.journeys import enter, leave, proceed, script_of
@@ -48,7 +49,7 @@ def fire_due(handling: Handling, until: int, *, tick_at: int | None = None) -> N
 
 
 def unpark(handling: Handling) -> None:
-    """Give back the timers of campaigns that are no longer paused, in their order: they waited, and are due now."""
+    """Give back the timers of campaigns that are live now, in their order: they waited, and are due now."""
     state = handling.state
     parked, state.parked = sorted(state.parked, key=_order), []
     for timer in parked:
@@ -74,8 +75,10 @@ def _is_paused(handling: Handling, timer: Timer) -> bool:
     if timer.kind not in {WAIT_TIMER, MESSAGE_TIMER}:
         return False
     journey = _journey(handling, timer)
-    campaign = None if journey is None else handling.plan.current(journey.campaign)
-    return campaign is not None and campaign.paused
+    if journey is None:
+        return False
+    campaign = handling.plan.current(journey.campaign)
+    return (campaign is not None and campaign.paused) or is_ahead(handling, journey)
 
 
 def _journey(handling: Handling, timer: Timer) -> Journey | None:

@@ -2,17 +2,20 @@
 
 from decimal import Decimal
 
+import pytest
+
 from streams.engine import step
 from streams.engine.commands import Decision
 from streams.engine.events import Event
 from streams.engine.limits import JOURNEYS_PER_MEMBER_MAX, SEEN_MAX
 from streams.engine.merging import merge
 from streams.engine.profile import declare
-from streams.engine.state import CartLine, MemberState, fields, new
+from streams.engine.state import CartLine, MemberState, Order, fields, new
 from streams.engine.state_bytes import decode, encode
 from streams.engine.windows import read
+from streams.programme import Programme, load
 from streams.programme.programme import EMPTY
-from tests.simulation.support import directory
+from tests.simulation.support import bundle, directory
 
 DAY = 86_400_000
 
@@ -123,3 +126,195 @@ def test_no_part_of_a_state_is_forgotten():
     }
     left_alone = {"key", "cart_last_at"}
     assert set(fields(MemberState)) == united | left_alone
+
+
+# A stranger and a member whose partitions get a programme at different places of the log
+
+VISIT = "trigger: {event: site_visited}\n"
+MESSAGE = "{send: {channel: sms, template: hello}}"
+
+
+def programmes(before: dict[str, str], after: dict[str, str]) -> list[Programme]:
+    """The first, and the second, which knows the versions of the first."""
+    bundles = [bundle(before), bundle(after)]
+    return [load(bundles[:1]), load(bundles)]
+
+
+def campaign(text: str, name: str = "c") -> dict[str, str]:
+    return {f"{name}.yaml": f"id: {name}\n{text}"}
+
+
+WAITS = campaign(f"version: 1\n{VISIT}actions: [{{wait: P1D}}, {MESSAGE}]")
+
+
+def newer(extra: str = "") -> dict[str, str]:
+    """The next version of the campaign that waits."""
+    return campaign(f"version: 2\n{extra}{VISIT}actions: [{{wait: P1D}}, {MESSAGE}]")
+
+
+def short(output) -> list[str]:
+    return [
+        f"{each.campaign} v{each.version} {each.reason}" if isinstance(each, Decision) else type(each).__name__
+        for each in output
+    ]
+
+
+def known(programme: Programme, key: str, at: int = 1) -> MemberState:
+    """Somebody who has met the programme."""
+    state = new(key)
+    handle(programme, state, "registration_completed", at, phone="+79001234567")
+    return state
+
+
+def visitor(programme: Programme) -> MemberState:
+    """A stranger in a journey."""
+    state = known(programme, "visitor:v")
+    handle(programme, state, "site_visited", 2)
+    assert len(state.journeys) == 1
+    return state
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        campaign(f"version: 1\nstatus: stopped\n{VISIT}actions: [{{wait: P1D}}, {MESSAGE}]"),
+        newer("in_flight: stop\n"),
+        campaign(VISIT + "actions: [{wait: P1D}]", name="other"),
+    ],
+    ids=["stopped", "in flight: stop", "gone"],
+)
+def test_a_journey_of_an_earlier_programme_ends_where_the_members_ends_it(after: dict[str, str]):
+    first, second = programmes(WAITS, after)
+    member, other = known(second, "m"), visitor(first)
+    output = merge(second, member, other, 3)
+    assert short(output) == ["c v1 campaign_stopped"]
+    assert [each.member_id for each in output] == ["visitor:v"]
+    assert member.journeys == member.timers == []
+    assert member.programme == second.number
+    assert short(step.advance(second, member, 9 * DAY, wall=False)) == []
+
+
+def test_a_journey_of_an_earlier_programme_is_moved_or_goes_on_as_the_members_says():
+    for extra, version in (("in_flight: move\n", 2), ("", 1)):
+        first, second = programmes(WAITS, newer(extra))
+        member, other = known(second, "m"), visitor(first)
+        assert merge(second, member, other, 3) == []
+        output = step.advance(second, member, 9 * DAY, wall=False)
+        assert short(output) == ["Dispatch", f"c v{version} completed"]
+
+
+def test_who_is_nobody_yet_gets_to_know_the_programme_with_a_state_of_an_earlier_one():
+    first, second = programmes(WAITS, newer("in_flight: move\n"))
+    member = new("m")
+    merge(second, member, visitor(first), 3)
+    assert (member.programme, [journey.version for journey in member.journeys]) == (second.number, [2])
+
+
+def test_what_was_paused_for_the_stranger_goes_on_if_it_is_no_more():
+    paused = campaign(f"version: 1\nstatus: paused\n{VISIT}actions: [{{wait: P1D}}, {MESSAGE}]")
+    live, first = programmes(WAITS, paused)
+    second = load([bundle(WAITS), bundle(paused), bundle(WAITS)])
+    other = visitor(live)
+    step.adopt(first, other, 3)
+    step.advance(first, other, 2 * DAY, wall=False)
+    assert other.parked
+    member = known(second, "m")
+    assert short(merge(second, member, other, 2 * DAY + 1)) == ["Dispatch", "c v1 completed"]
+    assert member.parked == []
+
+
+def test_memberships_of_another_programme_are_no_news():
+    listens = campaign("trigger: {segment_left: s}\nactions: [" + MESSAGE + "]")
+    one, two = (
+        {**listens, "segments/s.yaml": f"id: s\nwhere: {{member.first_name: {name}}}"} for name in ("Anna", "Berta")
+    )
+    for now, then in (([0], [1]), ([1], [0])):
+        both = programmes(one, two)
+        mine, theirs = both[now[0]], both[then[0]]
+        member, other = known(mine, "m"), known(theirs, "visitor:v")
+        handle(theirs, other, "profile_updated", 2, first_name=["Anna", "Berta"][then[0]])
+        assert other.inside == ["s"]
+        assert merge(mine, member, other, 3) == []
+
+
+CART = "trigger: {cart_abandoned: {after: PT1H}}\nactions: [" + MESSAGE + "]"
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(("at", "notices"), [(HOUR, ["Dispatch", "d v1 completed"]), (HOUR + 3, [])])
+def test_a_cart_of_an_earlier_programme_counts_for_a_new_campaign_unless_its_time_is_past(at: int, notices: list[str]):
+    first, second = programmes(WAITS, {**WAITS, **campaign(CART, name="d")})
+    member, other = known(second, "m"), known(first, "visitor:v")
+    handle(first, other, "cart_item_added", 2, sku="a", quantity=Decimal(1))
+    output = merge(second, member, other, at)
+    output += step.advance(second, member, 9 * HOUR, wall=False)
+    assert short(output) == notices
+
+
+ORDERED = (
+    "counters: {{ordered: {{event: order_placed, aggregate: sum, field: total, where: {{total: {{ge: {least}}}}}}}}}"
+)
+COUNTING = {"counters.yaml": ORDERED.format(least=1)}
+COUNTING_ELSE = {"counters.yaml": ORDERED.format(least=1000)}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"),
+    [
+        ((0, COUNTING), (1, {})),
+        ((0, COUNTING), (1, COUNTING_ELSE)),
+        ((1, COUNTING), (0, {})),
+        ((1, COUNTING), (0, COUNTING_ELSE)),
+    ],
+    ids=["gone", "changed", "not there yet", "not changed yet"],
+)
+def test_orders_of_a_counter_that_the_members_programme_has_not_are_not_taken_back_from_it(theirs, mine):
+    bundles = dict([theirs, mine])
+    both = programmes({**WAITS, **bundles[0]}, {**WAITS, **bundles[1]})
+    programme = both[mine[0]]
+    member, other = known(programme, "m"), known(both[theirs[0]], "visitor:v")
+    handle(both[theirs[0]], other, "order_placed", 2, order_id="o", total=Decimal(50))
+    assert other.orders
+    merge(programme, member, other, 3)
+    handle(programme, member, "order_cancelled", 4, order_id="o")
+    assert member.tallies == {}
+
+
+def test_an_order_of_a_counter_that_no_programme_has_is_forgotten_and_no_more():
+    (programme, _) = programmes(WAITS, WAITS)
+    member = known(programme, "m")
+    member.orders = [Order("o", 1, {"ordered": Decimal(50)})]
+    handle(programme, member, "order_cancelled", 4, order_id="o")
+    assert (member.orders, member.tallies) == ([], {})
+
+
+@pytest.mark.parametrize("before", [{}, WAITS], ids=["a new campaign", "a newer version"])
+def test_a_journey_of_a_later_programme_waits_for_it(before: dict[str, str]):
+    nothing = campaign(VISIT + "actions: [{wait: P9D}]", name="other")
+    first, second = programmes({**nothing, **before}, newer())
+    member, other = known(first, "m"), visitor(second)
+    assert merge(first, member, other, DAY + 3) == [], "even if it was due"
+    handle(first, member, "section_visited", DAY + 4)
+    assert step.advance(first, member, 2 * DAY, wall=False) == []
+    assert [journey.campaign for journey in member.journeys] == ["c"]
+    assert decode(encode(member)) == member
+    output = step.adopt(second, member, 2 * DAY + 1)
+    assert short(output) == ["Dispatch", "c v2 completed"]
+    assert step.adopt(second, member, 2 * DAY + 2) == []
+
+
+def test_so_it_does_if_yet_another_programme_comes_before():
+    texts = [campaign(VISIT + "actions: [{wait: P9D}]", name=name) for name in ("a", "b")]
+    bundles = [bundle(texts[0]), bundle(texts[1]), bundle(newer())]
+    first, second, third = (load(bundles[:number]) for number in (1, 2, 3))
+    member, other = known(first, "m"), visitor(third)
+    merge(first, member, other, DAY + 3)
+    assert step.adopt(second, member, DAY + 4) == []
+    assert short(step.adopt(third, member, DAY + 5)) == ["Dispatch", "c v2 completed"]
+
+
+def test_a_journey_of_a_later_programme_goes_on_where_the_members_knows_it():
+    first, second = programmes(WAITS, {**WAITS, **campaign(CART, name="d")})
+    member, other = known(first, "m"), visitor(second)
+    merge(first, member, other, 3)
+    assert short(step.advance(first, member, 2 * DAY, wall=False)) == ["Dispatch", "c v1 completed"]

@@ -1,13 +1,22 @@
 """States that are handed over, on a real store and a small engine: who waits, for how long, and what comes of it."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from streams.engine.events import ProgrammeApplied, StateHandedOver, StateMoved
+from streams.engine import step
+from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, StateMoved
+from streams.engine.state import MemberState, new
+from streams.engine.state_bytes import decode, encode
 from streams.members import held as held_module
+from streams.members.engine import RealEngine
 from streams.members.record import due_of
+from streams.programme import Programme, load
+from streams.programme.programme import EMPTY
+from tests.simulation.support import bundle, directory
 from tests.step_support import CODEC, Engine, Partition, State, event, tick
 
 
@@ -178,3 +187,95 @@ def test_two_who_wait_for_each_others_state_do_not_wait_for_ever(partition: Part
     assert (to, later.event_id) == ("a", "e3")
     partition.handle(given, event("e4", "a", 7))
     assert partition.state("a").seen == ["e1@P0/None", "b ['e2@P0/None']@5", "e4@P0/None"]
+
+
+# The real engine, and programmes that the partitions of the member and the stranger get at different places
+
+
+WAITS = "trigger: {{event: section_visited}}\n{}actions: [{{wait: P1D}}]"
+COUNTING = "counters: {ordered: {event: order_placed, aggregate: sum, field: total}}"
+DAY = 86_400_000
+BEFORE = directory({"counters.yaml": COUNTING}, c=WAITS.format(""))
+AFTERWARDS = {
+    "campaign stopped": bundle({}, c=WAITS.format("status: stopped\n")),
+    "in_flight: stop": bundle({}, c=WAITS.format("version: 2\nin_flight: stop\n")),
+    "campaign gone": bundle({}, other=WAITS.format("")),
+}
+
+
+def real(partition: Partition, *programmes: Programme) -> None:
+    """With the real engine, and the first of the programmes in force for a member who is known."""
+    partition.use(RealEngine(), [EMPTY, *programmes])
+    partition.handle(ProgrammeApplied(occurred_at=1, programme=1), event("e1", "a", 2))
+    partition.outputs.clear()
+
+
+def said(member: str, kind: str, at: int, **body: Any) -> Event:
+    return Event(event_id=f"{kind}{at}", type=kind, occurred_at=at, source="s", key=member, member_id=member, body=body)
+
+
+def met(programme: Programme) -> MemberState:
+    """A stranger in a journey, with an order."""
+    state = new("visitor:v")
+    step.handle(programme, state, said("visitor:v", "section_visited", 3))
+    step.handle(programme, state, said("visitor:v", "order_placed", 3, order_id="o", total=Decimal(50)))
+    assert len(state.journeys) == 1
+    return state
+
+
+def given(state: MemberState) -> StateHandedOver:
+    return StateHandedOver(occurred_at=6, move_id="m", gone="visitor:v", into="a", state=encode(state))
+
+
+def own(partition: Partition) -> MemberState:
+    (value,) = partition.store.get([b"a"])
+    assert value is not None
+    return decode(value[8:])
+
+
+@pytest.mark.parametrize("after", AFTERWARDS.values(), ids=AFTERWARDS.keys())
+def test_a_state_that_has_an_earlier_programme_gets_the_members_before_it_becomes_part(
+    partition: Partition, after: dict[str, str]
+) -> None:
+    first, second = BEFORE, load([bundle({"counters.yaml": COUNTING}, c=WAITS.format("")), after])
+    real(partition, first, second)
+    partition.handle(ProgrammeApplied(occurred_at=5, programme=2))
+    partition.move("a", "visitor:v", "a", 6)
+    partition.handle(said("a", "order_cancelled", 7, order_id="o"), given(met(first)))
+    assert partition.outputs == [("visitor:v", 5)], "its journey ended"
+    assert (own(partition).journeys, own(partition).orders, own(partition).tallies) == ([], [], {})
+    assert own(partition).programme == 2
+    assert partition.dead == []
+
+
+def test_so_it_does_if_the_member_got_the_programme_while_they_waited_for_another_state(partition: Partition) -> None:
+    after = load([bundle({"counters.yaml": COUNTING}, c=WAITS.format("")), AFTERWARDS["campaign gone"]])
+    real(partition, BEFORE, after)
+    partition.move("a", "card:1", "a", 4, "m0")
+    partition.handle(ProgrammeApplied(occurred_at=5, programme=2))
+    partition.move("a", "visitor:v", "a", 6)
+    partition.handle(given(met(BEFORE)), said("a", "order_cancelled", 7, order_id="o"))
+    assert partition.outputs == []
+    partition.handle(StateHandedOver(occurred_at=4, move_id="m0", gone="card:1", into="a", state=None))
+    assert partition.outputs == [("visitor:v", 5)]
+    assert (own(partition).journeys, own(partition).tallies) == ([], {})
+    assert partition.dead == []
+
+
+@pytest.mark.parametrize("before", [{}, {"c": WAITS.format("")}], ids=["a new campaign", "a newer version"])
+def test_a_journey_of_a_later_programme_waits_until_the_member_gets_it(
+    partition: Partition, before: dict[str, str]
+) -> None:
+    bundles = [bundle({}, **{"other": WAITS.format("status: stopped\n"), **before})]
+    bundles.append(bundle({"counters.yaml": COUNTING}, c=WAITS.format("version: 2\n")))
+    real(partition, load(bundles[:1]), load(bundles))
+    partition.move("a", "visitor:v", "a", 6)
+    partition.handle(given(met(load(bundles))), said("a", "order_cancelled", 7, order_id="o"))
+    partition.handle(tick(DAY + 3), event("e2", "a", DAY + 4))
+    assert partition.outputs == []
+    assert [(journey.campaign, journey.version) for journey in own(partition).journeys] == [("c", 2)]
+    partition.use(RealEngine(), [EMPTY, load(bundles[:1]), load(bundles)])
+    partition.handle(ProgrammeApplied(occurred_at=DAY + 5, programme=2))
+    assert partition.outputs == [("a", DAY + 5)], "it was due, and is done"
+    assert own(partition).journeys == []
+    assert partition.dead == []
