@@ -50,7 +50,8 @@ ATTRIBUTES_MAX = 500
 TEXT_CHARS_MAX = 1_000
 """Texts of the profile, the cart and counters of different values are cut to this."""
 STATEMENTS_MAX = 200
-"""Beyond, the oldest about a single messaging type is forgotten, never one about a whole channel or everything."""
+"""Beyond, one about a single messaging type is forgotten: the oldest yes, else the oldest no that a wider one says too,
+else the oldest no; never one about a whole channel or everything."""
 NAME_CHARS_MAX = 100
 """Names of messaging types that members make statements about are cut to this."""
 ASSIGNED_MAX = 1_000

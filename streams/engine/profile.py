@@ -226,9 +226,20 @@ def declare(state: MemberState, channel: str | None, messaging_type: str | None,
             return
     state.statements = [*state.statements, Statement(channel, messaging_type, subscribed, at)]
     if len(state.statements) > STATEMENTS_MAX:
+        said = {(each.channel, each.messaging_type): each.subscribed for each in state.statements}
         typed = [statement for statement in state.statements if statement.messaging_type is not None]
-        forgotten = min(typed, key=lambda statement: statement.at)
+        forgotten = min(typed, key=lambda statement: (_worth(statement, said), statement.at))
         state.statements = [statement for statement in state.statements if statement is not forgotten]
+
+
+def _worth(statement: Statement, said: Mapping[tuple[str | None, str | None], bool]) -> int:
+    """What its loss would change: of a yes, that less is sent (0); of a no, nothing if a wider one says it, too (1)."""
+    if statement.subscribed:
+        return 0
+    channel, messaging_type = statement.channel, statement.messaging_type
+    wider = [(None, None)] if channel is None else [(channel, None), (None, messaging_type), (None, None)]
+    covering = [said[scope] for scope in wider if scope in said]
+    return 1 if covering and not covering[0] else 2
 
 
 def consents(state: MemberState, channel: str, messaging_type: str, consent: str) -> bool:

@@ -7,6 +7,7 @@ from tests.simulation.support import directory, event, happened, registered
 
 END = "2018-02-01T00:00:00Z"
 POLICIES = {"policies.yaml": "messaging_types: {news: {consent: double_opt_in, quiet_hours: exempt}}\n"}
+SITE = "trigger: {event: site_visited}\nactions: [{send: {channel: sms, template: a, messaging_type: news}}]"
 SENT, KEPT = "dispatch A", "suppressed unsubscribed"
 
 
@@ -84,3 +85,37 @@ def test_an_unconfirmed_yes_can_ask_for_its_confirmation():
     assert happened(programme, events, END)[0] == "2018-01-02T00:00:00Z dispatch B"
     confirmed = changed(3, messaging_type="news", subscribed=True, source="consent.link")
     assert len(happened(programme, [*events, confirmed], END)) == 4  # a campaign may leave it out by its entry rules
+
+
+def said(minute, **body):
+    at = f"2018-01-02T{minute // 60:02}:{minute % 60:02}:00Z"
+    return event("m", "subscription_changed", at, **body)
+
+
+def asked(*statements):
+    """What becomes of a message that is sent unless there is a no."""
+    programme = directory({"policies.yaml": "messaging_types: {news: {quiet_hours: exempt}}\n"}, c=SITE)
+    start, visit = registered("m", "2018-01-01T00:00:00Z"), event("m", "site_visited", "2018-01-06T00:00:00Z")
+    return happened(programme, [start, *statements, visit], END)[0].split(" ", 1)[1]
+
+
+NO = {"messaging_type": "news", "channel": "sms", "subscribed": False}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [said(number, messaging_type=f"t{number}", subscribed=True) for number in range(1, 301)],
+        [said(number, messaging_type=f"t{number}", subscribed=number % 2 == 0) for number in range(1, 301)],
+    ],
+    ids=["yes", "yes and no"],
+)
+def test_a_no_never_gives_way_to_a_yes_when_too_much_is_said(more):
+    assert asked(said(0, **NO), *more) == KEPT
+
+
+def test_of_too_many_nos_those_go_first_that_a_wider_one_covers():
+    covered = [said(number, messaging_type=f"t{number}", channel="email", subscribed=False) for number in range(2, 150)]
+    wider = said(150, channel="email", subscribed=False)
+    more = [said(number, messaging_type=f"t{number}", channel="push", subscribed=False) for number in range(151, 300)]
+    assert asked(said(1, **NO), *covered, wider, *more) == KEPT
