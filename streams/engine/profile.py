@@ -197,16 +197,28 @@ def _returned(state: MemberState, event: Event, late: bool, region: str) -> None
     state.purchases.total -= event.body.get("total") or 0
 
 
-def _subscription(state: MemberState, event: Event, late: bool, region: str) -> None:
+def _subscription(state: MemberState, event: Event, late: bool, region: str) -> Sequence[Finding]:
     del late, region
     body = event.body
-    if "subscribed" in body:
-        declare(state, body.get("channel"), body.get("messaging_type"), body["subscribed"], event.occurred_at)
+    if "subscribed" not in body:
+        return _NOTHING_FOUND
+    return _state(state, event, body.get("messaging_type"), subscribed=body["subscribed"])
 
 
-def _objection(state: MemberState, event: Event, late: bool, region: str) -> None:
+def _objection(state: MemberState, event: Event, late: bool, region: str) -> Sequence[Finding]:
     del late, region
-    declare(state, event.body.get("channel"), None, False, event.occurred_at)
+    return _state(state, event, None, subscribed=False)
+
+
+def _state(state: MemberState, event: Event, messaging_type: str | None, *, subscribed: bool) -> Sequence[Finding]:
+    """Note what the event says of its channel, however that is written; tell of one that there isn't."""
+    channel = event.body.get("channel")
+    if channel is not None:
+        channel = channel.strip().lower()
+        if channel not in CHANNELS:
+            return [Finding("channel", "rejected", "unknown_channel")]
+    declare(state, channel, messaging_type, subscribed, event.occurred_at)
+    return _NOTHING_FOUND
 
 
 def _failed(state: MemberState, event: Event, late: bool, region: str) -> None:

@@ -140,10 +140,10 @@ class Knowledge:
         ):
             self.social[body["network"]] = body["profile_id"]
         if event.type == "subscription_changed" and body.get("subscribed") is not None:
-            statement = (event.occurred_at, body.get("channel"), body.get("messaging_type"), body["subscribed"])
+            statement = (event.occurred_at, channel_of(body), body.get("messaging_type"), body["subscribed"])
             self.statements.append(statement)
         if event.type in {"message_complained", "member_unsubscribed"}:
-            self.statements.append((event.occurred_at, body.get("channel"), None, False))
+            self.statements.append((event.occurred_at, channel_of(body), None, False))
         if event.type == "segment_assigned":
             self.lists[body["segment"]] = True
         if event.type == "segment_removed":
@@ -320,3 +320,9 @@ class Knowledge:
 
 def leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def channel_of(body: dict[str, Any]) -> str | None:
+    """The channel that a statement is about; None is all of them, and one that there isn't covers no message."""
+    channel = body.get("channel")
+    return None if channel is None else str(channel).strip().lower()

@@ -90,7 +90,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "subscription_changed": st.fixed_dictionaries(
         {"subscribed": st.booleans()},
         optional={
-            "channel": st.sampled_from(["sms", "email", "push"]),
+            "channel": st.sampled_from(["sms", "email", "push", " SMS", "e-mail"]),
             "messaging_type": st.sampled_from(["marketing", "service"]),
         },
     ),

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.consent.tokens import Statement, events_of
-from tests.simulation.support import directory, event, happened, registered
+from tests.simulation.support import directory, event, happened, registered, run
 
 END = "2018-02-01T00:00:00Z"
 POLICIES = {"policies.yaml": "messaging_types: {news: {consent: double_opt_in, quiet_hours: exempt}}\n"}
@@ -119,3 +119,26 @@ def test_of_too_many_nos_those_go_first_that_a_wider_one_covers():
     wider = said(150, channel="email", subscribed=False)
     more = [said(number, messaging_type=f"t{number}", channel="push", subscribed=False) for number in range(151, 300)]
     assert asked(said(1, **NO), *covered, wider, *more) == KEPT
+
+
+def against(kind, channel):
+    body = {"subscribed": False} if kind == "subscription_changed" else {}
+    return event("m", kind, "2018-01-02T00:00:00Z", channel=channel, **body)
+
+
+@pytest.mark.parametrize("channel", ["SMS", " sms ", "Sms\t"])
+@pytest.mark.parametrize("kind", ["subscription_changed", "member_unsubscribed"])
+def test_a_channel_is_known_however_it_is_written(channel, kind):
+    assert asked(against(kind, channel)) == KEPT
+    assert run(directory(POLICIES, c=SITE), [against(kind, channel)], END, kinds=("profile_check",)) == []
+
+
+@pytest.mark.parametrize("channel", ["e-mail", "", "phone"])
+@pytest.mark.parametrize("kind", ["subscription_changed", "member_unsubscribed", "message_complained"])
+def test_what_is_no_channel_states_nothing_and_is_reported(channel, kind):
+    assert asked(against(kind, channel)) == SENT
+    (told,) = run(directory(POLICIES, c=SITE), [against(kind, channel)], END, kinds=("profile_check",))
+    assert (told["event"], told["findings"]) == (
+        kind,
+        [{"field": "channel", "outcome": "rejected", "rule": "unknown_channel"}],
+    )
