@@ -26,6 +26,8 @@ from streams.members.recover import recover_store, write_fences
 from streams.members.store import PartitionStore
 
 FOLLOW_RECORDS = 5_000
+FOUND_MAX = 50_000
+"""More of what the store has is forgotten before the next batch: of most members it has nothing, and they are many."""
 _NOTHING = pack(None, b"")
 
 Entry = tuple[bytes, bytes | None]
@@ -88,6 +90,8 @@ class SharedLinks:
 
     def prefetch(self, names: Iterable[str], members: Iterable[str]) -> None:
         """Read all at once what will be asked for."""
+        if len(self._found) > FOUND_MAX:
+            self._found.clear()  # not later: what is found now is asked for next
         wanted = {b"n" + name.encode() for name in names} | {b"k" + member.encode() for member in members}
         missing = [key for key in wanted if key not in self._found]
         self._found.update(zip(missing, self._open.get(missing), strict=True))

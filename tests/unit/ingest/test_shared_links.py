@@ -9,6 +9,7 @@ from streams.engine.events import Event
 from streams.identity.identifiers import Naming
 from streams.identity.identify import identify
 from streams.identity.links import Known, Link, LinkTable
+from streams.ingest import shared_links
 from streams.ingest.shared_links import SharedLinks
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
@@ -137,6 +138,24 @@ def test_names_with_states_are_told(log: Log) -> None:
     task.links.set_state("visitor:v", has=True)
     task.links.set_state("visitor:v", has=False)
     assert not task.links.has_state("visitor:v")
+
+
+def test_memory_holds_few_of_all_the_members_who_were_asked_for(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of members who are known by no more than their ids change no link, so nothing comes back by which."""
+    monkeypatch.setattr(shared_links, "FOUND_MAX", 20)
+    task, asked = Task(log, "one"), []
+    store = task.links._open
+    get = store.get
+    monkeypatch.setattr(store, "get", lambda keys: asked.append(len(keys)) or get(keys))
+    held = []
+    for number in range(50):
+        members = [f"m{number}-{each}" for each in range(15)]
+        task.links.follow()
+        task.links.prefetch([], members)
+        assert [task.links.known(member) for member in members] == [None] * 15
+        held.append(len(task.links._found))
+    assert asked == [15] * 50, "once for a batch, and for nothing again"
+    assert max(held) <= 20 + 15
 
 
 def test_it_says_what_a_table_in_memory_says(log: Log) -> None:
