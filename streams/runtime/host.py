@@ -70,6 +70,9 @@ class Host:
         self._ended = asyncio.Event()
         self._waiting = WaitingBatches(settings.batch_records_max)
         self._failure: BaseException | None = None
+        self._in_hand = False  # the stage has something that isn't committed
+        self._last = threading.Timer(STOP_SECONDS_MAX, self._end_at_once)
+        self._last.daemon = True
         self._app: faust.App | None = None
         self._positions: Positions = {}
         self._has_more = False  # the stage has work besides its input
@@ -88,12 +91,16 @@ class Host:
         """Run until SIGTERM, SIGINT or a failure; returns the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ended.set)
+            loop.add_signal_handler(number, self._begin_to_end)
         try:
             await loop.run_in_executor(self._thread, self._stage.start)
         except RekindleError:
             self._thread.shutdown()
+            self._last.cancel()
             raise
+        if self._ended.is_set():  # told to before it had begun
+            await self._close()
+            return 0
         self._app = self._build()
         start = asyncio.ensure_future(self._app.start())
         start.add_done_callback(self._started)
@@ -101,8 +108,8 @@ class Host:
         idle = asyncio.ensure_future(self._idle())
         self._watchdog.start()
         await self._ended.wait()
-        idle.cancel()
         await self._stop(start)
+        idle.cancel()  # not before: what it has in hand is committed first
         handling.cancel()
         if self._failure is not None:
             logger.error("%s ends: %s", self._stage.name, _one_line(self._failure))
@@ -172,7 +179,7 @@ class Host:
                 if not self._tenure.takes(generation, self._app.consumer_generation_id):
                     metrics.stale_batches.labels(self._stage.name).inc(batches)
                     return
-                await self._in_thread(action, self._group_metadata(generation))
+                await self._in_thread(self._take_in_hand, action, self._group_metadata(generation))
                 self._positions = dict(self._stage.next_offsets())
                 consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
         except PartitionsLostError as lost:
@@ -180,6 +187,15 @@ class Host:
             self._tenure.end()
         except BaseException as error:  # noqa: BLE001 - an agent that dies quietly would lose its batch
             self._fail(error)
+            if not isinstance(error, asyncio.CancelledError):
+                self._failure = self._failure or error  # also when told to end meanwhile: this isn't committed
+
+    def _take_in_hand(self, action: Callable[[bytes], None], group: bytes) -> None:
+        self._in_hand = True
+        try:
+            action(group)
+        finally:
+            self._in_hand = False
 
     async def _in_thread(self, action: Callable[..., T], *arguments: Any) -> T:
         # shielded: an agent that Faust cancels must not give the lock away under a running commit
@@ -241,13 +257,26 @@ class Host:
         if not isinstance(error, RekindleError):
             logger.debug("failure", exc_info=error)
         self._failure = error
-        self._ended.set()
+        self._begin_to_end()
+
+    def _begin_to_end(self) -> None:
+        """Have `run` end, and the process at worst: the time begins here, whatever `run` is in the midst of."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._last.start()
+
+    def _end_at_once(self) -> None:
+        if self._failure is not None:
+            why = _one_line(self._failure)
+        elif self._in_hand:
+            why = "what it had in hand isn't committed; the next start does it again"
+        else:
+            why = "everything that was begun is committed"
+        logger.error("%s ends at once, not done after %.0f s: %s", self._stage.name, STOP_SECONDS_MAX, why)
+        os._exit(1 if self._failure is not None or self._in_hand else 0)
 
     async def _stop(self, start: asyncio.Future[None]) -> None:
-        """Let the batch in hand finish, leave the group, close the state; at worst the process ends all the same."""
-        last = threading.Timer(STOP_SECONDS_MAX, os._exit, [0 if self._failure is None else 1])
-        last.daemon = True
-        last.start()
+        """Let the batch in hand finish, leave the group, close the state."""
         self._watchdog.close()
         async with self._lock:
             self._tenure.end()
@@ -255,13 +284,16 @@ class Host:
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await self._app.stop()
         start.cancel()
+        await self._close()
+
+    async def _close(self) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._stage.close)
         except Exception as error:  # noqa: BLE001 - a full disk: what came first says more, and nothing is lost
             self._failure = self._failure or error
         self._thread.shutdown()
         self._offsets.close()
-        last.cancel()
+        self._last.cancel()
 
 
 def _one_line(error: BaseException) -> str:

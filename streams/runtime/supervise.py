@@ -48,7 +48,8 @@ def supervise(commands: Sequence[Sequence[str]], environments: Sequence[dict[str
         time.sleep(POLL_SECONDS)
     for child in children:
         child.terminate()
-    statuses = [_wait(child, time.monotonic() + STOP_SECONDS_MAX) for child in children]
+    deadline = time.monotonic() + STOP_SECONDS_MAX  # of all: they were told at once
+    statuses = [_wait(child, deadline) for child in children]
     return 0 if all(status == 0 for status in statuses) and asked else 1
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,22 @@ import pytest
 from tests.support import program_environment, until
 
 SLEEP = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit({status})); signal.pause()"
+DEAF = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "open('/proc/self/comm', 'w').write('deaf'); signal.pause()"
+)
 SUPERVISE = """
 import os, sys
-from streams.runtime.supervise import supervise
-sys.exit(supervise([[sys.executable, "-c", code] for code in sys.argv[1:]], [dict(os.environ)] * len(sys.argv[1:])))
+from streams.runtime import supervise
+supervise.STOP_SECONDS_MAX = float(os.environ.get("STOP_SECONDS_MAX", supervise.STOP_SECONDS_MAX))
+commands = [[sys.executable, "-c", code] for code in sys.argv[1:]]
+sys.exit(supervise.supervise(commands, [dict(os.environ)] * len(commands)))
 """
 ORPHAN = "import os; from streams.runtime.supervise import die_with_parent; die_with_parent({parent}); {then}"
 
 
-def start(*codes: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SUPERVISE, *codes], env=program_environment())
+def start(*codes: str, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", SUPERVISE, *codes], env=program_environment(environment))
 
 
 def children(pid: int) -> list[int]:
@@ -44,6 +51,15 @@ def test_a_signal_reaches_all_and_the_status_is_of_all(status: int, expected: in
     until(lambda: len(children(parent.pid)) == 2 and all(map(catches_term, children(parent.pid))), 20)
     parent.send_signal(signal.SIGTERM)
     assert parent.wait(20) == expected
+
+
+def test_children_that_do_not_listen_are_killed_together_not_one_after_the_other() -> None:
+    parent = start(DEAF, DEAF, DEAF, STOP_SECONDS_MAX="3")
+    until(lambda: [Path(f"/proc/{each}/comm").read_text() for each in children(parent.pid)] == ["deaf\n"] * 3, 20)
+    asked = time.monotonic()
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(20) == 1
+    assert time.monotonic() - asked < 6
 
 
 def test_one_that_ends_takes_the_others_with_it() -> None:
