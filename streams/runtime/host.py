@@ -103,9 +103,10 @@ class Host:
             return 0
         self._app = self._build()
         start = asyncio.ensure_future(self._app.start())
-        start.add_done_callback(self._started)
         handling = asyncio.ensure_future(self._handle_waiting())
         idle = asyncio.ensure_future(self._idle())
+        for task in (start, handling, idle):  # one that dies quietly would leave a process that does nothing
+            task.add_done_callback(self._is_done)
         self._watchdog.start()
         await self._ended.wait()
         await self._stop(start)
@@ -246,8 +247,8 @@ class Host:
         self._positions = positions
         return {TP(*each): position for each, position in positions.items()}
 
-    def _started(self, start: asyncio.Future[None]) -> None:
-        error = None if start.cancelled() else start.exception()
+    def _is_done(self, task: asyncio.Future[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             self._fail(error)
 

@@ -191,3 +191,22 @@ def test_a_batch_that_fails_after_the_signal_is_not_said_to_be_committed(
 
     assert run(Failing(), tmp_path, monkeypatch) == 1
     assert "the broker is gone" in caplog.text
+
+
+@pytest.mark.parametrize("task", ["idle", "handling"])
+def test_a_task_that_dies_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: SimpleNamespace, caplog: pytest.LogCaptureFixture, task: str
+) -> None:
+    monkeypatch.setattr(host_module, "STOP_SECONDS_MAX", 30)
+
+    def fail(*_arguments: Any) -> Any:
+        raise AssertionError("no consumer")
+
+    client = Client()
+    if task == "idle":
+        client.ends = fail
+    else:
+        monkeypatch.setattr(host_module.WaitingBatches, "take", fail)
+    assert run(Idle(), tmp_path, monkeypatch, client) == 1
+    assert "members ends: AssertionError: no consumer" in caplog.text
+    assert exits.statuses == []
