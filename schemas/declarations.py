@@ -15,6 +15,9 @@ from typing import Any, Literal
 import yaml
 
 FOLDER = Path(__file__).parent
+RECORD_BYTES_MAX = 8 * 1024 * 1024
+"""What a topic takes at once, whatever its broker takes by default: programmes travel as one record, and records that
+are read (1 MiB) go on with more around them (`streams.kafka.MESSAGE_BYTES_MAX`)."""
 EVENTS_NAMESPACE = "rekindle.events"
 
 

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from schemas.codec import Codec
-from schemas.dead_letters import encode_dead_letter
+from schemas.dead_letters import encode_dead_letter, key_of_letter
 from streams import metrics
 from streams.clock import Clock
 from streams.runtime.transactions import Transaction
@@ -28,17 +28,18 @@ class DeadLetters:
     def produce(self, transaction: Transaction, record: Any, reason: str, *, key: bytes | None = None) -> None:
         """Add the dead letter of a consumed record; `key` says whose it is where the record's own key doesn't."""
         self._log(record, reason)
+        key = key if key is not None else record.key
         value = encode_dead_letter(
             self._codec,
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            key=key if key is not None else record.key,
+            key=key,
             value=record.value,
             reason=reason,
             at=self._clock(),
         )
-        transaction.produce(DEAD_LETTERS, value, key if key is not None else record.key)
+        transaction.produce(DEAD_LETTERS, value, key_of_letter(key))
         metrics.dead_letters.labels(self._stage).inc()
 
     def _log(self, record: Any, reason: str) -> None:

@@ -18,6 +18,9 @@ from streams.settings import Settings
 REACH_SECONDS = 5.0
 METADATA_SECONDS = 1.0
 
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+"""What a producer sends at most. A record that was read (1 MiB) goes on with more around it: a key, a seal, what waits
+beside it in a member's record."""
 READS_TO_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
 """For a consumer that reads what there is: an end is told when a fetch comes back with nothing, so it mustn't wait."""
 SENDS_OFFSETS = {"connections.max.idle.ms": 5_000, "retry.backoff.ms": 1, "retry.backoff.max.ms": 250}
@@ -72,6 +75,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "partitioner": "murmur2_random",
         "linger.ms": 5,
         "compression.type": "lz4",
+        "message.max.bytes": MESSAGE_BYTES_MAX,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 
 from schemas.catalogue import EVENT_TYPES
-from schemas.codec import Codec
+from schemas.codec import VALUE_BYTES_MAX, Codec
 from schemas.registry import Registry
 from streams.engine.events import Event
 from streams.errors import RekindleError
@@ -49,7 +49,12 @@ class Publisher:
     """Publishes events; `advance` is told of acknowledged ones, some at a time."""
 
     def __init__(self, settings: Settings, advance: Callable[[int], None] = lambda _count: None) -> None:
-        own = {"linger.ms": 20, "queue.buffering.max.messages": QUEUED_RECORDS_MAX, "log_level": 0}
+        own = {
+            "linger.ms": 20,
+            "queue.buffering.max.messages": QUEUED_RECORDS_MAX,
+            "message.max.bytes": VALUE_BYTES_MAX,  # what is larger would be put aside unread
+            "log_level": 0,
+        }
         self._codec = Codec(Registry.from_settings(settings))
         self._producer = Producer({**producer_config(settings), **own})
         self._advance = advance

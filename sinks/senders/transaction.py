@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.codec import Codec
-from schemas.dead_letters import encode_dead_letter
+from schemas.dead_letters import encode_dead_letter, key_of_letter
 from sinks.senders.hand_over import Outcome
 from sinks.senders.statuses import TOPIC as STATUSES_TOPIC
 from sinks.senders.statuses import status
@@ -129,5 +129,5 @@ class Transactions:
             reason=letter.reason,
             at=at,
         )
-        self._producer.produce("dead.letters", key=message.key(), value=value, timestamp=at)
+        self._producer.produce("dead.letters", key=key_of_letter(message.key()), value=value, timestamp=at)
         metrics.dead_letters.labels("sender").inc()

@@ -3,7 +3,7 @@
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.declarations import topic_declarations
+from schemas.declarations import RECORD_BYTES_MAX, topic_declarations
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 
@@ -13,7 +13,8 @@ def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -
     count = kafka.partition_counts().get(topic)
     if count is None:
         declared = topic_declarations()["rekindle-members-changelog"]
-        new = NewTopic(topic, partitions, replicas, config={"cleanup.policy": "compact", **declared.compaction})
+        config = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX), **declared.compaction}
+        new = NewTopic(topic, partitions, replicas, config=config)
         admin = kafka.admin()  # its calls end when it is let go
         try:
             admin.create_topics([new])[topic].result(30)

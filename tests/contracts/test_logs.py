@@ -3,6 +3,7 @@
 The clients are those of the pipeline (`streams.kafka.Kafka`), so what holds here holds for its code in both.
 """
 
+import os
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, TopicP
 from confluent_kafka.admin import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
+from schemas.declarations import RECORD_BYTES_MAX
 from streams.ingest.partitions import partition_of
+from streams.kafka import MESSAGE_BYTES_MAX
 from tests.contracts.brokers import SECONDS, Broker, at, code_of, send
 from tests.support import until
+
+TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
 
 
 def test_records_come_as_they_were_put_key_value_and_time(broker: Broker) -> None:
@@ -39,6 +44,22 @@ def test_headers_come_as_they_were_put_within_a_transaction_and_without(broker: 
     reader = broker.reader(topic)
     reader.comes_to(b"one", b"two", b"three")
     assert [each.headers() for each in reader.messages] == [[("from", b"a"), ("bare", b"")], None, [("from", b"b")]]
+
+
+def test_a_record_is_as_large_as_the_producer_sends_and_a_larger_one_is_refused_at_once(broker: Broker) -> None:
+    topic = broker.topic(**{"max.message.bytes": str(RECORD_BYTES_MAX)})
+    producer = broker.producer(broker.name())
+    key, headers = b"k" * 100, [("from", b"a")]
+    value = os.urandom(MESSAGE_BYTES_MAX - 36 - len(key) - 2 - len("from") - len(b"a"))
+    producer.begin_transaction()
+    assert code_of(lambda: producer.produce(topic, value + b"+", key, partition=0, headers=headers)).code() == TOO_LARGE
+    batch = [{"key": key, "value": b"1"}, {"key": None, "value": value * 2}, {"key": None, "value": b"2"}]
+    assert producer.produce_batch(topic, batch, partition=0) == 2
+    assert [each["_error"].code() for each in batch if "_error" in each] == [TOO_LARGE]  # type: ignore[attr-defined]
+    producer.produce(topic, value, key, partition=0, headers=headers)
+    send(producer, topic, b"3")
+    producer.commit_transaction(SECONDS)
+    broker.reader(topic).comes_to(b"1", b"2", value, b"3")
 
 
 def test_a_key_has_one_partition_whoever_reckons_it(broker: Broker) -> None:

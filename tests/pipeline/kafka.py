@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, IsolationLevel, KafkaError, KafkaException, TopicPartition
 
+from streams.kafka import MESSAGE_BYTES_MAX
 from tests.pipeline.consumer import MemoryConsumer
 from tests.pipeline.groups import Refused
 from tests.pipeline.log import Log
@@ -24,7 +25,7 @@ class MemoryKafka:
 
     def producer(self, config: Mapping[str, Any]) -> MemoryProducer:
         """Make a producer."""
-        return MemoryProducer(self._log, self._network, config)
+        return MemoryProducer(self._log, self._network, {"message.max.bytes": MESSAGE_BYTES_MAX, **config})
 
     def consumer(self, group: str, config: Mapping[str, Any]) -> MemoryConsumer:
         """Make a consumer."""

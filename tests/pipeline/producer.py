@@ -14,6 +14,10 @@ from tests.pipeline.groups import Refused
 from tests.pipeline.log import Headers, Log, Place
 from tests.pipeline.network import Lost, Network
 
+MESSAGE_BYTES_MAX = 1_000_000
+"""What the client sends at most if its configuration doesn't say (`message.max.bytes`)."""
+RECORD_BYTES, HEADER_BYTES = 36, 2
+"""What the client reckons for a record besides key, value and headers, and for a header besides name and value."""
 _FENCED = frozenset({KafkaError.INVALID_PRODUCER_EPOCH})
 _Delivery = Callable[[KafkaError | None, Message], None]
 _Item = tuple[bytes | None, bytes | None, int, Headers, _Delivery | None]
@@ -48,6 +52,7 @@ class MemoryProducer:
         self._network = network
         self._id: str | None = config.get("transactional.id")
         self._timeout_ms = int(config.get("transaction.timeout.ms", 60_000))
+        self._bytes_max = int(config.get("message.max.bytes", MESSAGE_BYTES_MAX))
         self._epoch: int | None = None
         self._in_transaction = False
         self._has_sent = False
@@ -88,6 +93,9 @@ class MemoryProducer:
         counts = self._log.counts()
         if topic not in counts:
             raise failure(KafkaError._UNKNOWN_TOPIC)
+        own = sum(HEADER_BYTES + len(name) + len(content) for name, content in headers)
+        if RECORD_BYTES + len(key or b"") + len(value or b"") + own > self._bytes_max:
+            raise failure(KafkaError.MSG_SIZE_TOO_LARGE)
         if partition < 0:
             partition = self._choose_partition(key, counts[topic])
         self._gathered.append(((topic, partition), (key, value, timestamp, headers, on_delivery)))
@@ -95,10 +103,15 @@ class MemoryProducer:
             self._send()
 
     def produce_batch(self, topic: str, messages: Sequence[dict[str, Any]], *, partition: int) -> int:
-        """Gather records for one partition; returns how many were taken: here all."""
+        """Gather records for one partition; returns how many were taken, and notes at the others why they weren't."""
+        taken = 0
         for message in messages:
-            self.produce(topic, message["value"], message["key"], partition)
-        return len(messages)
+            try:
+                self.produce(topic, message["value"], message["key"], partition)
+                taken += 1
+            except KafkaException as error:
+                message["_error"] = error.args[0]
+        return taken
 
     def _choose_partition(self, key: bytes | None, count: int) -> int:
         if key is not None:

@@ -12,7 +12,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from schemas.codec import Codec
-from schemas.declarations import topic_declarations
+from schemas.declarations import RECORD_BYTES_MAX, topic_declarations
 from schemas.registry import Registry
 from schemas.values import parse_time
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, Tick
@@ -68,6 +68,7 @@ def test_topics_are_created_once_with_what_they_declare(settings: Settings, envi
     resource = ConfigResource(ResourceType.TOPIC, "pos.receipts")
     config = {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(10).items()}
     assert config["retention.ms"] == "-1"
+    assert config["max.message.bytes"] == str(RECORD_BYTES_MAX)
     assert config["message.timestamp.before.max.ms"] == config["message.timestamp.after.max.ms"] == str(2**63 - 1)
     listed = run_rekindle("topics", "list", env=environment)
     assert [json.loads(line) for line in listed.stdout.splitlines()] == list(rows.values())

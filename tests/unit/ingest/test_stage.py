@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from schemas import codec
+from schemas.dead_letters import KEY_BYTES_MAX, VALUE_BYTES_MAX, DeadLetter
 from streams.engine.events import Event, Tick
 from streams.ingest.stage import IngestStage
 from streams.runtime.batch import Batch
@@ -21,14 +23,19 @@ NOW = 1_700_000_000_000
 GROUP = encode_group_metadata("ingest", -1, "", None)
 
 
-def visit(name: str, member: str) -> Event:
+def visit(name: str, member: str, **body: str) -> Event:
     return Event(
-        event_id=name, type="site_visited", occurred_at=NOW, source="web", key=member, member_id=member, body={}
+        event_id=name, type="site_visited", occurred_at=NOW, source="web", key=member, member_id=member, body=body
     )
 
 
 def written(**said: list[tuple[bytes | None, bytes]]) -> list[Stored]:
     """The log of one partition after its inputs had this to say (keys and values by topic, dots as underscores)."""
+    return list(ingested(**said).topics[MEMBER_EVENTS][0].committed())
+
+
+def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
+    """All topics after that."""
     clock = Clock(NOW)
     log = Log(clock)
     for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
@@ -57,7 +64,7 @@ def written(**said: list[tuple[bytes | None, bytes]]) -> list[Stored]:
     stage.handle(batches, GROUP)
     stage.close()
     log.write_all_markers()
-    return list(log.topics[MEMBER_EVENTS][0].committed())
+    return log
 
 
 def test_an_event_that_was_sent_on_is_marked_and_nothing_else_is() -> None:
@@ -70,3 +77,22 @@ def test_an_event_that_was_sent_on_is_marked_and_nothing_else_is() -> None:
         (b"heir", sent_on, [(SENT_ON, b"")]),
         (b"m2", own, []),
     ]
+
+
+def test_an_event_as_large_as_is_read_goes_into_the_log() -> None:
+    room = codec.VALUE_BYTES_MAX - len(CODEC.encode(visit("e", "m", url="x" * 1_000_000)))
+    large = CODEC.encode(visit("e", "m", url="x" * (1_000_000 + room)))
+    assert len(large) == codec.VALUE_BYTES_MAX
+    assert [each.value for each in written(web_behaviour=[(b"m", large)]) if each.key] == [large]
+
+
+def test_a_record_too_large_to_be_read_is_put_aside_and_the_next_is_handled() -> None:
+    own = CODEC.encode(visit("e", "m"))
+    log = ingested(web_behaviour=[(b"k" * 500_000, b"x" * 7_000_000), (b"m", own)])
+    assert [each.value for each in log.topics[MEMBER_EVENTS][0].committed() if each.key] == [own]
+    (letter,) = log.topics[DEAD_LETTERS][0].committed()
+    (said,) = CODEC.decode_dead_letters([letter.value])
+    assert isinstance(said, DeadLetter)
+    assert said.reason.startswith("a value of 7000000 bytes")
+    assert said.value == b"x" * VALUE_BYTES_MAX
+    assert letter.key == said.key == b"k" * KEY_BYTES_MAX

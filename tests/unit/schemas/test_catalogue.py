@@ -7,8 +7,12 @@ import fastavro
 import pytest
 
 from schemas.catalogue import EVENT_TYPES, HEADER, IDENTIFIERS, SOURCE_TOPICS
-from schemas.declarations import FOLDER, avro_schemas, topic_declarations
+from schemas.codec import VALUE_BYTES_MAX
+from schemas.declarations import FOLDER, RECORD_BYTES_MAX, avro_schemas, topic_declarations
+from schemas.topics import topic_config
 from streams.engine.decision import OUTCOMES, REASONS
+from streams.kafka import MESSAGE_BYTES_MAX
+from streams.settings import Settings
 
 RECEIPT = "receipt_id store_id pos_id"
 PROFILE = "first_name middle_name last_name phone email birth_date gender city address time_zone referrer_id attributes"
@@ -161,6 +165,17 @@ def test_a_topic_file_is_complete(name: str) -> None:
     assert topic.cleanup in {"delete", "compact"}
     assert topic.dead_letters in {None, "dead.letters"}
     assert topic.partitions in {None, 1}
+
+
+@pytest.mark.parametrize("profile", ["replay", "production"])
+def test_topics_take_what_producers_send(profile: str) -> None:
+    settings = Settings(topic_profile=profile)  # type: ignore[arg-type]
+    taken = {topic_config(each, settings)["max.message.bytes"] for each in topic_declarations().values()}
+    assert taken == {str(RECORD_BYTES_MAX)}
+    # a batch of them has a producer's `batch.size`, 1 MB, or is one record
+    assert VALUE_BYTES_MAX * 2 < MESSAGE_BYTES_MAX < RECORD_BYTES_MAX - 1_000_000
+    broker = (FOLDER.parent / "infra/settings/kafka.properties").read_text(encoding="utf-8").splitlines()
+    assert f"message.max.bytes={RECORD_BYTES_MAX}" in broker
 
 
 def test_the_log_takes_every_event_that_a_source_gives() -> None:

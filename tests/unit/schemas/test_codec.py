@@ -144,6 +144,23 @@ def test_a_dead_letter_keeps_origin_reason_and_bytes() -> None:
     assert CODEC.decode_dead_letters([value]) == [letter]
 
 
+def test_a_dead_letter_has_room_for_the_largest_record_and_says_what_is_left_out() -> None:
+    origin: dict[str, Any] = {
+        "topic": "t" * 249,
+        "partition": 2**31 - 1,
+        "offset": 2**62,
+        "reason": "\U0001f4a5" * 5000,
+    }
+    value = encode_dead_letter(CODEC, **origin, key=b"k" * 2_000, value=b"v" * 8_000_000, at=7)
+    (letter,) = CODEC.decode_dead_letters([value])
+    assert isinstance(letter, DeadLetter)
+    assert (letter.key, letter.value) == (b"k" * 1_024, b"v" * 1_032_192)
+    assert letter.reason.endswith(
+        " (kept: 1032192 of 8000000 bytes of the value) (kept: 1024 of 2000 bytes of the key)"
+    )
+    assert len(value) + len(letter.key or b"") < VALUE_BYTES_MAX
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
