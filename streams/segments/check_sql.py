@@ -15,7 +15,8 @@ SQL_CHARS_MAX = 20_000
 _OPEN, _CLOSE = "([{", ")]}"
 _TOKEN = re.compile(
     r"""
-    (?P<blank>\s+|--[^\n]*|//[^\n]*|\#[!\x20][^\n]*|/\*.*?\*/)
+    (?P<nested>/\*(?:(?!\*/).)*?/\*)
+    |(?P<blank>\s+|--[^\n]*|//[^\n]*|\#[!\x20][^\n]*|/\*.*?\*/)
     |(?P<text>'(?:[^'\\]|\\.|'')*')
     |(?P<name>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)
     |(?P<word>[^\W\d]\w*)
@@ -59,6 +60,8 @@ def sql_mistake(sql: str) -> str | None:
     if len(sql) > SQL_CHARS_MAX:
         return f"expected at most {SQL_CHARS_MAX} characters, not {len(sql)}"
     tokens = list(_tokens(sql))
+    if any(kind == "nested" for kind, _ in tokens):  # whose end closes both, or one, depending on the version
+        return "a comment stands in a comment"
     if any(kind == "open" for kind, _ in tokens):
         return f"a quote or comment isn't closed: {next(text for kind, text in tokens if kind == 'open')}"
     if not tokens or tokens[0][1].lower() not in {"select", "with"}:

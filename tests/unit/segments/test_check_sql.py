@@ -21,6 +21,7 @@ SOUND = [
     "SELECT member_id FROM t WHERE a IS NOT DISTINCT FROM lower(b) AND x IN (FROM generateSeries(1, 2) SELECT *)",
     "SELECT member_id FROM (VALUES (toDate('2026-01-01')), (today())) UNION ALL SELECT f(1), g(2) FROM `the table`",
     "SELECT member_id FROM t, u GROUP BY f(a), g(b) ORDER BY h(a), i(b) LIMIT 1 BY j(a), k(b) // '",
+    "SELECT 1 /* a */ AS a, /**/ /*/ * / */ member_id, '/* /*' FROM t -- /* /*",
     "SELECT 1 AS `SELECT`, '\\x41 $$ \u2018' AS member_id # of \u2018all\u2019",
 ]
 
@@ -65,6 +66,7 @@ def test_what_reads_is_left_alone(sql):
         ("SELECT \u201cfile\u201d('/etc/hostname')", "isn't expected outside of quotes"),
         ("SELECT file\u200b('/etc/hostname')", "('\\u200b') isn't expected outside of quotes"),
         ("SELECT 1 // '\n, file('/etc/hostname') --'", "`file` reads from outside"),
+        ("SELECT 1 /* /* */ ' */, file('/etc/hostname') --'", "a comment stands in a comment"),
         ("SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS member_id)", "file: may be called as a function"),
         ("SELECT * APPLY `file` FROM (SELECT '/etc/hostname' AS member_id)", "`file`: may be called as a function"),
         ("SELECT arrayMap((file AS f), ['/etc/hostname'])[1] AS member_id", "file: may be called as a function"),
