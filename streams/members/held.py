@@ -6,8 +6,9 @@ fires. When the state has come (`StateHandedOver`), they are handled as if there
 depends on where the records stand in the log and not on when the state came. Pure; the members stage keeps it in the
 member's record, `simulate` in memory.
 
-Bounded: a member for whom more is kept than `KEPT_MAX` records or `KEPT_BYTES_MAX` waits no longer. It is remembered
-what was waited for: that becomes part of the member when it comes. Anything else that comes has come before.
+Bounded: a member for whom more than `KEPT_MAX` records is kept, or whose own state, kept records and states that came
+have more than `BYTES_MAX` together, waits no longer. It is remembered what was waited for: that becomes part of the
+member when it comes. Anything else that comes has come before.
 """
 
 from collections import deque
@@ -19,7 +20,8 @@ import msgspec
 from streams.members.record import HELD, MOVED
 
 KEPT_MAX = 1_000
-KEPT_BYTES_MAX = 512 * 1024
+BYTES_MAX = 900_000
+"""All of it is one record of the changelog: this much Kafka takes by default."""
 
 
 class Awaited(msgspec.Struct, array_like=True, tag="a", gc=False):
@@ -55,16 +57,20 @@ Ready = tuple[Item, bytes | None]
 
 
 class Held:
-    """What waits for a member. `programme` is the number of the one that is in force for them."""
+    """What waits for a member. `programme` is the number of the one that is in force for them.
 
-    __slots__ = ("_arrived", "_bytes", "_items", "given_up", "programme")
+    `state_bytes` is how large their own state is; `simulate`, which keeps no bytes, leaves it at 0.
+    """
+
+    __slots__ = ("_arrived", "_bytes", "_items", "given_up", "programme", "state_bytes")
 
     def __init__(self, programme: int) -> None:
         self.programme = programme
         self.given_up: list[str] = []  # moves whose state isn't waited for any more
         self._items: deque[Item] = deque()
         self._arrived: dict[str, bytes | None] = {}
-        self._bytes = 0
+        self._bytes = 0  # of kept records and of states that came
+        self.state_bytes = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -74,7 +80,7 @@ class Held:
     @property
     def is_full(self) -> bool:
         """Whether it waits for too long."""
-        return len(self._items) > KEPT_MAX or self._bytes > KEPT_BYTES_MAX
+        return len(self._items) > KEPT_MAX or self._bytes + self.state_bytes > BYTES_MAX
 
     def awaits(self, gone: str) -> bool:
         """Tell whether the state of this key is waited for."""
@@ -90,6 +96,7 @@ class Held:
         """Take the state that was waited for; False if none of this name is."""
         if not any(isinstance(item, Awaited) and item.move_id == move_id for item in self._items):
             return False
+        self._bytes += len(state or b"") - len(self._arrived.get(move_id) or b"")
         self._arrived[move_id] = state
         return True
 
@@ -105,6 +112,7 @@ class Held:
                         return
                     self.given_up.append(item.move_id)
                 state = self._arrived.pop(item.move_id, None)
+                self._bytes -= len(state or b"")
             self._items.popleft()
             if isinstance(item, Kept) and isinstance(item.value, bytes):
                 self._bytes -= len(item.value)
@@ -116,6 +124,7 @@ class Held:
             item = self._items.popleft()
             has_come = isinstance(item, Awaited) and item.move_id in self._arrived
             yield item, self._arrived.get(item.move_id) if isinstance(item, Awaited) else None, has_come
+        self._arrived.clear()
         self._bytes = 0
 
     def encode(self, state: bytes | None) -> bytes:
@@ -130,7 +139,9 @@ class Held:
         held.given_up = given_up
         for item in items:
             held.add(item)
-        held._arrived = arrived
+        for move_id, other in arrived.items():
+            held.arrive(move_id, other)
+        held.state_bytes = len(state or b"")
         return held, state
 
 

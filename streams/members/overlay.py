@@ -134,6 +134,11 @@ class Loaded:
             self.encoded = None if self._bytes is None else pack(self.due, self._bytes)
         return self.encoded
 
+    def size(self) -> int:
+        """Return how many bytes its state has."""
+        self._take_steps()
+        return len(self._bytes or b"")
+
     def hand_over(self, into: str | None) -> bytes | None:
         """Give the state away, None if there is none; `into` None leaves no trace of it."""
         self._take_steps()
@@ -216,6 +221,7 @@ class Overlay:
     def hold(self, member: Loaded, held: Held) -> None:
         """Let a member wait, so that no timer of theirs fires; or wait no more, if nothing is left to wait for."""
         member.held = held if held.is_waiting or held.given_up else None
+        held.state_bytes = member.size() if held.is_waiting else 0
         member.is_changed = True
         self._note_due(member, None if member.is_waiting else member.state.next_due())
 

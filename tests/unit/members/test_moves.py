@@ -119,6 +119,32 @@ def test_too_much_is_not_kept_and_the_state_becomes_part_when_it_comes(
     ]
 
 
+def test_the_state_of_who_waits_counts_as_what_is_kept(partition: Partition) -> None:
+    partition.handle(*(event(f"{number}" * 300_000, "a", 1) for number in range(2)))
+    partition.move("a", "visitor:v", "a", 5)
+    partition.handle(event("e1", "a", 6, "x" * 200_000))
+    partition.restart()
+    assert partition.outputs[2:] == []
+    partition.handle(event("e2", "a", 7, "x" * 200_000))
+    assert partition.outputs[2:] == [("a", 6), ("a", 7)], "together it is too much for one record"
+    partition.handle(handed(VISITOR))
+    assert partition.state("a").seen[-1].startswith("visitor:v")
+
+
+def test_states_that_came_count_as_what_is_kept(partition: Partition) -> None:
+    for number in range(1, 4):
+        partition.move("a", f"card:{number}", "a", 5, f"m{number}")
+    partition.handle(event("e1", "a", 6))
+    large = State("card:2", ["x" * 500_000])
+    partition.handle(handed(large, move_id="m2", gone="card:2"))
+    partition.restart()
+    assert partition.outputs == []
+    partition.handle(handed(large, move_id="m3", gone="card:3"))
+    assert partition.outputs == [("a", 5), ("a", 5), ("a", 6)], "nobody waits for the first any more"
+    partition.handle(handed(State("card:1"), move_id="m1", gone="card:1"))
+    assert partition.state("a").seen[-1].startswith("card:1")
+
+
 def test_who_is_merged_away_while_waiting_sends_on_what_waits_and_what_is_waited_for(partition: Partition) -> None:
     partition.move("a", "visitor:v", "a", 5, "m1")
     partition.handle(event("e1", "a", 5))
