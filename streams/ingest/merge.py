@@ -47,6 +47,7 @@ class _Source:
     read_to: int  # where the next batch must join
     at_end: bool = False
     waiting: deque[Entry] = field(default_factory=deque)
+    bytes: int = 0  # of the values that wait
 
 
 class Merge:
@@ -63,7 +64,10 @@ class Merge:
             raise RekindleError(f"records {source.read_to} to {start - 1} of {topic}/{partition} were never delivered")
         if end < source.read_to:
             return
-        source.waiting.extend(entry for entry in entries if entry.record.offset >= source.read_to)
+        for entry in entries:
+            if entry.record.offset >= source.read_to:
+                source.waiting.append(entry)
+                source.bytes += len(entry.record.value or b"")
         source.read_to = end
         source.at_end = at_end
         if not source.waiting:
@@ -90,6 +94,7 @@ class Merge:
             _, place = heads[0]
             source = self._inputs[place]
             entry = source.waiting.popleft()
+            source.bytes -= len(entry.record.value or b"")
             taken.append(entry)
             if source.waiting:
                 source.next_offset = entry.record.offset + 1
@@ -105,6 +110,10 @@ class Merge:
         """Return the offset to commit for each input once everything taken is committed."""
         return {place: source.next_offset for place, source in self._inputs.items()}
 
-    def full(self, entries_max: int) -> Sequence[Input]:
-        """Name the inputs in which at least so many entries wait: no more of them is needed for now."""
-        return [place for place, source in self._inputs.items() if len(source.waiting) >= entries_max]
+    def full(self, entries_max: int, bytes_max: int) -> Sequence[Input]:
+        """Name the inputs in which at least so many entries or bytes wait: no more of them is needed for now."""
+        return [
+            place
+            for place, source in self._inputs.items()
+            if len(source.waiting) >= entries_max or source.bytes >= bytes_max
+        ]

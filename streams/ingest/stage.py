@@ -54,6 +54,7 @@ from streams.topics import (
 
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
 WAITING_FACTOR = 2  # an input with so many times a transaction's records waiting is not fetched
+WAITING_BYTES_MAX = 16 * 1024 * 1024  # nor one with so much of it
 _NOTHING_TO_NOTE = Note()
 ALL = -1  # the one merge of all partitions
 
@@ -175,7 +176,7 @@ class IngestStage:
     def held(self) -> Collection[Input]:
         """Hold back inputs of which enough waits to be merged."""
         enough = WAITING_FACTOR * self._settings.batch_records_max
-        return [place for merge in self._merges.values() for place in merge.full(enough)]
+        return [place for merge in self._merges.values() for place in merge.full(enough, WAITING_BYTES_MAX)]
 
     def next_offsets(self) -> Mapping[Input, int]:
         """Tell how far each input is in the log."""

@@ -19,6 +19,7 @@ class Record:
     topic: str
     offset: int
     partition: int = 0
+    value: bytes | None = b"12345"
 
 
 def entries(topic: str, times: list[int], first: int = 0) -> list[Entry]:
@@ -89,8 +90,22 @@ def test_a_gap_is_an_error_and_a_repetition_is_not_taken_twice() -> None:
 def test_an_input_of_which_much_waits_is_named() -> None:
     merge = new_merge()
     add(merge, "receipts", [1, 2, 3])
-    assert merge.full(3) == [RECEIPTS]
-    assert merge.full(4) == []
+    assert merge.full(3, 100) == [RECEIPTS]
+    assert merge.full(4, 100) == []
+
+
+def test_an_input_of_which_large_records_wait_is_named() -> None:
+    merge = new_merge()
+    add(merge, "receipts", [1, 2, 3])
+    assert merge.full(100, 15) == [RECEIPTS]
+    assert merge.full(100, 16) == []
+    add(merge, "behaviour", [])
+    add(merge, "control", [])
+    assert len(taken(merge, 1)) == 1
+    assert merge.full(100, 11) == []
+    merge.add(RECEIPTS, 2, 4, entries("receipts", [3, 4], 2), at_end=True)
+    assert merge.full(100, 15) == [RECEIPTS], "what came before isn't counted again"
+    assert merge.full(100, 16) == []
 
 
 def test_equal_times_of_a_topic_go_by_the_partition() -> None:

@@ -1,13 +1,19 @@
 """What waits is taken together, in order and bounded, and never of two deals of the partitions."""
 
 import asyncio
+from typing import NamedTuple
 
 from streams.runtime.batch import Batch
 from streams.runtime.waiting_batches import WaitingBatches
 
 
-def batch(partition: int, records: int) -> Batch:
-    return Batch("t", partition, [None] * records, 0, records, at_end=True)
+class Record(NamedTuple):
+    offset: int
+    value: bytes | None = None
+
+
+def batch(partition: int, records: int, value: bytes | None = None) -> Batch:
+    return Batch("t", partition, [Record(offset, value) for offset in range(records)], 0, records, at_end=True)
 
 
 def test_what_waits_is_taken_together_up_to_a_transactions_records() -> None:
@@ -32,6 +38,28 @@ def test_a_batch_that_is_larger_than_a_transaction_is_taken_alone() -> None:
         assert [each.partition for each in (await waiting.take())[1]] == [0]
         await putting
         assert [each.partition for each in (await waiting.take())[1]] == [1]
+
+    asyncio.run(scenario())
+
+
+def test_large_records_are_bounded_by_their_bytes() -> None:
+    async def scenario() -> None:
+        waiting = WaitingBatches(100, bytes_max=10)
+        await waiting.put(1, batch(0, 2, b"1234"))
+        await waiting.put(1, batch(1, 1, b"12"))
+        putting = asyncio.ensure_future(waiting.put(1, batch(2, 5, b"12345")))
+        await asyncio.sleep(0)
+        assert not putting.done(), "enough bytes wait already"
+        assert [each.partition for each in (await waiting.take())[1]] == [0, 1]
+        await putting
+        putting = asyncio.ensure_future(waiting.put(1, batch(3, 1)))
+        await asyncio.sleep(0)
+        assert not putting.done()
+        assert [each.partition for each in (await waiting.take())[1]] == [2], "larger than all, it is taken alone"
+        await putting
+        await waiting.put(1, batch(4, 1, b"x" * 11))
+        assert [each.partition for each in (await waiting.take())[1]] == [3]
+        assert [each.partition for each in (await waiting.take())[1]] == [4]
 
     asyncio.run(scenario())
 
@@ -73,7 +101,10 @@ def test_who_takes_first_waits_for_what_comes() -> None:
 
 def test_batches_of_a_partition_that_follow_each_other_are_taken_as_one() -> None:
     def part(partition: int, start: int, end: int, *, at_end: bool) -> Batch:
-        return Batch("t", partition, list(range(start, end)), start, end, at_end)
+        return Batch("t", partition, [Record(offset) for offset in range(start, end)], start, end, at_end)
+
+    def offsets(batch: Batch) -> list[int]:
+        return [record.offset for record in batch.records]
 
     async def scenario() -> None:
         waiting = WaitingBatches(100)
@@ -81,8 +112,8 @@ def test_batches_of_a_partition_that_follow_each_other_are_taken_as_one() -> Non
         for number, (partition, start, end) in enumerate(given):
             await waiting.put(1, part(partition, start, end, at_end=number % 2 == 1))
         first, apart, other = (await waiting.take())[1]
-        assert (first.records, first.start, first.end, first.at_end) == (list(range(7)), 0, 7, True)
-        assert (apart.records, apart.start, apart.end, apart.at_end) == ([8], 8, 9, False), "something lies between"
-        assert (other.partition, other.records, other.start, other.end) == (1, [5], 5, 6)
+        assert (offsets(first), first.start, first.end, first.at_end) == (list(range(7)), 0, 7, True)
+        assert (offsets(apart), apart.start, apart.end, apart.at_end) == ([8], 8, 9, False), "something lies between"
+        assert (other.partition, offsets(other), other.start, other.end) == (1, [5], 5, 6)
 
     asyncio.run(scenario())
