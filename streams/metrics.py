@@ -32,7 +32,8 @@ lag_records = Gauge(
 )
 stalled_seconds = Gauge(
     "rekindle_stalled_seconds",
-    "For how long the stage has had lag and made no progress; past REKINDLE_WATCHDOG_SECONDS the process ends.",
+    "For how long the stage has had lag, or partitions that aren't ready, and made no progress; past "
+    "REKINDLE_WATCHDOG_SECONDS the process ends.",
     ["stage"],
 )
 stale_batches = Counter(
@@ -64,6 +65,11 @@ recovery_remaining_records = Gauge(
     ["partition"],
 )
 recovered_records = Counter("rekindle_recovered_records", "Changelog records applied to local state in recovery.", [])
+recovery_steps = Counter(
+    "rekindle_recovery_steps",
+    "Steps of recovery: portions of a changelog applied, or of an index made. The watchdog waits for each.",
+    [],
+)
 programme_number = Gauge("rekindle_programme_number", "Number of the programme in force.", ["partition"])
 
 # sealing

@@ -140,6 +140,7 @@ def _apply(
         store.begin_rebuild()
     progress = Progress(name, source.partition, time.monotonic(), fence - position)
     last_news = time.monotonic()
+    metrics.recovery_steps.inc()
     while position < fence:
         if abandoned():
             return read
@@ -165,6 +166,7 @@ def _apply(
         pass_point("members", "recovering")
         read += len(messages)
         metrics.recovered_records.inc(len(messages))
+        metrics.recovery_steps.inc()
         last_news = now
         progress.came(now, read, fence - position)
     if rebuilds:

@@ -27,6 +27,7 @@ from typing import Any
 
 import rocksdict
 
+from streams import metrics
 from streams.errors import RekindleError
 from streams.members.record import DUE_BYTES, RESERVED, due_of, index_bound, index_key, split_index_key
 from streams.members.tune import options
@@ -212,6 +213,7 @@ class PartitionStore:
                     batch.put(index_key(due, key), b"", self._due_handle)
             with self._noticing_damage():
                 self._db.write(batch)
+            metrics.recovery_steps.inc()
         self._meta.delete(_REBUILDING)
 
     def due_members(self, until: int) -> Iterator[tuple[int, bytes]]:

@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -76,12 +76,21 @@ class Host:
         self._app: faust.App | None = None
         self._positions: Positions = {}
         self._has_more = False  # the stage has work besides its input
-        self._watchdog = Watchdog(settings, stage.name, lambda: self._positions if self.ready else {})
+        self._dealt: Collection[int] = ()  # the partitions of the last deal
+        self._watchdog = Watchdog(
+            settings, stage.name, lambda: self._positions if self.ready else {}, lambda: self.is_restoring
+        )
 
     @property
     def ready(self) -> bool:
         """Whether partitions were dealt out and their state is there."""
         return self._tenure.generation is not None
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether partitions change hands: a batch in hand ends first, then state and positions are sought."""
+        waits = self._tenure.recovered is not None and len(self._dealt) > 0
+        return not self.ready and (waits or self._lock.locked())
 
     def complaint(self) -> str | None:
         """Say what is wrong with the process, None if nothing is."""
@@ -216,7 +225,7 @@ class Host:
     async def _recover(self, app: Any, *_arguments: Any, **_options: Any) -> None:
         self._tenure.end()
         generation = app.consumer_generation_id
-        partitions = sorted({tp.partition for tp in app.consumer.assignment()})
+        self._dealt = partitions = sorted({tp.partition for tp in app.consumer.assignment()})
 
         def abandoned() -> bool:
             return self._ended.is_set() or app.consumer_generation_id != generation

@@ -17,6 +17,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from streams import metrics
 from streams.errors import RekindleError
 from streams.kafka import REACH_SECONDS, Kafka
 from streams.members.record import FENCE
@@ -60,6 +61,7 @@ class KeyRing:
                 self._begin(partition)
             self._consumer.assign([TopicPartition(MEMBER_KEYS, *each) for each in self._positions.items()])
             for partition in missing:
+                metrics.recovery_steps.inc()
                 self._catch_up(partition, abandoned)
 
     def _reader(self) -> Any:
@@ -105,6 +107,7 @@ class KeyRing:
         while self._positions[partition] < end and not abandoned():
             if self._apply(self._consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)):
                 heard = time.monotonic()
+                metrics.recovery_steps.inc()
             elif time.monotonic() - heard > STALL_SECONDS_MAX:
                 raise RekindleError(f"{MEMBER_KEYS}/{partition} gave nothing for {STALL_SECONDS_MAX:.0f} s")
         self._stores[partition].is_up_to_date()

@@ -53,6 +53,38 @@ def test_partitions_are_noted_once_their_state_is_there(tmp_path: Path, deals: i
     asyncio.run(recover(Stage()))
 
 
+def test_a_recovery_that_hangs_is_the_watchdogs_to_judge(tmp_path: Path) -> None:
+    group = Group()
+    seen: list[bool] = []
+
+    class Stage:
+        name = "members"
+        topics = ("member.events",)
+
+        def recover(self, _partitions: Collection[int], _abandoned: Callable[[], bool]) -> None:
+            seen.append(host.is_restoring)
+
+    async def recover() -> None:
+        seen.append(host.is_restoring)
+        await host._recover(group)
+        seen.append(host.is_restoring)  # the positions are still to be sought
+        host._tenure.generation = 1
+        seen.append(host.is_restoring)
+        await host._revoked(group)
+        seen.append(host.is_restoring)
+        async with host._lock:  # a batch in hand that doesn't end
+            seen.append(host.is_restoring)
+
+    stage: Any = Stage()
+    local = claim(Settings(data_dir=tmp_path), "members")
+    host = Host(Settings(data_dir=tmp_path), stage, "rekindle-members", local)
+    asyncio.run(recover())
+    host._thread.shutdown()
+    host._offsets.close()
+    local.lock.close()
+    assert seen == [False, True, True, False, False, True]
+
+
 class Idle:
     """A stage that does nothing."""
 
