@@ -21,7 +21,8 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from streams.identity.links import Changes, Known, Link
 from streams.kafka import Kafka
-from streams.members.record import FENCE, pack, state_of
+from streams.members.changelog import check_partitions_kept
+from streams.members.record import FENCE, PARTITIONS, pack, state_of
 from streams.members.recover import recover_store, write_fences
 from streams.members.store import PartitionStore
 
@@ -63,6 +64,16 @@ class SharedLinks:
             self._consumer = self._kafka.consumer(f"{self._topic}-follower", {"fetch.wait.max.ms": 100})
             self._consumer.assign([TopicPartition(self._topic, 0, (self._store.changelog_offset or 0) + 1)])
         return read
+
+    def keep_partitions(self, partitions: int) -> None:
+        """Prove that the log has as many partitions as ever; how many, the first commit says. Raises `RekindleError`.
+
+        The table doesn't depend on it, but every task has it: nothing gets into the log in another's partition.
+        """
+        kept = self._open.meta(PARTITIONS)
+        check_partitions_kept(self._topic, kept, partitions)
+        if kept is None:
+            self._changed[PARTITIONS] = b"%d" % partitions
 
     def follow(self) -> None:
         """Take what has come since."""

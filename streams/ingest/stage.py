@@ -120,6 +120,8 @@ class IngestStage:
         """Bring the table of links up to what was committed so far, and the keys of these partitions."""
         if partitions:
             self._links.recover(abandoned)
+            if not abandoned():
+                self._links.keep_partitions(self._partitions)
         if self._sealer is not None:
             self._sealer.recover(partitions, abandoned)
 

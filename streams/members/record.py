@@ -19,6 +19,8 @@ TICK = b"\0tick"
 """The last tick that the partition has handled, decimal milliseconds since the epoch."""
 OPEN = b"\0open"
 """The ticks that are still worked off (`streams.members.ticks`)."""
+PARTITIONS = b"\0partitions"
+"""How many partitions there were when the state was written, decimal; missing in what was written before 2026-12."""
 PROGRESS = b"\0progress"
 """Next offset of `member.events`, decimal: what the group's offsets say, too, unless they have expired."""
 

@@ -19,12 +19,12 @@ from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.errors import RekindleError
 from streams.kafka import Kafka
-from streams.members.changelog import ensure_changelog
+from streams.members.changelog import check_partitions_kept, ensure_changelog
 from streams.members.engine import Engine
 from streams.members.erase import write_erasures
 from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
-from streams.members.record import PROGRESS
+from streams.members.record import PARTITIONS, PROGRESS
 from streams.members.recover import recover_store, write_fences
 from streams.members.step import DUE_MAX, MEMBERS_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
@@ -83,6 +83,7 @@ class MembersStage:
         self._programmes = Programmes(kafka, settings.group_prefix, engine)
         self._clock = clock
         self._dead_letters = DeadLetters(codec, self.name, clock)
+        self._partitions = 0
         self._stores: dict[int, PartitionStore] = {}
         self._steps: dict[int, MemberStep] = {}
         self._read_to: dict[int, int] = {}
@@ -94,8 +95,8 @@ class MembersStage:
 
     def start(self) -> None:
         """Check the topics, make the changelog if it isn't there, end what a predecessor left open."""
-        partitions = check_partitions(self._kafka)
-        ensure_changelog(self._kafka, self._changelog, partitions, self._settings.replication_factor)
+        self._partitions = check_partitions(self._kafka)
+        ensure_changelog(self._kafka, self._changelog, self._partitions, self._settings.replication_factor)
         self._producer.start()
 
     def recover(self, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
@@ -121,7 +122,9 @@ class MembersStage:
         store = self._stores.get(partition)
         if store is None:
             store = self._stores[partition] = self._open_store(self._directory / "state" / str(partition))
-        return recover_store(self._kafka, self._changelog, partition, store, fence=fence, abandoned=abandoned)
+        read = recover_store(self._kafka, self._changelog, partition, store, fence=fence, abandoned=abandoned)
+        check_partitions_kept(self._changelog, store.meta(PARTITIONS), self._partitions)
+        return read
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
         """Start where the last commit stands; if the group's offsets have expired, where the state says."""
@@ -130,7 +133,7 @@ class MembersStage:
             progress = self._stores[partition].meta(PROGRESS)
             known = None if progress is None else int(progress)
             starts[topic, partition] = known if found is None else found.offset
-            self._steps[partition] = MemberStep(
+            step = self._steps[partition] = MemberStep(
                 partition,
                 self._stores[partition],
                 codec=self._codec,
@@ -143,6 +146,8 @@ class MembersStage:
                 due_max=self._due_max,
                 gives_way=self.gives_way,
             )
+            if self._stores[partition].meta(PARTITIONS) is None:
+                step.part().effects.meta[PARTITIONS] = b"%d" % self._partitions
         return starts
 
     def read_from(self, positions: Mapping[Input, int]) -> None:

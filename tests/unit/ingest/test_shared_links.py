@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from streams.engine.events import Event
+from streams.errors import RekindleError
 from streams.identity.identifiers import Naming
 from streams.identity.identify import identify
 from streams.identity.links import Known, Link, LinkTable
 from streams.ingest import shared_links
 from streams.ingest.shared_links import SharedLinks
+from streams.members.record import PARTITIONS
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
 from tests.pipeline.kafka import MemoryKafka
@@ -138,6 +140,21 @@ def test_names_with_states_are_told(log: Log) -> None:
     task.links.set_state("visitor:v", has=True)
     task.links.set_state("visitor:v", has=False)
     assert not task.links.has_state("visitor:v")
+
+
+def test_partitions_that_were_added_are_noticed_by_every_task(log: Log) -> None:
+    one, other = Task(log, "one"), Task(log, "other")
+    one.links.keep_partitions(4)
+    one.take()
+    log.write_all_markers()
+    assert [each.key for each in log.topics[TOPIC][0].committed()].count(PARTITIONS) == 1
+    other.start()
+    other.links.keep_partitions(4)
+    assert other.links.changes() == []
+    for task in (one, other):
+        task.start()
+        with pytest.raises(RekindleError, match=r"has 8 partitions.* was written with 4"):
+            task.links.keep_partitions(8)
 
 
 def test_memory_holds_few_of_all_the_members_who_were_asked_for(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from schemas import codec
 from schemas.dead_letters import KEY_BYTES_MAX, VALUE_BYTES_MAX, DeadLetter
 from streams.engine.events import Event, Tick
+from streams.errors import RekindleError
 from streams.ingest.stage import IngestStage
 from streams.runtime.batch import Batch
 from streams.runtime.group_metadata import encode_group_metadata
@@ -14,7 +17,7 @@ from streams.topics import COPARTITIONED, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EV
 from tests.pipeline.kafka import MemoryKafka
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock, Network
-from tests.pipeline.partition import Stored
+from tests.pipeline.partition import Partition, Stored
 from tests.pipeline.process import Record
 from tests.pipeline.store import MemoryStore
 from tests.step_support import CODEC
@@ -34,12 +37,9 @@ def written(**said: list[tuple[bytes | None, bytes]]) -> list[Stored]:
     return list(ingested(**said).topics[MEMBER_EVENTS][0].committed())
 
 
-def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
-    """All topics after that."""
+def started(log: Log) -> IngestStage:
+    """A process of its own, without local state."""
     clock = Clock(NOW)
-    log = Log(clock)
-    for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
-        log.create_topic(topic, 1)
     kafka = MemoryKafka(Network(log, clock))
     stage = IngestStage(
         Settings(clock="wall"),
@@ -52,6 +52,15 @@ def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
         open_store=MemoryStore,
     )
     stage.start()
+    return stage
+
+
+def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
+    """All topics after that."""
+    log = Log(Clock(NOW))
+    for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
+        log.create_topic(topic, 1)
+    stage = started(log)
     stage.recover([0], lambda: False)
     inputs = [(topic, 0) for topic in INGEST_INPUTS]
     stage.open(dict.fromkeys(inputs))
@@ -96,3 +105,13 @@ def test_a_record_too_large_to_be_read_is_put_aside_and_the_next_is_handled() ->
     assert said.reason.startswith("a value of 7000000 bytes")
     assert said.value == b"x" * VALUE_BYTES_MAX
     assert letter.key == said.key == b"k" * KEY_BYTES_MAX
+
+
+def test_partitions_that_were_added_end_the_start_of_whoever_gets_only_those() -> None:
+    """Nothing gets into the log under another partition than that of its state."""
+    log = ingested(web_behaviour=[(b"m", CODEC.encode(visit("e", "m")))])
+    started(log).recover([0], lambda: False)
+    for topic in COPARTITIONED:
+        log.topics[topic].append(Partition())
+    with pytest.raises(RekindleError, match=r"has 2 partitions.* was written with 1: create all topics anew"):
+        started(log).recover([1], lambda: False)

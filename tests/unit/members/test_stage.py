@@ -6,19 +6,22 @@ from pathlib import Path
 import pytest
 
 from streams.engine.events import Event, Tick
+from streams.errors import RekindleError
 from streams.members import stage as stage_module
 from streams.members import step as step_module
+from streams.members.record import PARTITIONS as PARTITIONS_KEPT
 from streams.members.stage import MembersStage
 from streams.members.step import DUE_MAX, Part
 from streams.runtime.batch import Batch
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
 from streams.settings import Settings
-from streams.topics import COPARTITIONED, DEAD_LETTERS, MEMBER_EVENTS, PROGRAMMES, members_group
+from streams.topics import COPARTITIONED, DEAD_LETTERS, MEMBER_EVENTS, PROGRAMMES, members_changelog, members_group
 from tests.pipeline.consumer import Membership
 from tests.pipeline.kafka import MemoryKafka
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock, Network
+from tests.pipeline.partition import Partition
 from tests.pipeline.store import MemoryStore
 from tests.step_support import CODEC, Engine, Record, event, tick
 
@@ -30,7 +33,7 @@ class Stage(MembersStage):
 
     def __init__(self, due_max: int = DUE_MAX) -> None:
         clock, settings = Clock(1000), Settings()
-        log = Log(clock)
+        log = self.log = Log(clock)
         for topic in (*COPARTITIONED, DEAD_LETTERS, "decisions"):
             log.create_topic(topic, PARTITIONS)
         log.create_topic(PROGRAMMES, 1)
@@ -68,6 +71,10 @@ class Stage(MembersStage):
             members_group(settings), membership.generation, membership.member_id or "", None
         )
         self.recover(range(PARTITIONS), lambda: False)
+        self.begin()
+
+    def begin(self) -> None:
+        """Take all partitions from the beginning."""
         inputs = [(MEMBER_EVENTS, number) for number in range(PARTITIONS)]
         self.open(dict.fromkeys(inputs))
         self.read_from(dict.fromkeys(inputs, 0))
@@ -124,3 +131,41 @@ def test_who_is_to_give_way_goes_no_further_than_the_last_commit(monkeypatch: py
     stage.handle([first, second], stage.group)
     assert stage.next_offsets()[MEMBER_EVENTS, 2] == 6
     assert not stage._steps[2].is_behind
+
+
+@pytest.mark.parametrize("has_local_state", [True, False])
+def test_partitions_that_were_added_end_the_start(stage: Stage, *, has_local_state: bool) -> None:
+    """Members would be looked for in other partitions than those in which their states are."""
+    stage.take(0, event("e", "a", 1))
+    if not has_local_state:
+        stage._stores.clear()
+    stage.start()
+    stage.recover(range(PARTITIONS), lambda: False)
+    for topic in (*COPARTITIONED, members_changelog(Settings())):
+        stage.log.topics[topic] += [Partition() for _ in range(PARTITIONS)]
+    stage.start()
+    with pytest.raises(RekindleError, match=r"has 8 partitions.* was written with 4.*anew with REKINDLE_PARTITIONS=4"):
+        stage.recover(range(PARTITIONS * 2), lambda: False)
+
+
+def test_states_of_before_that_do_not_say_with_how_many_partitions_are_taken_with_as_many_as_there_are(
+    stage: Stage,
+) -> None:
+    stage.take(0, event("e", "a", 1))
+    for store in stage._stores.values():
+        assert store.meta(PARTITIONS_KEPT) == b"4"
+        store.files.meta.pop(PARTITIONS_KEPT)
+    stage.recover(range(PARTITIONS), lambda: False)
+    stage.begin()
+    stage.take(0, event("e", "a", 1))
+    assert {store.meta(PARTITIONS_KEPT) for store in stage._stores.values()} == {b"4"}
+    stage.take(1, event("e2", "a", 2))
+    changelog = stage.log.topics[members_changelog(Settings())][0]
+    assert [each.key for each in changelog.committed()].count(PARTITIONS_KEPT) == 2, "only where it isn't there"
+
+
+def test_a_changelog_with_another_number_of_partitions_is_not_to_be_given_more(stage: Stage) -> None:
+    for topic in COPARTITIONED:
+        stage.log.topics[topic] += [Partition() for _ in range(PARTITIONS)]
+    with pytest.raises(RekindleError, match=r"has 4 partitions and not 8: the number can't be changed"):
+        stage.start()
