@@ -1,12 +1,15 @@
 """`/metrics`, `/health` and `/ready` of a process, on a thread of their own so that a busy loop cannot starve them.
 
 `/health` says that the process lives and has made the progress it must (an orchestrator restarts it otherwise);
-`/ready` that it has its partitions and their state. Both answer 200 or 503 with one line of reason.
+`/ready` that it has its partitions and their state. Both answer 200 or 503 with one line of reason. A worker's first
+stage answers `/ready` for the others, too: an orchestrator asks one port of a process group.
 """
 
+import http.client
 import logging
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -16,6 +19,8 @@ from streams.settings import Settings
 
 Check = Callable[[], str | None]
 """Returns None when all is well, else one sentence why not."""
+
+ANSWER_SECONDS_MAX = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -61,3 +66,18 @@ def serve_metrics(settings: Settings, *, health: Check = _well, ready: Check = _
     port = server.server_address[1]
     logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, port)
     return port
+
+
+def ask_ready(settings: Settings, port: int) -> str | None:
+    """Ask another stage of this worker, by its port, why it isn't ready; None when it is."""
+    host = "127.0.0.1" if settings.metrics_host in {"", "0.0.0.0"} else settings.metrics_host  # noqa: S104 - asked only
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS_MAX)
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        reason = answer.read().decode().strip()
+    except (OSError, http.client.HTTPException):
+        return f"the stage on port {port} doesn't answer"
+    finally:
+        connection.close()
+    return None if answer.status == HTTPStatus.OK else f"the stage on port {port}: {reason}"

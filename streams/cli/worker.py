@@ -13,12 +13,13 @@ BEHIND_OTHERS = 10
 @click.command()
 @click.option("--only", type=click.Choice(STAGES), help="Run one stage alone, in this process.")
 @click.option("--parent", type=int, hidden=True, help="Pid of the worker that this process must not outlive.")
-def command(only: str | None, parent: int | None) -> None:
+@click.option("--beside", type=int, multiple=True, hidden=True, help="Metrics ports of the stages to answer for.")
+def command(only: str | None, parent: int | None, beside: tuple[int, ...]) -> None:
     """Run the stages: ingest writes the log of events, members decides, profiles carries on what is known of members.
 
     Start as many workers as there are partitions at most; each takes its share. SIGTERM ends a worker cleanly: what it
     has begun is committed first. With REKINDLE_METRICS_PORT=N, ingest serves its metrics on N, members on N + 1 and
-    profiles on N + 2.
+    profiles on N + 2; N/ready answers for all three.
     """
     from streams import settings
     from streams.runtime.preflight import check_services
@@ -35,7 +36,7 @@ def command(only: str | None, parent: int | None) -> None:
             die_with_parent(parent)
             if only == "profiles":
                 os.nice(BEHIND_OTHERS)
-        sys.exit(run_stage(configured, only, check=parent is None))  # which has just asked for all of its children
+        sys.exit(run_stage(configured, only, check=parent is None, beside=beside))  # the parent has just asked
 
     check_services(configured)
     commands, environments = [], []
@@ -43,4 +44,7 @@ def command(only: str | None, parent: int | None) -> None:
         commands.append([sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())])
         port = configured.metrics_port + offset if configured.metrics_port else 0
         environments.append({**os.environ, settings.variable("metrics_port"): str(port)})
+    if configured.metrics_port:  # else nobody knows where the others serve
+        for offset in range(1, len(STAGES)):
+            commands[0] += ["--beside", str(configured.metrics_port + offset)]
     sys.exit(supervise(commands, environments))

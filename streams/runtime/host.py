@@ -78,19 +78,22 @@ class Host:
         self._has_more = False  # the stage has work besides its input
         self._dealt: Collection[int] = ()  # the partitions of the last deal
         self._watchdog = Watchdog(
-            settings, stage.name, lambda: self._positions if self.ready else {}, lambda: self.is_restoring
+            settings, stage.name, lambda: self._positions if self._takes_batches else {}, lambda: self.is_restoring
         )
 
     @property
     def ready(self) -> bool:
-        """Whether partitions were dealt out and their state is there."""
+        """Whether the state of the partitions that were dealt to it is there; a spare worker, dealt none, is ready."""
+        return self._takes_batches or (self._tenure.recovered is not None and not self._dealt)
+
+    @property
+    def _takes_batches(self) -> bool:
         return self._tenure.generation is not None
 
     @property
     def is_restoring(self) -> bool:
         """Whether partitions change hands: a batch in hand ends first, then state and positions are sought."""
-        waits = self._tenure.recovered is not None and len(self._dealt) > 0
-        return not self.ready and (waits or self._lock.locked())
+        return not self.ready and (self._tenure.recovered is not None or self._lock.locked())
 
     def complaint(self) -> str | None:
         """Say what is wrong with the process, None if nothing is."""

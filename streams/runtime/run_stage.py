@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from schemas.codec import Codec
 from schemas.registry import Registry
@@ -19,20 +20,25 @@ from streams.runtime.preflight import check_services
 from streams.runtime.stage import Stage
 from streams.runtime.transactions import TransactionalProducer
 from streams.sealing.open import open_ring, open_sealer
-from streams.serve_metrics import serve_metrics
+from streams.serve_metrics import ask_ready, serve_metrics
 from streams.settings import Settings
 from streams.topics import ingest_group, members_group, profiles_group
 
 STAGES = {"ingest": ingest_group, "members": members_group, "profiles": profiles_group}
 """The stages of a worker and the consumer group of each, in the order of the way of an event."""
 
+NOT_READY = "partitions are not assigned or recovered yet"
+
 logger = logging.getLogger(__name__)
 
 
-def run_stage(settings: Settings, name: str, engine: Engine | None = None, *, check: bool = True) -> int:
+def run_stage(
+    settings: Settings, name: str, engine: Engine | None = None, *, check: bool = True, beside: Sequence[int] = ()
+) -> int:
     """Run a stage until it is told to end; returns the exit status. Raises `RekindleError` when it cannot start.
 
-    `check`: whether to ask first if the services are there.
+    `check`: whether to ask first if the services are there. `beside`: the metrics ports of the stages that it answers
+    for when it is asked whether the worker is ready.
     """
     quieten_libraries(settings.log_level)
     if check:
@@ -53,15 +59,20 @@ def run_stage(settings: Settings, name: str, engine: Engine | None = None, *, ch
         ring = open_ring(settings, kafka, local.path)
         stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path, ring=ring)
     collect_seldom()
-    return asyncio.run(_run(settings, stage, group, local))
+    return asyncio.run(_run(settings, stage, group, local, beside))
 
 
-async def _run(settings: Settings, stage: Stage, group: str, local: LocalState) -> int:
+def why_not_ready(settings: Settings, own: str | None, beside: Sequence[int]) -> str | None:
+    """Say why a stage isn't ready, or one of those on these ports; None if all are."""
+    return own or next(filter(None, (ask_ready(settings, port) for port in beside)), None)
+
+
+async def _run(settings: Settings, stage: Stage, group: str, local: LocalState, beside: Sequence[int]) -> int:
     host = Host(settings, stage, group, local)
     port = serve_metrics(
         settings,
         health=host.complaint,
-        ready=lambda: None if host.ready else "partitions are not assigned or recovered yet",
+        ready=lambda: why_not_ready(settings, None if host.ready else NOT_READY, beside),
     )
     metrics.stage_running.labels(stage.name).set(1)
     logger.info(

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from streams.cli.worker import STAGES
+from streams.serve_metrics import ANSWER_SECONDS_MAX
 from streams.settings import Settings, load, variable
 
 FOLDER = Path(__file__).parents[3] / "infra/k8s"
@@ -56,6 +57,12 @@ def test_process_is_probed_where_it_serves(name: str, pod: dict[str, Any]) -> No
     assert container["readinessProbe"]["httpGet"] == {"path": "/ready", "port": port["name"]}
     assert container["livenessProbe"]["httpGet"] == {"path": "/health", "port": port["name"]}
     assert name.split("-") == container["args"]
+
+
+def test_a_worker_has_the_time_to_ask_its_other_stages_whether_they_are_ready() -> None:
+    """A pod has one readiness probe per container: the first stage, which is asked, asks the others."""
+    (container,) = dict(PODS)["worker"]["containers"]
+    assert container["readinessProbe"]["timeoutSeconds"] > ANSWER_SECONDS_MAX * (len(STAGES) - 1)
 
 
 def test_every_port_that_serves_metrics_is_scraped() -> None:

@@ -85,6 +85,33 @@ def test_a_recovery_that_hangs_is_the_watchdogs_to_judge(tmp_path: Path) -> None
     assert seen == [False, True, True, False, False, True]
 
 
+def test_a_spare_worker_is_ready_once_it_was_dealt_nothing(tmp_path: Path) -> None:
+    class Spare(Group):
+        def assignment(self) -> set[TP]:
+            return set()
+
+    class Stage:
+        name = "members"
+        topics = ("member.events",)
+
+        def recover(self, _partitions: Collection[int], _abandoned: Callable[[], bool]) -> None:
+            assert not host.ready
+
+    stage: Any = Stage()
+    local = claim(Settings(data_dir=tmp_path), "members")
+    host = Host(Settings(data_dir=tmp_path), stage, "rekindle-members", local)
+    assert not host.ready
+    asyncio.run(host._recover(Spare()))
+    assert host.ready
+    assert not host.is_restoring
+    assert host._watchdog._positions() == {}
+    host._tenure.end()
+    assert not host.ready
+    host._thread.shutdown()
+    host._offsets.close()
+    local.lock.close()
+
+
 class Idle:
     """A stage that does nothing."""
 
