@@ -230,6 +230,8 @@ class IngestStage:
                         self._append_tick(transaction, partition, tick)
             links = self._links.changes()
             transaction.produce_changelog(self._links_topic, links, partition=0)
+            if self._sealer is not None and self._sealer.has_written:
+                transaction.flush()  # whoever takes over the owners' partitions may not wait for these inputs' offsets
             moved = self._moved(taken)
             offsets = transaction.commit(self._positions(moved), group)
         self._told.update(moved)

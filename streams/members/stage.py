@@ -24,7 +24,7 @@ from streams.members.engine import Engine
 from streams.members.erase import write_erasures
 from streams.members.overlay import RECENT_BYTES_MAX
 from streams.members.programmes import Programmes
-from streams.members.record import PARTITIONS, PROGRESS
+from streams.members.record import PARTITIONS, PROGRESS, TICK
 from streams.members.recover import recover_store, write_fences
 from streams.members.step import DUE_MAX, MEMBERS_MAX, MemberStep, Part
 from streams.members.store import PartitionStore
@@ -130,8 +130,7 @@ class MembersStage:
         """Start where the last commit stands; if the group's offsets have expired, where the state says."""
         starts: dict[Input, int | None] = {}
         for (topic, partition), found in committed.items():
-            progress = self._stores[partition].meta(PROGRESS)
-            known = None if progress is None else int(progress)
+            known = self._known(topic, partition, None if found is None else found.offset)
             starts[topic, partition] = known if found is None else found.offset
             step = self._steps[partition] = MemberStep(
                 partition,
@@ -149,6 +148,23 @@ class MembersStage:
             if self._stores[partition].meta(PARTITIONS) is None:
                 step.part().effects.meta[PARTITIONS] = b"%d" % self._partitions
         return starts
+
+    def _known(self, topic: str, partition: int, committed: int | None) -> int | None:
+        """Return where the state of a partition is, None for a state of before this was written in it.
+
+        State and offset are of one transaction: raises `RekindleError` where they disagree, for then records of the
+        changelog are missing, and members would be without what they had.
+        """
+        store = self._stores[partition]
+        progress = store.meta(PROGRESS)
+        known = None if progress is None else int(progress)
+        is_blank = known is None and store.meta(TICK) is None and next(iter(store.members(b"")), None) is None
+        if committed and (is_blank or (known is not None and known != committed)):
+            raise RekindleError(
+                f"{topic}/{partition} is handled up to {committed}, its state only up to {known or 0}: records of its "
+                f"changelog {self._changelog} are missing; should this come again, see docs/operations.md"
+            )
+        return known
 
     def read_from(self, positions: Mapping[Input, int]) -> None:
         """Learn where each partition is read from."""

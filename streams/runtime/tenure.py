@@ -2,7 +2,8 @@
 
 The steps, each under the number (generation) that the group gave to the deal:
 
-1. `recover`          the state of exactly these partitions is brought up to its changelog
+1. `recover`          once nothing of a predecessor is pending, the state of exactly these partitions is brought up to
+                      its changelog
 2. `find_positions`   reading begins at the decided commits; from here on batches are taken
 3. `takes`            a batch of another deal is dropped: its records come again to whoever owns them now
 
@@ -34,6 +35,9 @@ class Tenure:
     def recover(self, generation: int, partitions: Collection[int], abandoned: Callable[[], bool]) -> None:
         """Make the state of exactly these partitions ready; `abandoned` says that the deal is over already."""
         self.end()
+        # Until nothing is pending: a predecessor whose offsets were taken, but whose records are still on their way,
+        # may commit them behind the fence that the stage is about to write.
+        self._offsets.committed([(topic, partition) for topic in self._stage.topics for partition in partitions])
         self._stage.recover(partitions, abandoned)
         if not abandoned():
             self.recovered = generation

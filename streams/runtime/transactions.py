@@ -141,6 +141,10 @@ class Transaction:
         else:
             self._changelog_offsets[message.partition()] = message.offset()
 
+    def flush(self) -> None:
+        """Have all records in the log before `commit` sends offsets: for those that other inputs' heirs recover."""
+        self._producer.flush(TIMEOUT_SECONDS)
+
     def commit(self, offsets: Sequence[TopicPartition], group: bytes) -> Mapping[int, int]:
         """Commit with the input offsets of the group; returns the last changelog offset of each partition.
 

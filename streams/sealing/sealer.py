@@ -157,6 +157,11 @@ class Sealer:
         transaction.produce(MEMBER_KEYS, value, topic_key(owner, entry.key_id), partition=partition)
         self._found[owner] = self._drafts[partition][owner] = changed(self._found[owner], entry.key_id, value)
 
+    @property
+    def has_written(self) -> bool:
+        """Tell whether the transaction in hand writes keys."""
+        return bool(self._drafts)
+
     def committed(self) -> None:
         """Take note that the transaction is committed."""
         for partition, entries in self._drafts.items():

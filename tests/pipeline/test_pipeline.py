@@ -29,6 +29,8 @@ KEPT = {
     99: "an answer of the broker that is lost in recovery, and a changelog compacted meanwhile",
     882: "a process under a name that another has taken wakes up when all is done",
 }
+UNSENT = (172, 338, 973)
+"""A process sleeps when its offsets were taken and its records weren't sent yet, and its heir recovers meanwhile."""
 
 
 def run(seed: int, due_max: int | None = None, *, profiles: bool = True, programmes: int = 3) -> World:
@@ -62,6 +64,13 @@ def test_faults_leave_no_trace() -> None:
 def test_what_a_seed_once_found_stays_fixed(seed: int) -> None:
     world = run(seed, DUE_MAX, profiles=False, programmes=2)  # more of either would make another history of it
     assert world.published
+
+
+@pytest.mark.parametrize("seed", UNSENT)
+def test_records_that_come_after_their_offsets_are_waited_for(seed: int) -> None:
+    world = World(seed, only=("sleep", "spawn", "stop"))
+    world.run()
+    check(world)
 
 
 def test_sealing_is_among_the_seeds_and_destroys_keys() -> None:

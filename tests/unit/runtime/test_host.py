@@ -14,9 +14,16 @@ import pytest
 from faust.types import TP
 
 from streams.runtime import host as host_module
+from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.host import Host
 from streams.runtime.local_state import claim
 from streams.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def no_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was ever committed, and nobody has to be asked for it."""
+    monkeypatch.setattr(GroupOffsets, "committed", lambda _offsets, inputs: dict.fromkeys(inputs))
 
 
 class Group(SimpleNamespace):

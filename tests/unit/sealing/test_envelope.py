@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sealing.envelope import (
+    APART_VERSION,
     DRAWN_BYTES,
     HEAD_BYTES,
     NONCE_BYTES,
@@ -47,7 +48,7 @@ def test_a_record_that_was_changed_anywhere_does_not_open(value, place, change):
     record[place] ^= change
     if place == 0:
         assert not is_sealed(bytes(record))
-    elif place == 1:
+    elif place == 1 and record[1] != APART_VERSION:
         with pytest.raises(CannotOpenError, match="sealed by version"):
             key_id_of(bytes(record))
     else:
