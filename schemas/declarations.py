@@ -53,6 +53,11 @@ class TopicDeclaration:
         told = {"max.compaction.lag.ms": self.compacted_within, "delete.retention.ms": self.tombstones_kept}
         return {name: str(days_ms(days)) for name, days in told.items() if days is not None}
 
+    @property
+    def config(self) -> dict[str, str]:
+        """How Kafka is told of the topic whatever the installation."""
+        return {"cleanup.policy": self.cleanup, "max.message.bytes": str(RECORD_BYTES_MAX), **self.compaction}
+
 
 def days_ms(days: str) -> int:
     """Return an ISO duration of whole days in milliseconds."""

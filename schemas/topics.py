@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.declarations import RECORD_BYTES_MAX, TopicDeclaration, topic_declarations
+from schemas.declarations import TopicDeclaration, topic_declarations
 from schemas.registry import Registry
 from streams.errors import RekindleError
 from streams.kafka import admin_client, partition_counts
@@ -125,11 +125,7 @@ def _await_listed(settings: Settings, names: set[str]) -> None:
 
 def topic_config(declaration: TopicDeclaration, settings: Settings) -> dict[str, str]:
     """Say how a topic is configured in the settings' profile."""
-    config: dict[str, str] = {
-        "cleanup.policy": declaration.cleanup,
-        "max.message.bytes": str(RECORD_BYTES_MAX),
-        **declaration.compaction,
-    }
+    config = declaration.config
     if settings.topic_profile == "replay":
         config |= {
             "retention.ms": "-1",

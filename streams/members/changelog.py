@@ -8,7 +8,7 @@ written (`streams.members.record.PARTITIONS`), and a start with another number e
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.declarations import RECORD_BYTES_MAX, topic_declarations
+from schemas.declarations import topic_declarations
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 
@@ -18,8 +18,7 @@ def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -
     count = kafka.partition_counts().get(topic)
     if count is None:
         declared = topic_declarations()["rekindle-members-changelog"]
-        config = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX), **declared.compaction}
-        new = NewTopic(topic, partitions, replicas, config=config)
+        new = NewTopic(topic, partitions, replicas, config=declared.config)
         admin = kafka.admin()  # its calls end when it is let go
         try:
             admin.create_topics([new])[topic].result(30)

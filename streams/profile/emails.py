@@ -42,7 +42,7 @@ def mailbox(text: str) -> str | None:
     """What the address is the same as: in small letters, its domain in Unicode; None if its syntax cannot be one."""
     address = normalise_email(text)
     if address is not None and "xn--" in address:
-        address = _validated(address).normalized
+        address = validated(address).normalized
     return None if address is None else address.lower()
 
 
@@ -57,7 +57,7 @@ def check_email(text: str) -> Checked:
 def _check(text: str) -> Checked:
     given = text.strip()
     try:
-        found = _validated(given)
+        found = validated(given)
     except EmailNotValidError:
         return Checked(None, "rejected", "syntax")
     in_ascii = given.rpartition("@")[2].isascii()
@@ -68,7 +68,8 @@ def _check(text: str) -> Checked:
     return compare(text, address, "domain_case" if given == text else "trim")
 
 
-def _validated(address: str) -> ValidatedEmail:
+def validated(address: str) -> ValidatedEmail:
+    """Take the address apart by its syntax alone. Raises `EmailNotValidError`."""
     return validate_email(address, check_deliverability=False, allow_smtputf8=True, test_environment=True)
 
 

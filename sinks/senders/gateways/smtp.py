@@ -20,13 +20,14 @@ from email.utils import format_datetime
 from typing import ClassVar, Self
 
 import aiosmtplib
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError
 from typing_extensions import override
 
 from sinks.senders.gateway import Gateway, InDoubt, Rejected, TryLater, Unavailable
 from streams.consent.links import Links
 from streams.engine.commands import Dispatch
 from streams.errors import RekindleError
+from streams.profile.emails import validated
 from streams.settings import Settings
 
 TIMEOUT_S = 30.0
@@ -149,7 +150,7 @@ def address_on_the_wire(address: str) -> str:
     if address.isascii():
         return address
     try:
-        found = validate_email(address, check_deliverability=False, allow_smtputf8=True, test_environment=True)
+        found = validated(address)
     except EmailNotValidError as error:
         raise Rejected("invalid_address") from error
     return f"{found.local_part}@{found.ascii_domain}"
