@@ -166,9 +166,8 @@ def _start_all(
         _await(service, directory, running[service.name], progress)
 
     with ThreadPoolExecutor(len(dead)) as pool:
-        jobs = [pool.submit(start, service) for service in dead]
         try:
-            for job in as_completed(jobs):
+            for job in as_completed([pool.submit(start, service) for service in dead]):
                 job.result()
         except BaseException:
             with lock:

@@ -6,14 +6,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra import local
-from infra.local import Services, kafka_fence, ports, processes, state
+from infra.local import Services, kafka_fence, ports, processes, services, state
 from infra.local.processes import Process
 from infra.local.state import Running
 from streams.errors import RekindleError
@@ -168,6 +169,27 @@ def test_an_up_that_is_interrupted_takes_back_what_it_started(tmp_path: Path, gu
         os.kill(command.pid, number)
         assert until(lambda: command.returncode, 30, "the end of up") in {1, 128 + number}
         assert "Traceback" not in command.output
+    assert state.read(tmp_path) == {}
+    assert not processes_of(tmp_path)
+
+
+def test_an_up_that_is_interrupted_between_two_starts_takes_back_the_first(
+    tmp_path: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ThreadPoolExecutor):
+        starts = 0
+
+        def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
+            self.starts += 1
+            if self.starts == len(NAMES):
+                until(lambda: len(state.read(tmp_path)) > 0, 30, "the first service's start")
+                raise KeyboardInterrupt
+            return super().submit(fn, *args, **kwargs)
+
+    guard.watch_services(tmp_path)
+    monkeypatch.setattr(services, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        local.up(tmp_path)
     assert state.read(tmp_path) == {}
     assert not processes_of(tmp_path)
 
