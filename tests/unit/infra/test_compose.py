@@ -60,6 +60,13 @@ def test_settings_are_known_and_valid(name: str) -> None:
     assert settings.kafka_bootstrap_servers in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
 
 
+@pytest.mark.parametrize("name", PIPELINE)
+def test_the_master_key_of_the_shell_reaches_every_process(name: str) -> None:
+    """Whoever exports it, as docs/erasure.md says, must not go unsealed."""
+    assert PIPELINE[name]["environment"]["REKINDLE_MASTER_KEY"] == "${REKINDLE_MASTER_KEY:-}"
+    assert load({"REKINDLE_MASTER_KEY": ""}).master_key is None
+
+
 def test_dependencies_exist_and_are_waited_for_with_a_condition_they_can_meet() -> None:
     for service in SERVICES.values():
         for name, condition in service.get("depends_on", {}).items():
