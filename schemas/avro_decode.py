@@ -182,6 +182,7 @@ def _type_name(avro: Any) -> Any:
 def _resolving(writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequence[FieldPlan]) -> Decode:
     # Names are local to a schema: each is parsed with its own register.
     written = fastavro.parse_schema(json.loads(json.dumps(writer)), named_schemas={})
+    _check_bounds(written)
     ours = fastavro.parse_schema(json.loads(json.dumps(reader)), named_schemas={})
     convert = _record(plans)
 
@@ -198,6 +199,51 @@ def _resolving(writer: Mapping[str, Any], reader: Mapping[str, Any], plans: Sequ
         return converted
 
     return decode
+
+
+_LEAST_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+
+
+def _check_bounds(written: Any) -> None:
+    """Raise `ValueError` for a schema by which a few bytes can say without end: fastavro would follow them.
+
+    One that holds itself nests as deep as there are bytes, which ends the process; what takes no bytes can stand in an
+    array as often as a number can say, or double from record to record.
+    """
+    names: dict[str, int | None] = {written["name"]: None}
+    for field in written["fields"]:
+        _least_bytes(field["type"], names)
+
+
+def _least_bytes(avro: Any, names: dict[str, int | None]) -> int:
+    """Tell how many bytes a value takes at least. `names` has the types met so far; None: it is being looked at."""
+    if isinstance(avro, list):
+        for each in avro:
+            _least_bytes(each, names)
+        return 1
+    kind = _type_name(avro)
+    if isinstance(kind, Mapping | list):
+        return _least_bytes(kind, names)
+    if kind == "array" and _least_bytes(avro["items"], names) == 0:
+        raise ValueError("an array of what takes no bytes")
+    if kind == "map":
+        _least_bytes(avro["values"], names)
+    if kind in {"array", "map"}:
+        return 1
+    if kind in {"record", "error"}:
+        names[avro["name"]] = None
+        least = sum(_least_bytes(field["type"], names) for field in avro["fields"])
+    elif kind in {"enum", "fixed"}:
+        least = avro.get("size", 1)
+    else:
+        known = _LEAST_BYTES.get(kind, names.get(kind))
+        if known is None:
+            raise ValueError(f"{kind} holds itself")
+        return known
+    if least == 0:
+        raise ValueError(f"{avro['name']} takes no bytes")
+    names[avro["name"]] = least
+    return least
 
 
 def _reason(error: Exception) -> str:

@@ -248,13 +248,13 @@ class Codec:
         return found
 
     def _compose(self, schema_id: int, writer: Mapping[str, Any]) -> _Decoder | str:
-        record = f"{writer.get('namespace', '')}.{writer['name']}".lstrip(".")
+        record = f"{writer.get('namespace', '')}.{writer.get('name')}".lstrip(".")
         reader = avro_schemas().get(record)
         if reader is None:
             return f"schema id {schema_id} is of {record}, which is no record of this pipeline"
         try:
             return _Decoder(record, writer, plan_fields(reader))
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - an odd schema leads to odd errors, and must not end the process
             return f"schema id {schema_id} of {record} cannot be resolved to ours: {error}"
 
 

@@ -250,7 +250,7 @@ class Registry:
             )
         try:
             schema = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnknownSchemaError(f"schema id {schema_id} is no Avro schema") from None
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise UnknownSchemaError(f"schema id {schema_id} is no Avro record")

@@ -395,6 +395,9 @@ def test_a_symbol_newer_than_this_program_reads_as_unknown() -> None:
             },
             "cannot be resolved",
         ),
+        ({"type": "record", "namespace": "rekindle.events"}, "is of rekindle.events.None, which is no record"),
+        ({"type": "record", "name": PURCHASE, "fields": [{"name": "no type"}]}, "cannot be resolved"),
+        ({"type": "record", "name": PURCHASE, "fields": 5}, "cannot be resolved"),
     ],
 )
 def test_a_foreign_schema_that_does_not_fit_is_named(schema: dict[str, Any], words: str) -> None:
@@ -402,6 +405,47 @@ def test_a_foreign_schema_that_does_not_fit_is_named(schema: dict[str, Any], wor
     number = source.add(schema)
     value = b"\0" + number.to_bytes(4, "big")
     assert words in reasons(Codec(source).decode_log([value], [b"m1"]))[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"type": "array", "items": "null"}, "an array of what takes no bytes"),
+        (["null", {"type": "array", "items": {"type": "record", "name": "Nothing", "fields": []}}], "Nothing takes no"),
+        ({"type": "map", "values": {"type": "fixed", "name": "Nothing", "size": 0}}, "Nothing takes no bytes"),
+        (
+            {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]},
+            "rekindle.events.Node holds itself",
+        ),
+        (["null", PURCHASE], f"{PURCHASE} holds itself"),
+    ],
+)
+def test_a_schema_by_which_few_bytes_say_without_end_is_refused(more: Any, words: str) -> None:
+    """A record of such a schema hung its reader for good, or ended the process, at each start again."""
+    ours = json.loads(json.dumps(avro_schemas()[PURCHASE]))
+    source = CommittedSchemas()
+    number = source.add({**ours, "fields": [*ours["fields"], {"name": "more", "type": more}]})
+    value = b"\0" + number.to_bytes(4, "big")
+    (reason,) = reasons(Codec(source).decode_log([value], [b"m1"]))
+    assert "cannot be resolved to ours" in reason
+    assert words in reason
+
+
+def test_types_that_stand_in_a_schema_more_than_once_are_no_harm() -> None:
+    ours = json.loads(json.dumps(avro_schemas()[PURCHASE]))
+    money = {"type": "record", "name": "Money", "fields": [{"name": "amount", "type": "long"}]}
+    more = {"type": "array", "items": money}, {"type": "map", "values": "Money"}, ["null", "Money"]
+    added = [{"name": f"more{number}", "type": each} for number, each in enumerate(more)]
+    source = CommittedSchemas()
+    schema = {**ours, "fields": [*ours["fields"], *added]}
+    values = {
+        **{"event_id": "e", "type": "purchase_completed", "occurred_at": 0, "source": "s", "member_id": "m"},
+        **{"discount": Decimal(0), "bonus_paid": Decimal(0)},
+        **{"receipt_id": "r", "lines": [], "more0": [{"amount": 1}], "more1": {"a": {"amount": 2}}, "more2": None},
+    }
+    (event,) = Codec(source).decode_log([wire(schema, values, source.add(schema))], [None])
+    assert isinstance(event, Event)
+    assert event.event_id == "e"
 
 
 def test_an_unknown_id_is_asked_for_once_a_batch_until_it_is_known() -> None:
