@@ -12,7 +12,9 @@ pays nothing for it.
 """
 
 import heapq
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -213,7 +215,7 @@ class Overlay:
             raise
         except Exception as error:
             member.restore()
-            raise EngineError(f"{type(error).__name__}: {error}") from error
+            raise EngineError(_what_failed(error)) from error
         member.steps.append(step)
         self._note_due(member, due)
         return records
@@ -281,3 +283,13 @@ class Overlay:
             self._recent_bytes -= len(self._recent.pop(key))
             if len(self._recent) <= self._recent_max and self._recent_bytes <= self._recent_bytes_max:
                 return
+
+
+def _what_failed(error: Exception) -> str:
+    """Say what failed and where, without the error's own words.
+
+    They may hold anything of the member's, and what is said here goes into logs and dead letters, which no erasure of
+    what is sealed reaches.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"

@@ -112,6 +112,16 @@ def test_states_are_the_same_however_often_they_become_records(seed: int) -> Non
     assert list(store.due_members(10**6)) == sorted((int(seen[-1]), key) for key, seen in expected.items())
 
 
+def test_an_error_is_told_without_its_own_words_which_may_be_of_the_member() -> None:
+    overlay = Overlay(MemoryStore(Path("0")), Engine(), CODEC)
+
+    def fails(_state: State) -> tuple[()]:
+        raise ValueError("anna@example.com")
+
+    with pytest.raises(EngineError, match=r"^ValueError in test_overlay\.py, line \d+$"):
+        overlay.apply(overlay.member(b"a"), fails)
+
+
 def test_who_is_parked_is_in_no_index_and_keeps_their_state() -> None:
     store = MemoryStore(Path("0"))
     overlay = Overlay(store, Engine(), CODEC)

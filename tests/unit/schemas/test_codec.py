@@ -439,9 +439,18 @@ def test_types_that_stand_in_a_schema_more_than_once_are_no_harm() -> None:
     source = CommittedSchemas()
     schema = {**ours, "fields": [*ours["fields"], *added]}
     values = {
-        **{"event_id": "e", "type": "purchase_completed", "occurred_at": 0, "source": "s", "member_id": "m"},
-        **{"discount": Decimal(0), "bonus_paid": Decimal(0)},
-        **{"receipt_id": "r", "lines": [], "more0": [{"amount": 1}], "more1": {"a": {"amount": 2}}, "more2": None},
+        "event_id": "e",
+        "type": "purchase_completed",
+        "occurred_at": 0,
+        "source": "s",
+        "member_id": "m",
+        "discount": Decimal(0),
+        "bonus_paid": Decimal(0),
+        "receipt_id": "r",
+        "lines": [],
+        "more0": [{"amount": 1}],
+        "more1": {"a": {"amount": 2}},
+        "more2": None,
     }
     (event,) = Codec(source).decode_log([wire(schema, values, source.add(schema))], [None])
     assert isinstance(event, Event)
