@@ -3,6 +3,7 @@
 Secrets come from the environment only and are never shown: `rekindle settings` masks them.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -13,10 +14,17 @@ from typing import Any, Literal
 from streams.errors import RekindleError
 
 PREFIX = "REKINDLE_"
+HIDDEN = "***"
 
 
-def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"doc": doc, "secret": secret}, repr=not secret)
+PORT_MAX = 65_535
+_NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,100}")
+"""What Kafka takes for part of a name, and is no other folder."""
+
+
+def _setting(default: Any, doc: str, *, secret: bool = False, least: int = 0, most: int | None = None) -> Any:
+    """Declare a setting; `least` and `most` bound a number."""
+    return field(default=default, metadata={"doc": doc, "secret": secret, "bounds": (least, most)}, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +65,18 @@ class Settings:
     maven_mirror: str | None = _setting(None, "address of a Maven repository to download from; else the central one")
     instance: str | None = _setting(None, "stable name of this worker: a restart takes its partitions back at once")
     clock: Literal["wall", "event"] = _setting("wall", "wall: ticks by the clock; event: ticks follow the events' time")
-    partitions: int = _setting(4, "partitions of the source topics and member.events, fixed when topics are created")
-    replication_factor: int = _setting(1, "replicas of each topic, when topics are created")
+    partitions: int = _setting(
+        4, "partitions of the source topics and member.events, fixed when topics are created", least=1
+    )
+    replication_factor: int = _setting(1, "replicas of each topic, when topics are created", least=1)
     topic_profile: Literal["replay", "production"] = _setting(
         "replay", "replay: keeps history of any age; production: the retention that each topic declares"
     )
-    metrics_port: int = _setting(0, "port of /metrics, /health and /ready; 0 takes any free one and logs it")
+    metrics_port: int = _setting(
+        0,
+        "port of /metrics, /health and /ready, a worker takes the next two as well; 0 takes any free one and logs it",
+        most=PORT_MAX - 2,
+    )
     metrics_host: str = _setting("127.0.0.1", "address that /metrics listens on")
     group_prefix: str = _setting("rekindle", "prefix of consumer groups, changelogs and transactional ids")
     master_key: str | None = _setting(
@@ -71,7 +85,7 @@ class Settings:
         "WITHOUT IT NOTHING IS SEALED in member.events, and an erasure doesn't reach what stands there",
         secret=True,
     )
-    batch_records_max: int = _setting(5000, "records handled in one transaction, at most")
+    batch_records_max: int = _setting(5000, "records handled in one transaction, at most", least=1)
     watchdog_seconds: int = _setting(
         120, "after that number of seconds with lag and without progress a worker ends; 0: never"
     )
@@ -79,7 +93,7 @@ class Settings:
     gateway_sms: str = _setting("file", "gateway of the sms channel")
     gateway_email: str = _setting("file", "gateway of the email channel: file or smtp")
     smtp_host: str = _setting("127.0.0.1", "SMTP server")
-    smtp_port: int = _setting(25, "port of the SMTP server")
+    smtp_port: int = _setting(25, "port of the SMTP server", least=1, most=PORT_MAX)
     smtp_username: str | None = _setting(None, "user name for SMTP")
     smtp_password: str | None = _setting(None, "password for SMTP", secret=True)
     smtp_starttls: bool = _setting(False, "whether SMTP must use STARTTLS")
@@ -90,9 +104,9 @@ class Settings:
     links_secret: str | None = _setting(
         None, "secret that signs links; several with commas: the first signs, all are accepted", secret=True
     )
-    links_days: int = _setting(90, "days after its message for which a link is accepted")
+    links_days: int = _setting(90, "days after its message for which a link is accepted", least=1)
     links_host: str = _setting("127.0.0.1", "address that `rekindle links` listens on")
-    links_port: int = _setting(8085, "port that `rekindle links` listens on; 0 takes any free one")
+    links_port: int = _setting(8085, "port that `rekindle links` listens on; 0 takes any free one", most=PORT_MAX)
     sender_rate: int = _setting(0, "hand-overs per second of one sender process, at most; 0 for no limit")
     sender_concurrency: int = _setting(0, "hand-overs at a time of one sender process; 0 for what suits the gateway")
     sender_in_doubt: Literal["fail", "repeat"] = _setting(
@@ -100,23 +114,27 @@ class Settings:
     )
     sink_linger_ms: int = _setting(1000, "how long a record waits for others before it is inserted into ClickHouse")
     sink_erase_seconds: int = _setting(
-        3600, "how often rows of erased members are deleted from ClickHouse: each time rewrites what holds some"
+        3600,
+        "how often rows of erased members are deleted from ClickHouse: each time rewrites what holds some",
+        least=1,
     )
-    sink_batch_records: int = _setting(20_000, "records of one partition inserted into ClickHouse at a time, at most")
+    sink_batch_records: int = _setting(
+        20_000, "records of one partition inserted into ClickHouse at a time, at most", least=1
+    )
     segments_rate: int = _setting(
         25_000, "events per second by which uploads, SQL segments and RFM are published, at most; 0 for no limit"
     )
     segments_lag: int = _setting(
         20_000, "records that the workers haven't handled yet, beyond which that publishing pauses; 0: it never does"
     )
-    segments_sql_seconds: int = _setting(600, "seconds that ClickHouse may take for the SQL of one segment")
-    segments_sql_members: int = _setting(50_000_000, "members that the SQL of one segment may select")
+    segments_sql_seconds: int = _setting(600, "seconds that ClickHouse may take for the SQL of one segment", least=1)
+    segments_sql_members: int = _setting(50_000_000, "members that the SQL of one segment may select", least=1)
     webhook_hosts: str = _setting("", "hosts that segments may be exported to, separated by commas; without any, none")
     webhook_secret: str | None = _setting(None, "secret by which batches of such an export are signed", secret=True)
     compiled: Literal["auto", "0", "1"] = _setting(
         "auto", "the engine's machine code: auto: if it was compiled; 1: or end with an error; 0: plain Python"
     )
-    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def describe(self) -> list[tuple[str, str, str]]:
         """(environment variable, value with secrets masked, sentence), in the order of declaration."""
@@ -125,7 +143,7 @@ class Settings:
             value = getattr(self, item.name)
             shown = "" if value is None else str(value)
             if item.metadata["secret"] and value is not None:
-                shown = _without_credentials(shown)
+                shown = _without_credentials(shown) if item.name == "clickhouse_dsn" else HIDDEN
             rows.append((variable(item.name), shown, item.metadata["doc"]))
         return rows
 
@@ -143,11 +161,25 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raw = environment.get(variable(item.name))
         if raw is None or raw == "":
             continue
-        values[item.name] = _convert(item.name, str(item.type), raw)
+        values[item.name] = _convert(item.name, str(item.type), raw, item.metadata["bounds"])
         assert item.default is not MISSING
     settings = Settings(**values)
     _check_sasl(settings)
+    _check_names(settings)
+    if "@" in settings.schema_registry_url:  # it stands in messages and logs
+        name = variable("schema_registry_url")
+        user, password = variable("schema_registry_username"), variable("schema_registry_password")
+        raise RekindleError(f"{name}: expected an address without user and password: they are {user} and {password}")
     return settings
+
+
+def misspelt(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that are no settings, but look like one; with the one that each may stand for."""
+    environment = os.environ if environment is None else environment
+    known = [variable(item.name) for item in fields(Settings)]
+    unknown = (name for name in sorted(environment) if name.startswith(PREFIX) and name not in known)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in unknown}
+    return {name: found[0] for name, found in near.items() if found}
 
 
 def _check_sasl(settings: Settings) -> None:
@@ -160,7 +192,14 @@ def _check_sasl(settings: Settings) -> None:
         )
 
 
-def _convert(name: str, kind: str, raw: str) -> Any:
+def _check_names(settings: Settings) -> None:
+    for name in ("instance", "group_prefix"):
+        value = getattr(settings, name)
+        if value is not None and not _NAME.fullmatch(value):
+            raise RekindleError(f"{variable(name)}={value!r}: expected letters, digits, `.`, `_` and `-`, at most 100")
+
+
+def _convert(name: str, kind: str, raw: str, bounds: tuple[int, int | None]) -> Any:
     if "Literal" in kind:
         inside = kind[kind.index("Literal[") + len("Literal[") : kind.index("]")]
         allowed = [part.strip(" '\"") for part in inside.split(",")]
@@ -176,16 +215,25 @@ def _convert(name: str, kind: str, raw: str) -> Any:
             return False
         raise RekindleError(f"{variable(name)}={raw!r}: expected true or false")
     if "int" in kind:
-        try:
-            return int(raw)
-        except ValueError:
-            raise RekindleError(f"{variable(name)}={raw!r}: expected a whole number") from None
+        return _number(name, raw, *bounds)
     return raw
 
 
+def _number(name: str, raw: str, least: int, most: int | None) -> int:
+    try:
+        number = int(raw)
+    except ValueError:
+        raise RekindleError(f"{variable(name)}={raw!r}: expected a whole number") from None
+    if number < least or (most is not None and number > most):
+        upwards = f"at least {least}" if most is None else f"{least} to {most}"
+        raise RekindleError(f"{variable(name)}={raw!r}: expected a whole number, {upwards}")
+    return number
+
+
 def _without_credentials(value: str) -> str:
-    if "://" not in value:
-        return "***"
-    value = re.sub(r"([?&]password=)[^&]*", r"\1***", value)
-    scheme, rest = value.split("://", 1)
-    return f"{scheme}://***@{rest.rsplit('@', 1)[1]}" if "@" in rest else value
+    """Give an address without user and password, and without what is said behind it but for `ca_cert`."""
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        return HIDDEN
+    rest = re.sub(r"([?&](?!ca_cert=)[^=&]*=)[^&]*", rf"\1{HIDDEN}", rest)
+    return f"{scheme}://{HIDDEN}@{rest.rsplit('@', 1)[1]}" if "@" in rest else f"{scheme}://{rest}"
