@@ -15,6 +15,10 @@ from streams.errors import RekindleError
 SEND_RECEIVE_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 5
 
+_MALFORMED = (
+    "REKINDLE_CLICKHOUSE_DSN: expected http(s)://[user[:password]@]host:port/database "
+    "(in user and password write signs other than letters, digits, `.`, `_`, `~` and `-` as %XX)"
+)
 _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Server errors that a repetition cannot heal: wrong SQL, missing tables or columns, wrong types, no rights.
@@ -39,10 +43,14 @@ def connect(dsn: str, *, create_database: bool = False, answer_s: int = SEND_REC
 
 def database_of(dsn: str) -> str:
     """Tell the database that an address names. Raises `RekindleError` if it names none, or not a plain word."""
-    parts = urlsplit(dsn)
-    database = parts.path.strip("/")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _DATABASE_NAME.fullmatch(database):
-        raise RekindleError("REKINDLE_CLICKHOUSE_DSN: expected http(s)://[user[:password]@]host:port/database")
+    try:
+        parts = urlsplit(dsn)
+        database = parts.path.strip("/")
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # whose words may show the password
+        raise RekindleError(_MALFORMED) from None
+    if not is_address or not _DATABASE_NAME.fullmatch(database):
+        raise RekindleError(_MALFORMED)
     return database
 
 
@@ -62,15 +70,18 @@ def _code(error: BaseException) -> int | None:
 
 
 def _client(dsn: str, answer_s: int = SEND_RECEIVE_TIMEOUT_S) -> Client:
-    return clickhouse_connect.get_client(
-        dsn=dsn,
-        interface=urlsplit(dsn).scheme,  # of an address alone the driver takes 8443 for TLS, and no other port
-        compress="lz4",
-        connect_timeout=CONNECT_TIMEOUT_S,
-        send_receive_timeout=answer_s,
-        autogenerate_session_id=False,
-        query_retries=0,
-    )
+    try:
+        return clickhouse_connect.get_client(
+            dsn=dsn,
+            interface=urlsplit(dsn).scheme,  # of an address alone the driver takes 8443 for TLS, and no other port
+            compress="lz4",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            send_receive_timeout=answer_s,
+            autogenerate_session_id=False,
+            query_retries=0,
+        )
+    except TypeError as error:  # an argument that it doesn't have
+        raise RekindleError(f"REKINDLE_CLICKHOUSE_DSN: what stands behind the `?` isn't taken: {error}") from None
 
 
 __all__ = [
