@@ -140,7 +140,7 @@ actions:
     id: Text
     """Its name in decisions, reports and ids; never changes."""
     version: Count = 1
-    """Raise it when you change what the campaign does, see [editing](editing-campaigns.md)."""
+    """Raise it when you change what the campaign does, see [editing](editing-campaigns.md); at most 2147483647."""
     name: Text | None = None
     """What people call it."""
     group: Text | None = None

@@ -30,6 +30,8 @@ from streams.programme.problems import Problem
 from streams.programme.yaml_text import field_path
 
 STATUS_TOPIC = "delivery.statuses"
+VERSION_MAX = 2**31 - 1
+"""What the records of commands hold (Avro's `int`); a greater one could be written, and nobody could read it."""
 Block = tuple[Loc, tuple[Action, ...]]
 
 
@@ -66,6 +68,8 @@ def _all(reading: Reading, campaign: Campaign, source: Source) -> Iterator[Probl
     for action_path, action in campaign.walk_actions():
         if isinstance(action, Send | Poll) and action.as_:
             checked.named.setdefault(action.as_, []).append((action_path, action))
+    if campaign.version > VERSION_MAX:
+        yield source.problem(("version",), f"expected at most {VERSION_MAX}, the most that a command's record holds")
     yield from _triggers(checked)
     yield from check_entry(campaign, source, reading.policies.default_time_zone)
     yield from check_ends(reading, campaign, source)

@@ -66,6 +66,10 @@ def test_the_campaigns_that_ship_are_sound() -> None:
             with_action("send: {channel: sms, template: hello, messaging_type: servce}"),
             "actions[0].send.messaging_type: unknown messaging type `servce` (did you mean `service`?)",
         ),
+        (
+            with_line("version: 202612011200\n"),
+            "hello.yaml:5:10: version: expected at most 2147483647, the most that a command's record holds",
+        ),
         (with_action("select: {segment: vip}"), "hello.yaml:4:23: actions[0].select.segment: unknown segment `vip`"),
         (with_action("add_to: everyone"), "actions[0].add_to: the members of `everyone` can't be changed"),
         (with_action("poll: {poll: p, channel: sms, template: hello}"), "actions[0].poll.poll: unknown poll `p`"),
