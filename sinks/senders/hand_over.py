@@ -6,7 +6,9 @@ of one member go one after the other, in their order. What the gateway takes lat
 - `Unavailable` for as long as it lasts, or until the dispatch's `not_after`: an outage must not fail a mailing.
 - `TryLater` for `TRY_LATER_S`, then message_failed.
 
-Before every attempt `not_after` is checked again.
+Before every attempt `not_after` is checked again, and whether the claims can still be ours: a process that stood still
+for long may have lost their partitions to another, and then it hears of that first (`beat`). What was to be given back
+while the gateway had it is not tried a second time.
 """
 
 import asyncio
@@ -30,6 +32,10 @@ TRY_LATER_S = 900.0
 WAIT_INITIAL_S = 0.2
 WAIT_MAX_S = 30.0
 CLOSE_S = 5.0
+OWNED_S = 5.0
+"""For so long after it was asked for, a partition is ours: a session of 10 s, less than a heartbeat every 3."""
+HEARD_S = 1.0
+"""After a longer pause it is heard by then that a partition is lost."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +79,7 @@ class _Running:
     claim: Claim
     previous: asyncio.Event | None
     at_gateway: bool = False
+    is_last_attempt: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -103,11 +110,18 @@ class HandOver:
         self._repeated = 0
         self._slots = asyncio.Semaphore(concurrency)
         self._loop = self._begin_loop()
+        self._asked_at = self._held_until = self._loop.time()
         self._call(gateway.open())
 
     def start(self, claims: Sequence[Claim]) -> None:
         """Begin handing over, in this order."""
         self._soon(self._start, claims)
+
+    def beat(self, asked_at: float) -> None:
+        """Take note that since this moment (monotonic, in seconds) the group was asked whose the partitions are."""
+        if asked_at - self._asked_at > OWNED_S:
+            self._held_until = asked_at + HEARD_S
+        self._asked_at = asked_at
 
     def outcomes(self, timeout_s: float = 0.0) -> list[Outcome]:
         """Take what is finished by now; waits up to `timeout_s` for the first."""
@@ -125,7 +139,10 @@ class HandOver:
         return count
 
     def give_back(self, partitions: Collection[int]) -> None:
-        """Have every claim of these partitions that is not at the gateway right now come back as given back."""
+        """Have every claim of these partitions that is not at the gateway right now come back as given back.
+
+        So does what the gateway has now and doesn't take.
+        """
         self._soon(self._give_back, frozenset(partitions))
 
     def find(self, dispatch_ids: Collection[str]) -> frozenset[str] | None:
@@ -171,8 +188,10 @@ class HandOver:
 
     def _give_back(self, partitions: frozenset[int]) -> None:
         for running in list(self._running):
-            if running.claim.partition in partitions and not running.at_gateway and running.task is not None:
-                running.task.cancel()
+            if running.claim.partition in partitions:
+                running.is_last_attempt = True
+                if not running.at_gateway and running.task is not None:
+                    running.task.cancel()
 
     async def _close(self) -> None:
         tasks = [running.task for running in self._running if running.task is not None]
@@ -207,7 +226,7 @@ class HandOver:
         began = self._loop.time()
         try:
             async for attempt in stamina.retry_context(
-                on=lambda error: self._worth_repeating(dispatch, error, began),
+                on=lambda error: self._worth_repeating(running, error, began),
                 attempts=None,
                 timeout=None,
                 wait_initial=WAIT_INITIAL_S,
@@ -216,11 +235,15 @@ class HandOver:
                 with attempt:
                     self._repeated += attempt.num > 1
                     async with self._slots:
+                        while not self._is_ours():
+                            await asyncio.sleep(WAIT_INITIAL_S)
                         if dispatch.not_after is not None and self._now(dispatch) > dispatch.not_after:
                             return ((FAILED, "too_late"),)
                         known = await self._attempt(running)
                     return ((SENT, None), *((kind, None) for kind in known))
         except GatewayError as error:
+            if running.is_last_attempt and self._is_passing(error, began):
+                return ()
             log.info("%s to %s: %s", dispatch.dispatch_id, mask(dispatch.to), error)
             return ((FAILED, error.reason),)
         except Exception:
@@ -245,13 +268,21 @@ class HandOver:
         running.at_gateway = False
         return known
 
-    def _worth_repeating(self, dispatch: Dispatch, error: Exception, began: float) -> bool:
-        again = (
+    def _is_ours(self) -> bool:
+        now = self._loop.time()
+        return now >= self._held_until and now - self._asked_at <= OWNED_S
+
+    def _is_passing(self, error: Exception, began: float) -> bool:
+        return (
             isinstance(error, Unavailable)
             or (isinstance(error, TryLater) and self._loop.time() - began < TRY_LATER_S)
             or (isinstance(error, InDoubt) and self._repeat_in_doubt)
         )
-        if again:
-            metrics.sender_retries.labels(dispatch.channel).inc()
-            log.warning("%s to %s: %s, trying again soon", dispatch.dispatch_id, mask(dispatch.to), error)
-        return again
+
+    def _worth_repeating(self, running: _Running, error: Exception, began: float) -> bool:
+        if running.is_last_attempt or not self._is_passing(error, began):
+            return False
+        dispatch = running.claim.dispatch
+        metrics.sender_retries.labels(dispatch.channel).inc()
+        log.warning("%s to %s: %s, trying again soon", dispatch.dispatch_id, mask(dispatch.to), error)
+        return True

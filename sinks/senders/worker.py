@@ -166,7 +166,9 @@ class Sender:
             (self._consumer.pause if full else self._consumer.resume)(places)
             self._paused = full
         at_rest = not self._in_flight and not self._unreported and not waiting
+        asked_at = self._monotonic()
         messages = self._consumer.consume(WAITING_MAX - min(waiting, WAITING_MAX - 1), IDLE_S if at_rest else 0.0)
+        self._hand_over.beat(asked_at)
         good = []
         for message in messages:
             error = message.error()

@@ -1,7 +1,9 @@
 """`rekindle sender` against Kafka and the registry, with files and a real SMTP server: each dispatch once."""
 
 import json
+import os
 import random
+import signal
 import time
 from collections import Counter
 from email import message_from_bytes
@@ -181,6 +183,32 @@ def test_ended_while_the_gateway_is_down_it_gives_back_what_it_claimed(settings,
     second.until(lambda: len(statuses(settings, codec)) == 20, SOON_S, "the statuses")
     assert statuses(settings, codec) == dict.fromkeys(ids(20), SENT)
     assert sorted(mail.ids()) == ids(20)
+
+
+def test_a_zombie_hands_over_nothing_that_its_heir_has_reported(settings, codec, process):
+    produce(settings, codec, "send.email", dispatches(20, channel="email", to="anna@example.com"))
+    (port,) = ports.choose(1)
+    by_mail = STATIC | {"REKINDLE_GATEWAY_EMAIL": "smtp", "REKINDLE_SMTP_PORT": str(port)}
+    zombie = process("sender", "email", env=by_mail)
+    zombie.until(lambda: zombie.output.count("trying again soon") > 60, SOON_S, "attempts of all that it claimed")
+    os.kill(zombie.pid, signal.SIGSTOP)
+    heir = process("sender", "email", env=by_mail | {"REKINDLE_INSTANCE": "b"})
+    heir.until(lambda: len(statuses(settings, codec)) >= 16, SOON_S, "what was in flight reported")
+    server = MailServer()
+    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        heir.until(lambda: len(statuses(settings, codec)) == 20, SOON_S, "the statuses")
+        os.kill(zombie.pid, signal.SIGCONT)
+        zombie.until(lambda: "lost partitions" in zombie.output, SOON_S, "its loss")
+        produce(settings, codec, "send.email", dispatches(20, channel="email", to="anna@example.com", start=20))
+        heir.until(lambda: len(statuses(settings, codec)) == 40, SOON_S, "more statuses")
+        assert (zombie.terminate(), heir.terminate()) == (0, 0)
+    finally:
+        controller.stop()
+    reported = statuses(settings, codec)
+    assert sorted(server.ids()) == sorted(name for name, each in reported.items() if each == SENT)
+    assert Counter(map(str, reported.values())) == {str(SENT): 24, str([("message_failed", "in_doubt")]): 16}
 
 
 def test_a_rate_is_kept(settings, codec, outbox, process):

@@ -38,7 +38,7 @@ class Scripted(Gateway):
             if isinstance(answer, threading.Event):
                 while not answer.is_set():  # noqa: ASYNC110 - another thread sets it
                     await asyncio.sleep(0.001)
-                return ()
+                answer = script.pop(0) if script else ()
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -176,6 +176,53 @@ def test_gives_back_what_the_gateway_has_not_seen_and_lets_the_rest_end(start):
     assert outcomes(hand_over, 1) == {"b": ()}
     gate.set()
     assert outcomes(hand_over, 3) == {"a": SENT, "c": SENT, "d": SENT}
+
+
+@pytest.mark.parametrize("error", [Unavailable("gateway_unavailable"), TryLater("full"), InDoubt("in_doubt")])
+def test_what_was_given_back_at_the_gateway_is_not_tried_again(start, error):
+    """Its partition may be another sender's by then."""
+    gate = threading.Event()
+    hand_over = start(gateway := Scripted(a=[gate, error]), claim("a"), claim("b", offset=1), repeat_in_doubt=True)
+    until(lambda: gateway.calls, 5, "one at the gateway")
+    hand_over.give_back([0])
+    gate.set()
+    assert outcomes(hand_over, 2) == {"a": (), "b": ()}
+    assert gateway.calls == ["a"]
+
+
+def test_what_is_given_back_at_the_gateway_in_doubt_stays_in_doubt(start):
+    gate = threading.Event()
+    hand_over = start(gateway := Scripted(a=[gate, InDoubt("in_doubt")]), claim("a"))
+    until(lambda: gateway.calls, 5, "one at the gateway")
+    hand_over.give_back([0])
+    gate.set()
+    assert outcomes(hand_over, 1) == {"a": (("message_failed", "in_doubt"),)}
+
+
+def test_after_a_long_pause_nothing_is_handed_over_before_it_is_heard_whose_it_is(start, monkeypatch):
+    monkeypatch.setattr(hand_over_module, "OWNED_S", -1.0)  # any pause is long
+    hand_over = start(gateway := Scripted(), claim("lost"), claim("kept", member="m2", partition=1))
+    until(lambda: hand_over._slots._value == 14, 5, "both about to be handed over")
+    hand_over.give_back([0])
+    assert outcomes(hand_over, 1) == {"lost": ()}
+    assert gateway.calls == []
+    monkeypatch.setattr(hand_over_module, "OWNED_S", 5.0)
+    hand_over.beat(hand_over._loop.time())
+    assert outcomes(hand_over, 1) == {"kept": SENT}
+
+
+def test_right_after_a_long_pause_it_is_not_heard_yet(start, monkeypatch):
+    monkeypatch.setattr(hand_over_module, "HEARD_S", 3600.0)
+    hand_over = start(gateway := Scripted())
+    hand_over.beat(hand_over._loop.time() + 3.0)  # at once, as in every cycle
+    hand_over.start([claim("a")])
+    assert outcomes(hand_over, 1) == {"a": SENT}
+    hand_over.beat(hand_over._asked_at + 6.0)
+    hand_over.start([claim("b", offset=1)])
+    until(lambda: hand_over._slots._value == 15, 5, "b about to be handed over")
+    assert gateway.calls == ["a"]
+    hand_over.give_back([0])
+    assert outcomes(hand_over, 1) == {"b": ()}
 
 
 def test_what_was_at_the_gateway_when_it_closed_has_no_outcome(start):
