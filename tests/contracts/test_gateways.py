@@ -350,6 +350,14 @@ def test_a_connection_that_breaks_after_the_text_leaves_it_in_doubt(mail):
     assert (type(outcome), outcome.reason) == (InDoubt, "in_doubt")
 
 
+@pytest.mark.parametrize("answer", ["200 taken", "251 will forward", "Thank you"])
+def test_an_answer_to_the_text_that_refuses_nothing_leaves_it_in_doubt(mail, answer):
+    """It was taken for "not now", and the text sent again, for a quarter of an hour."""
+    mail.server.answers["data"] = answer
+    (outcome,) = hand_over(mail.settings, dispatch(1))
+    assert (type(outcome), outcome.reason) == (InDoubt, "in_doubt")
+
+
 def test_a_server_that_is_down_is_unavailable(tmp_path):
     (outcome,) = hand_over(Settings(outbox=tmp_path, gateway_email="smtp", smtp_port=free_port()), dispatch(1))
     assert type(outcome) is Unavailable

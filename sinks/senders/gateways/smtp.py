@@ -124,6 +124,8 @@ class SmtpGateway(Gateway):
         try:
             await connection.data(message)
         except aiosmtplib.SMTPResponseException as error:
+            if not 400 <= error.code < 600:  # noqa: PLR2004 - no refusal, or no answer of SMTP at all
+                raise InDoubt("in_doubt", _brief(error)) from error
             raise _refusal(error, "content_rejected") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise InDoubt("in_doubt", _brief(error)) from error
