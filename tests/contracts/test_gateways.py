@@ -338,6 +338,27 @@ def test_what_the_server_says_of_an_address(mail, answer, kind, reason):
     assert mail.arrived() == ["d2"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_hard"),
+    [
+        ("550 5.1.1 <anna@example.com>: User unknown", True),
+        ("550 5.1.10 RESOLVER.ADR.RecipientNotFound", True),
+        ("556 does not accept mail", True),
+        ("550 5.1.8 your domain does not resolve", False),
+        ("550 5.2.2 mailbox full", False),
+        ("550 5.7.1 relaying denied", False),
+        ("554 5.7.1 Service unavailable; Client host blocked", False),
+        ("554 Service unavailable; Client host blocked", False),
+        ("552 too much mail", False),
+    ],
+)
+def test_only_a_recipient_who_is_not_there_ends_the_address(mail, answer, is_hard):
+    mail.server.answers["anna@example.com"] = answer
+    (outcome,) = hand_over(mail.settings, dispatch(1))
+    assert (type(outcome), outcome.reason in HARD_BOUNCES) == (Rejected, is_hard)
+    assert outcome.reason in {"address_rejected", "recipient_refused"}
+
+
 def test_refused_content_is_rejected(mail):
     mail.server.answers["data"] = "554 spam"
     (outcome,) = hand_over(mail.settings, dispatch(1))

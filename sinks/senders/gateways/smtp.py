@@ -5,7 +5,9 @@ server cannot be asked whether it has a message: if the connection breaks after 
 came, the dispatch is in doubt, and the worker's policy decides (`REKINDLE_SENDER_IN_DOUBT`).
 
 Domains go out in ASCII (IDNA), whatever the profile holds. A name before the @ that isn't ASCII goes to a server that
-offers SMTPUTF8 (RFC 6531) only; that another doesn't says nothing against the address, so it is no hard bounce.
+offers SMTPUTF8 (RFC 6531) only; that another doesn't says nothing against the address, so it is no hard bounce. Nor is
+a refusal of the recipient that is about us, about rights or about space: what the server says by its enhanced code
+(RFC 3463) counts, else its code. A server that blocks our own address would else end those of a whole mailing.
 """
 
 import asyncio
@@ -34,6 +36,12 @@ TIMEOUT_S = 30.0
 LINE_CHARS_MAX = 1_000
 """Of a line with its end (RFC 5322)."""
 _SERVICE_CLOSING = 421
+_NOBODY_THERE = frozenset({550, 551, 553, 556})
+"""Without an enhanced code: no such mailbox, moved, not allowed as a name; a domain that takes no mail (RFC 7504)."""
+_NOBODY_THERE_ENHANCED = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+"""No such mailbox, no such domain, no address, moved; a domain that takes no mail (RFC 7505)."""
+
+_ENHANCED = re.compile(r"\s*(5\.\d{1,3}\.\d{1,3})(?!\d)")
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 
@@ -115,7 +123,8 @@ class SmtpGateway(Gateway):
         try:
             await connection.rcpt(to, encoding="utf-8")
         except aiosmtplib.SMTPResponseException as error:
-            raise _refusal(error, "address_rejected") from error
+            reason = "address_rejected" if _says_nobody_is_there(error) else "recipient_refused"
+            raise _refusal(error, reason) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable("gateway_unavailable", _brief(error)) from error
 
@@ -195,6 +204,11 @@ def _refusal(error: aiosmtplib.SMTPResponseException, reason: str) -> Rejected |
     if error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
         return TryLater("temporary_failure", _brief(error))
     return Rejected(reason, _brief(error))
+
+
+def _says_nobody_is_there(error: aiosmtplib.SMTPResponseException) -> bool:
+    enhanced = _ENHANCED.match(error.message)
+    return enhanced[1] in _NOBODY_THERE_ENHANCED if enhanced is not None else error.code in _NOBODY_THERE
 
 
 def _brief(error: BaseException) -> str:
