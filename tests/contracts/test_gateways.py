@@ -47,6 +47,10 @@ class MailServer:
     recipients: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
 
+    async def handle_MAIL(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
+        envelope.mail_from = address
+        return self.answers.get(address, "250 OK")
+
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
         if answer := self.answers.get(address):
             return answer
@@ -357,6 +361,15 @@ def test_only_a_recipient_who_is_not_there_ends_the_address(mail, answer, is_har
     (outcome,) = hand_over(mail.settings, dispatch(1))
     assert (type(outcome), outcome.reason in HARD_BOUNCES) == (Rejected, is_hard)
     assert outcome.reason in {"address_rejected", "recipient_refused"}
+
+
+def test_a_server_that_refuses_us_refuses_no_dispatch(mail):
+    """As when the credentials have run out: every dispatch of a mailing would fail, one after the other."""
+    mail.server.answers["loyalty@example.com"] = "530 5.7.0 Authentication required"
+    (outcome,) = hand_over(mail.settings, dispatch(1))
+    assert (type(outcome), str(outcome)) == (Unavailable, "sender_refused: SMTP 530")
+    del mail.server.answers["loyalty@example.com"]
+    assert hand_over(mail.settings, dispatch(1)) == [()]
 
 
 def test_refused_content_is_rejected(mail):

@@ -115,9 +115,12 @@ class SmtpGateway(Gateway):
                 raise Rejected("smtputf8_unsupported")
             await connection.mail(self._settings.smtp_from, options=options)
         except aiosmtplib.SMTPResponseException as error:
-            if error.code == _SERVICE_CLOSING or error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
+            if error.code < 500:  # noqa: PLR2004 - 5xx is permanent (RFC 5321)
                 raise Unavailable("gateway_unavailable", _brief(error)) from error
-            raise Rejected("sender_refused", _brief(error)) from error
+            if options:  # offered, and yet not taken
+                raise Rejected("smtputf8_unsupported", _brief(error)) from error
+            # Nothing of this dispatch was said yet: every other would hear the same, until somebody mends it.
+            raise Unavailable("sender_refused", _brief(error)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable("gateway_unavailable", _brief(error)) from error
         try:
