@@ -235,7 +235,7 @@ class HandOver:
                 with attempt:
                     self._repeated += attempt.num > 1
                     async with self._slots:
-                        while not self._is_ours():
+                        while not self._is_ours():  # noqa: ASYNC110 - it becomes so by the time, and by another thread
                             await asyncio.sleep(WAIT_INITIAL_S)
                         if dispatch.not_after is not None and self._now(dispatch) > dispatch.not_after:
                             return ((FAILED, "too_late"),)
