@@ -62,13 +62,18 @@ def _export(settings: "Settings", file: Path) -> int:
         for spool in spools:
             spool.close()
         complete = folder / "complete"
-        with complete.open("w", encoding="utf-8") as target:
+        with open(complete, "w", encoding="utf-8", opener=_for_the_owner) as target:
             sorted_spools = [_lines(_open(stack, folder / str(partition), "r")) for partition in range(partitions)]
             target.writelines(line for _, line in heapq.merge(*sorted_spools, key=lambda entry: entry[0]))
             target.flush()
             os.fsync(target.fileno())
         complete.replace(file)
     return count
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: what is sealed in the log stands plainly in it."""
+    return os.open(path, flags, 0o600)
 
 
 def _open(stack: ExitStack, path: Path, mode: str) -> IO[str]:

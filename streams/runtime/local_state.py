@@ -3,11 +3,12 @@
 With `REKINDLE_INSTANCE` the folder is `<data_dir>/<instance>/<stage>`. Without, a worker takes the first free
 `<data_dir>/worker-<n>`; a restart takes the same one again, and with it the state and the name under which its
 transactions were opened, so that it ends what it left open at once. The kernel releases the lock when a process ends,
-however it ends.
+however it ends. Nobody else may look into the folder: it holds what is known of members.
 """
 
 import contextlib
 import fcntl
+import stat
 import time
 import uuid
 from collections.abc import Collection
@@ -72,7 +73,9 @@ def _claim_named(path: Path, instance: str) -> LocalState:
 
 
 def _lock(path: Path) -> IO[str] | None:
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # one of before may be open to all: members' profiles are in it
+        path.chmod(stat.S_IRWXU)
     file = (path / "lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -47,6 +47,7 @@ def test_one_of_two_workers_is_killed_and_nothing_is_lost_or_doubled(
 
     log = tmp_path / "log.jsonl"
     _succeeds("log", "--export", log, env=environment)
+    assert log.stat().st_mode & 0o077 == 0, "what is sealed in the log stands plainly in the file"
     simulated = _succeeds("simulate", ROOT / "campaigns", log, "--until", UNTIL, "--in-order")
     lines = [json.loads(line) for line in simulated.splitlines()]
     expected = sorted(line["dispatch_id"] for line in lines if line["kind"] == "dispatch")

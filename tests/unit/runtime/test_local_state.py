@@ -23,6 +23,15 @@ def test_workers_without_a_name_take_the_first_free_folder_and_its_identity(tmp_
     second.lock.close()
 
 
+def test_nobody_else_may_look_into_the_folder_also_if_it_was_open_before(tmp_path: Path) -> None:
+    before = tmp_path / "a" / "members"
+    before.mkdir(parents=True, mode=0o755)
+    for stage in ("members", "ingest"):
+        local = claim(Settings(data_dir=tmp_path, instance="a"), stage)
+        assert local.path.stat().st_mode & 0o777 == 0o700
+        local.lock.close()
+
+
 def test_two_workers_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_state, "PATIENCE_SECONDS", 0.2)
     settings = Settings(data_dir=tmp_path, instance="a")
