@@ -50,7 +50,9 @@ def measure(directory: Path) -> dict[str, float]:
         store = PartitionStore(directory / "state")
         began, cpu_began = time.perf_counter(), time.process_time()
         fences = write_fences(ground.kafka, TOPIC, [0])
-        read = recover_partition(ground.kafka, TOPIC, 0, store, fence=fences[0], abandoned=lambda: False)
+        read = recover_partition(
+            ground.kafka, TOPIC, 0, store, stage="members", fence=fences[0], abandoned=lambda: False
+        )
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
         assert read == MEMBERS * VERSIONS + 1, read
         store.close()

@@ -56,7 +56,7 @@ class SharedLinks:
         if self._store is None:
             self._store = self._open_store(self._path)
         fence = write_fences(self._kafka, self._topic, [0])[0]
-        read = recover_store(self._kafka, self._topic, 0, self._store, fence=fence, abandoned=abandoned)
+        read = recover_store(self._kafka, self._topic, 0, self._store, stage="ingest", fence=fence, abandoned=abandoned)
         for kept in (self._found, self._changed, self._committed, self._commits):
             kept.clear()
         self._leave()

@@ -94,13 +94,23 @@ def write_fences(kafka: Kafka, topic: str, partitions: list[int]) -> Mapping[int
 
 
 def recover_store(
-    kafka: Kafka, topic: str, partition: int, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
+    kafka: Kafka,
+    topic: str,
+    partition: int,
+    store: Recoverable,
+    *,
+    stage: str,
+    fence: int,
+    abandoned: Callable[[], bool],
 ) -> int:
-    """Bring a store up to the fence, anew from the beginning if it must; returns the number of records read."""
+    """Bring a store up to the fence, anew from the beginning if it must; returns the number of records read.
+
+    `stage` is whose store it is: it names the fault point.
+    """
     if store.is_outdated:
         logger.warning("local state of %s/%d is too old to be brought up to date: it is rebuilt", topic, partition)
         store.empty()
-    recover = partial(recover_partition, kafka, topic, partition, store, fence=fence, abandoned=abandoned)
+    recover = partial(recover_partition, kafka, topic, partition, store, stage=stage, fence=fence, abandoned=abandoned)
     try:
         return recover()
     except StaleStoreError as stale:
@@ -110,7 +120,14 @@ def recover_store(
 
 
 def recover_partition(
-    kafka: Kafka, topic: str, partition: int, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
+    kafka: Kafka,
+    topic: str,
+    partition: int,
+    store: Recoverable,
+    *,
+    stage: str,
+    fence: int,
+    abandoned: Callable[[], bool],
 ) -> int:
     """Apply the changelog up to the fence; returns the number of records read.
 
@@ -119,13 +136,20 @@ def recover_partition(
     config = {"enable.partition.eof": False, "fetch.wait.max.ms": 20, "max.partition.fetch.bytes": FETCH_BYTES}
     consumer = kafka.consumer(f"{topic}-recovery", config)
     try:
-        return _apply(consumer, TopicPartition(topic, partition), store, fence=fence, abandoned=abandoned)
+        source = TopicPartition(topic, partition)
+        return _apply(consumer, source, store, stage=stage, fence=fence, abandoned=abandoned)
     finally:
         consumer.close()
 
 
 def _apply(
-    consumer: Consumer, source: TopicPartition, store: Recoverable, *, fence: int, abandoned: Callable[[], bool]
+    consumer: Consumer,
+    source: TopicPartition,
+    store: Recoverable,
+    *,
+    stage: str,
+    fence: int,
+    abandoned: Callable[[], bool],
 ) -> int:
     name = f"{source.topic}/{source.partition}"
     low, _ = consumer.get_watermark_offsets(source, timeout=30)
@@ -163,7 +187,7 @@ def _apply(
             store.rebuild(changes, position if durable else None)
         else:
             store.apply_changelog(changes, position)
-        pass_point("members", "recovering")
+        pass_point(stage, "recovering")
         read += len(messages)
         metrics.recovered_records.inc(len(messages))
         metrics.recovery_steps.inc()

@@ -122,7 +122,9 @@ class MembersStage:
         store = self._stores.get(partition)
         if store is None:
             store = self._stores[partition] = self._open_store(self._directory / "state" / str(partition))
-        read = recover_store(self._kafka, self._changelog, partition, store, fence=fence, abandoned=abandoned)
+        read = recover_store(
+            self._kafka, self._changelog, partition, store, stage=self.name, fence=fence, abandoned=abandoned
+        )
         check_partitions_kept(self._changelog, store.meta(PARTITIONS), self._partitions)
         return read
 

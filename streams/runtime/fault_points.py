@@ -11,7 +11,7 @@ import threading
 
 VARIABLE = "REKINDLE_FAULT"
 NAMES = (
-    "recovering",  # a partition's local state is being brought up to its changelog
+    "recovering",  # a store of the stage is being brought up to its changelog: states, or the table of links and keys
     "decided",  # a segment's next list was decided, nothing of it is published yet
     "handled",  # a batch was handled in memory, nothing is written yet
     "produced",  # its records are in the producer, the transaction is open

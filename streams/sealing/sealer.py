@@ -83,7 +83,8 @@ class Sealer:
             store = self._stores.get(partition)
             if store is None:
                 store = self._stores[partition] = self._open_store(partition)
-            recover_store(self._kafka, MEMBER_KEYS, partition, store, fence=fences[partition], abandoned=abandoned)
+            fence = fences[partition]
+            recover_store(self._kafka, MEMBER_KEYS, partition, store, stage="ingest", fence=fence, abandoned=abandoned)
             store.is_up_to_date()
 
     def begin(self) -> None:

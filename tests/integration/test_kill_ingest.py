@@ -1,5 +1,9 @@
-"""Ingest killed with -9 at each step of its commit: the log is, record for record, that of a calm run."""
+"""Ingest killed with -9 at each step of its commit, in recovery, its copy of the links lost: the log is a calm run's.
 
+Record for record, but for ticks.
+"""
+
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +17,7 @@ from tests.support import Command, run_rekindle, until
 pytestmark = pytest.mark.services
 SIGKILLED = -9
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "100", "REKINDLE_CLOCK": "event"}
-POINTS = ("handled", "produced", "offsets_sent", "committed")
+POINTS = ("handled", "produced", "offsets_sent", "recovering", "committed")
 
 
 @pytest.mark.usefixtures("fresh_topics")
@@ -29,7 +33,10 @@ def test_kills_leave_no_trace_in_the_log(
     calm = read_topic(settings, "member.events")
 
     for passing, point in enumerate(POINTS, start=2):
-        killed = _start(process, "killed", REKINDLE_FAULT=f"ingest.{point}:{passing}")
+        if point == "recovering":
+            shutil.rmtree(settings.data_dir / "killed" / "ingest" / "links")
+        fault = f"ingest.{point}:{1 if point == 'recovering' else passing}"
+        killed = _start(process, "killed", REKINDLE_FAULT=fault)
         until(lambda command=killed: command.returncode is not None, 60, f"the kill at {point}")
         assert killed.returncode == SIGKILLED, killed.output
     _run_to_the_end(settings, process, "killed")

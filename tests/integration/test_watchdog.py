@@ -42,6 +42,6 @@ def test_a_worker_that_hangs_in_its_recovery_ends_itself(
     replay = {"REKINDLE_CLOCK": "event", "REKINDLE_WATCHDOG_SECONDS": "6"}
     done = run_rekindle("campaigns", "apply", ROOT / "campaigns", env={**environment, **replay})
     assert done.returncode == 0, done.stderr
-    stuck = process("worker", "--only", "members", env={**replay, "REKINDLE_FAULT": "members.recovering:1:hang"})
+    stuck = process("worker", env={**replay, "REKINDLE_FAULT": "members.recovering:1:hang"})
     assert until(lambda: stuck.returncode, 90, "the end of the stuck worker") == 1
     assert "members has partitions that aren't ready and has made no progress for" in stuck.output

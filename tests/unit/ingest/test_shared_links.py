@@ -12,6 +12,7 @@ from streams.identity.identify import identify
 from streams.identity.links import Known, Link, LinkTable
 from streams.ingest import shared_links
 from streams.ingest.shared_links import SharedLinks
+from streams.members import recover
 from streams.members.record import PARTITIONS
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.transactions import TransactionalProducer
@@ -119,6 +120,13 @@ def test_a_restart_goes_on_where_the_copy_was_and_a_lost_copy_is_read_anew(log: 
     task.start()
     assert task.links.link("card:d") == Link("n", 6)
     assert list(task.links.names("n")) == ["card:d"]
+
+
+def test_its_recovery_passes_a_fault_point_of_the_ingest(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = []
+    monkeypatch.setattr(recover, "pass_point", lambda *point: passed.append(point))
+    Task(log, "one")
+    assert set(passed) == {("ingest", "recovering")}
 
 
 def test_who_had_a_name_first_is_kept_and_what_earlier_versions_wrote_is_read(log: Log) -> None:
