@@ -18,6 +18,8 @@ from tests.contracts.brokers import SECONDS, Broker, at, code_of, send
 from tests.support import until
 
 TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
+LINGER_MS = 50_000
+"""So long a client keeps records to itself, unless it must send them: just less than a transaction may last."""
 
 
 def test_records_come_as_they_were_put_key_value_and_time(broker: Broker) -> None:
@@ -227,6 +229,26 @@ def test_offsets_count_with_the_commit_and_are_waited_for(broker: Broker) -> Non
     producer.send_offsets_to_transaction(at(topic, 9), metadata, SECONDS)
     producer.abort_transaction(SECONDS)
     assert committed() == 5
+    consumer.close()
+
+
+def test_records_may_still_be_unsent_when_the_offsets_are_part_of_the_transaction(broker: Broker) -> None:
+    """Only the commit waits for them: what an heir writes in between, a fence for example, stands before them."""
+    topic, group = broker.topic(), broker.name()
+    consumer = broker.kafka.consumer(group, {})
+    slow, plain = broker.producer(broker.name(), linger_ms=LINGER_MS), broker.producer()
+    slow.begin_transaction()
+    send(slow, topic, b"late")
+    slow.send_offsets_to_transaction(at(topic, 5), consumer.consumer_group_metadata(), SECONDS)
+    send(plain, topic, b"fence")
+    plain.flush(SECONDS)
+    broker.reader(topic, committed=False).comes_to(b"fence")
+    error = code_of(lambda: consumer.committed([TopicPartition(topic, 0)], timeout=1.0))
+    assert error.code() in {KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT}, "whoever asks is told to wait"
+    slow.commit_transaction(SECONDS)
+    broker.reader(topic).comes_to(b"fence", b"late")
+    (found,) = consumer.committed([TopicPartition(topic, 0)], timeout=SECONDS)
+    assert found.offset == 5
     consumer.close()
 
 
