@@ -39,12 +39,13 @@ def command(only: str | None, parent: int | None, beside: tuple[int, ...]) -> No
         sys.exit(run_stage(configured, only, check=parent is None, beside=beside))  # the parent has just asked
 
     check_services(configured)
-    commands, environments = [], []
+    commands: dict[str, list[str]] = {}
+    environments = []
     for offset, stage in enumerate(STAGES):
-        commands.append([sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())])
+        commands[stage] = [sys.executable, "-m", "streams", "worker", "--only", stage, "--parent", str(os.getpid())]
         port = configured.metrics_port + offset if configured.metrics_port else 0
         environments.append({**os.environ, settings.variable("metrics_port"): str(port)})
     if configured.metrics_port:  # else nobody knows where the others serve
         for offset in range(1, len(STAGES)):
-            commands[0] += ["--beside", str(configured.metrics_port + offset)]
+            commands[STAGES[0]] += ["--beside", str(configured.metrics_port + offset)]
     sys.exit(supervise(commands, environments))

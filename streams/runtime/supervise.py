@@ -2,7 +2,7 @@
 
 Faust apps in one process would share one interpreter lock and one event loop; processes share nothing. The
 parent only passes signals on and waits. A child that loses its parent, even to SIGKILL, is killed by the kernel
-(Linux); a child that ends takes the others with it, and the worker ends with its status.
+(Linux); a child that ends takes the others with it, and the worker fails, saying which it was and how it ended.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from streams.errors import RekindleError
 
@@ -28,8 +28,11 @@ def die_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def supervise(commands: Sequence[Sequence[str]], environments: Sequence[dict[str, str]]) -> int:
-    """Run these commands until one ends or a signal comes; returns the exit status of the whole."""
+def supervise(commands: Mapping[str, Sequence[str]], environments: Sequence[dict[str, str]]) -> int:
+    """Run these commands, by stage, until a signal comes; returns the exit status of the whole.
+
+    Raises `RekindleError` when one has ended by itself.
+    """
     asked = []
 
     def ask(number: int, _frame: object) -> None:
@@ -40,17 +43,28 @@ def supervise(commands: Sequence[Sequence[str]], environments: Sequence[dict[str
     try:
         children = [
             subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own program
-            for command, environment in zip(commands, environments, strict=True)
+            for command, environment in zip(commands.values(), environments, strict=True)
         ]
     except OSError as error:
         raise RekindleError(f"the stages cannot be started: {error.strerror}") from error
     while not asked and all(child.poll() is None for child in children):
         time.sleep(POLL_SECONDS)
+    ended = [
+        f"stage {stage} {_said(child.returncode)}"
+        for stage, child in zip(commands, children, strict=True)
+        if child.returncode is not None
+    ]
     for child in children:
         child.terminate()
     deadline = time.monotonic() + STOP_SECONDS_MAX  # of all: they were told at once
     statuses = [_wait(child, deadline) for child in children]
-    return 0 if all(status == 0 for status in statuses) and asked else 1
+    if not asked:
+        raise RekindleError("; ".join(ended))
+    return 0 if all(status == 0 for status in statuses) else 1
+
+
+def _said(status: int) -> str:
+    return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
 
 
 def _wait(child: subprocess.Popen[bytes], deadline: float) -> int:

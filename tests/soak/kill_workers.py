@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -28,11 +29,23 @@ from tests.support import Command, Guard, children_of, renew_topics, until
 
 FAULTS = (
     *(f"members.{point}" for point in ("recovering", "handled", "produced", "offsets_sent", "committed", "stored")),
-    *(f"ingest.{point}" for point in ("handled", "produced", "offsets_sent", "committed")),
+    *(f"ingest.{point}" for point in ("recovering", "handled", "produced", "offsets_sent", "committed")),
 )
 SLOW = {"REKINDLE_BATCH_RECORDS_MAX": "1"}
 RUN_SECONDS_MAX = 2.0
 AT_A_POINT, AFTER_ITS_START, WIPED, RENAMED = 0.6, 0.8, 0.15, 0.1
+
+
+class EndedByItselfError(Exception):
+    """A worker ended that nobody had killed."""
+
+
+def was_killed(worker: Command) -> bool:
+    """Whether a worker that has ended was killed with -9: all of it, or a stage, which it names as it goes down."""
+    if worker.returncode == -signal.SIGKILL:
+        return True
+    ends = re.findall(r"stage \w+ (was ended by \w+|ended with status \d+)", worker.output.rstrip().rpartition("\n")[2])
+    return worker.returncode == 1 and set(ends) == {"was ended by SIGKILL"}
 
 
 class Killer:
@@ -62,7 +75,7 @@ class Killer:
                     raise SystemExit("the replay was over before the kills: give it more --events")
 
     def _start(self, name: str, fault: str | None) -> AbstractContextManager[Command]:
-        passing = self._random.randint(1, 3 if fault == "members.recovering" else 20)
+        passing = self._random.randint(1, 3 if fault and fault.endswith("recovering") else 20)
         return self._replay.worker(name, env={**SLOW, **({"REKINDLE_FAULT": f"{fault}:{passing}"} if fault else {})})
 
     def _end(self, worker: Command, fault: str | None) -> None:
@@ -77,6 +90,10 @@ class Killer:
             children = children_of(worker.pid) if manner == "one stage" else []
             os.kill(self._random.choice(children) if children else worker.pid, signal.SIGKILL)
         until(lambda: worker.returncode is not None, 30, "the end of a killed worker")
+        if not was_killed(worker):
+            raise EndedByItselfError(
+                f"{worker.name} ended with {worker.returncode}, by itself:\n{worker.output[-4000:]}"
+            )
         self.kills[manner] += 1
 
     def _disturb(self, place: int) -> None:

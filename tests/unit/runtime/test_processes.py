@@ -20,7 +20,7 @@ SUPERVISE = """
 import os, sys
 from streams.runtime import supervise
 supervise.STOP_SECONDS_MAX = float(os.environ.get("STOP_SECONDS_MAX", supervise.STOP_SECONDS_MAX))
-commands = [[sys.executable, "-c", code] for code in sys.argv[1:]]
+commands = {f"{place}": [sys.executable, "-c", code] for place, code in enumerate(sys.argv[1:])}
 sys.exit(supervise.supervise(commands, [dict(os.environ)] * len(commands)))
 """
 ORPHAN = "import os; from streams.runtime.supervise import die_with_parent; die_with_parent({parent}); {then}"
@@ -62,9 +62,19 @@ def test_children_that_do_not_listen_are_killed_together_not_one_after_the_other
     assert time.monotonic() - asked < 6
 
 
-def test_one_that_ends_takes_the_others_with_it() -> None:
-    parent = start("pass", SLEEP.format(status=0))
-    assert parent.wait(20) == 1
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("pass", b"stage 0 ended with status 0"),
+        ("raise SystemExit(3)", b"stage 0 ended with status 3"),
+        ("import os; os.kill(os.getpid(), 9)", b"stage 0 was ended by SIGKILL"),
+    ],
+)
+def test_one_that_ends_takes_the_others_with_it_and_is_named(code: str, said: bytes) -> None:
+    command = [sys.executable, "-c", SUPERVISE, code, SLEEP.format(status=0)]
+    done = subprocess.run(command, env=program_environment(), capture_output=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith(said)
 
 
 def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
