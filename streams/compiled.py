@@ -1,9 +1,9 @@
 """Hot modules as machine code, where they were compiled (`python -m streams.compile_engine`).
 
-They lie in a folder named by the hash of their package's sources, beside Python's own compiled files; the package looks
-there first. Code of other sources or of another Python has another name and is never taken: edit a file and plain
-Python runs, until it is compiled again. Both do the same, and the tests hold both to it. `REKINDLE_COMPILED=0` asks for
-plain Python, `REKINDLE_COMPILED=1` for machine code or an error.
+They lie in a folder named by the hash of their package's sources and of their own names, beside Python's own compiled
+files; the package looks there first. Code of other sources or of another Python has another name and is never taken:
+edit a file and plain Python runs, until it is compiled again. Both do the same, and the tests hold both to it.
+`REKINDLE_COMPILED=0` asks for plain Python, `REKINDLE_COMPILED=1` for machine code or an error.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ class Part(NamedTuple):
     modules: Sequence[str]
 
     def folder(self, root: Path = ROOT) -> Path:
-        """Where the machine code of these very sources and this Python is, or would be."""
+        """Where the machine code of these very sources, modules and this Python is, or would be."""
         package = root / self.package
-        digest = hashlib.sha256(sys.version.encode())
+        digest = hashlib.sha256("\n".join([sys.version, *self.modules]).encode())
         for source in sorted(package.rglob("*.py")):
             digest.update(source.relative_to(package).as_posix().encode())
             digest.update(source.read_bytes())
@@ -47,6 +47,7 @@ ENGINE = Part(
         "attribution",
         "bonus",
         "calendar_timers",
+        "carry_over",
         "cart",
         "counting",
         "entry_body",

@@ -39,6 +39,11 @@ def test_the_folder_is_named_by_what_the_sources_say(engine: Path) -> None:
     assert PART.folder(engine.parent) == names[-1]
 
 
+def test_a_module_that_is_to_be_compiled_too_gives_another_folder(engine: Path) -> None:
+    more = PART._replace(modules=("step", "new"))
+    assert more.folder(engine.parent) != PART.folder(engine.parent)
+
+
 def test_code_of_other_sources_is_never_taken(engine: Path) -> None:
     built = PART.folder(engine.parent)
     built.mkdir(parents=True)
