@@ -1,4 +1,4 @@
-"""Today's worker takes over what earlier releases left: their log, their changelog, their programmes.
+"""Today's worker takes over what earlier releases left: their log, their changelog, their programmes, their links.
 
 What it puts out from there on, and every member's state at the end, are those of a worker of today that handled the
 whole log itself. A worker that meets a state of a later release ends with a line that says so, and has changed nothing.
@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.registry import Registry
-from streams.kafka import client_config, producer_config
+from streams.kafka import Kafka, client_config, producer_config
 from streams.members.engine import RealEngine
 from streams.members.record import DUE_BYTES, PROGRESS, RESERVED, state_of
 from streams.settings import Settings
-from streams.topics import members_changelog
-from tests.stream_support import read_topic, records_waiting
+from streams.topics import COPARTITIONED, MEMBER_EVENTS, identity_changelog, ingest_group, members_changelog
+from tests.stream_support import read_topic, records_waiting, without_ticks
 from tests.support import ROOT, Command, until
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("fresh_topics")]
 RECORDED = sorted((ROOT / "tests/upgrade").glob("state-*.json.gz"))
+LINKS = sorted((ROOT / "tests/upgrade").glob("links-*.json.gz"))
 OUTPUTS = ("send.sms", "send.email", "bonus.awards", "decisions", "attributions", "dead.letters")
 CLOCK = {"REKINDLE_CLOCK": "event"}
 Start = Callable[..., Command]
@@ -49,6 +50,24 @@ def test_what_an_earlier_release_left_is_taken_over(settings: Settings, process:
     assert sum(map(len, taken_over["send.sms"].values())) > 20
     assert not any(taken_over["dead.letters"].values())
     assert _states(upgraded) == _states(calm)
+
+
+@pytest.mark.parametrize("path", LINKS, ids=lambda path: path.name)
+@pytest.mark.timeout(180)
+def test_links_that_an_earlier_release_left_are_taken_over(settings: Settings, process: Start, path: Path) -> None:
+    """Ingest goes on where it was: whose the rest is, and what becomes one, is as if it had handled all itself."""
+    recording = json.loads(gzip.decompress(path.read_bytes()))
+    upgraded, calm = replace(settings, group_prefix="upgraded"), replace(settings, group_prefix="calm")
+    _restore_links(upgraded, recording)
+    _finish(upgraded, process, "ingest")
+    taken_over = read_topic(settings, MEMBER_EVENTS)
+    _finish(calm, process, "ingest")
+    for partition, both in read_topic(settings, MEMBER_EVENTS).items():
+        rest = without_ticks(settings, taken_over[partition])
+        whole = without_ticks(settings, both[len(taken_over[partition]) :])
+        assert [each.content for each in rest] == [each.content for each in whole[len(whole) - len(rest) :]]
+    assert sum(map(len, taken_over.values())) > 120
+    assert not any(read_topic(settings, "dead.letters").values())
 
 
 @pytest.mark.timeout(180)
@@ -77,40 +96,55 @@ def _later(value: bytes) -> bytes:
 
 def _restore(settings: Settings, recording: Mapping[str, Any]) -> None:
     """Put a recording into the topics, as the release left them; schemas have the ids that the registry gives here."""
-    ids = _register(Registry.from_settings(settings), recording["schemas"])
-    admin = AdminClient(client_config(settings))
     changelog = members_changelog(settings)
-    admin.create_topics([NewTopic(changelog, len(recording["handled"]), 1, config={"cleanup.policy": "compact"})])[
-        changelog
-    ].result(10)
+    _create_changelog(settings, changelog, len(recording["handled"]))
     producer = Producer(producer_config(settings))
+    _write(settings, producer, recording, {"rekindle-members-changelog": changelog})
+    for partition, handled in recording["handled"].items():  # in this log the positions are others
+        producer.produce(changelog, b"%d" % handled, PROGRESS, partition=int(partition))
+    producer.flush(10)
+
+
+def _restore_links(settings: Settings, recording: Mapping[str, Any]) -> None:
+    """Put a recording of ingest into the topics, and how far it was into the offsets of its group."""
+    changelog = identity_changelog(settings)
+    _create_changelog(settings, changelog, 1)
+    _write(settings, Producer(producer_config(settings)), recording, {"links": changelog})
+    consumer = Kafka(settings).consumer(ingest_group(settings), {})
+    consumer.commit(offsets=[TopicPartition(*each) for each in recording["handled"]], asynchronous=False)
+    consumer.close()
+
+
+def _create_changelog(settings: Settings, name: str, partitions: int) -> None:
+    admin = AdminClient(client_config(settings))
+    admin.create_topics([NewTopic(name, partitions, 1, config={"cleanup.policy": "compact"})])[name].result(10)
+
+
+def _write(settings: Settings, producer: Producer, recording: Mapping[str, Any], changelogs: Mapping[str, str]) -> None:
+    ids = _register(Registry.from_settings(settings), recording["schemas"])
     for topic, partitions in recording["topics"].items():
         for partition, records in partitions.items():
             for key, value, timestamp in records:
                 data = None if value is None else base64.b64decode(value)
-                if topic == "member.events":
+                if topic in COPARTITIONED:
                     data = data[:1] + ids[int.from_bytes(data[1:5], "big")].to_bytes(4, "big") + data[5:]
-                to = changelog if topic.endswith("changelog") else topic
                 where = {"key": key and base64.b64decode(key), "partition": int(partition), "timestamp": timestamp}
-                producer.produce(to, data, **where)
+                producer.produce(changelogs.get(topic, topic), data, **where)
         producer.flush(10)
-    for partition, handled in recording["handled"].items():  # in this log the positions are others
-        producer.produce(changelog, b"%d" % handled, PROGRESS, partition=int(partition))
-    producer.flush(10)
 
 
 def _register(registry: Registry, schemas: Mapping[str, Any]) -> Mapping[int, int]:
     return {int(old): registry.register(f"{each['namespace']}.{each['name']}", each) for old, each in schemas.items()}
 
 
-def _start(settings: Settings, process: Start) -> Command:
+def _start(settings: Settings, process: Start, stage: str = "members") -> Command:
     own = {"REKINDLE_GROUP_PREFIX": settings.group_prefix, "REKINDLE_INSTANCE": settings.group_prefix}
-    return process("worker", "--only", "members", env={**CLOCK, **own})
+    return process("worker", "--only", stage, env={**CLOCK, **own})
 
 
-def _finish(settings: Settings, process: Start) -> None:
-    worker = _start(settings, process)
-    worker.until(lambda: records_waiting(settings, "members") == 0, 60, "the end of the log")
+def _finish(settings: Settings, process: Start, stage: str = "members") -> None:
+    worker = _start(settings, process, stage)
+    worker.until(lambda: records_waiting(settings, stage) == 0, 60, "the end of its input")
     assert worker.terminate(10) == 0, worker.output
 
 

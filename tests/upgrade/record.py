@@ -3,6 +3,11 @@
 `python -m tests.upgrade.record CHECKOUT FILE` runs the program of a checkout of the release: its workers handle half of
 a year's events and end; the other half waits in the log. Run it once, with the release's own checkout, whenever the
 version of a member's state (`streams.engine.state`) or the layout of the changelog changes. Never record a file again.
+
+With `--links` it is ingest alone: half of a week's events of people who become known by and by are in the log, the
+other half waits in the source topics, and what is recorded are these, the table of links and how far ingest was. Run it
+whenever the entries of the table (`streams.ingest.shared_links`) change. `links-1.json.gz` is of 833bac3, the last
+commit whose links don't say who had a name first.
 """
 
 import argparse
@@ -10,17 +15,25 @@ import base64
 import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import TopicPartition
+
 from schemas.registry import Registry
 from streams import settings as settings_module
-from tests.stream_support import read_topic, write_events
+from streams.kafka import Kafka
+from streams.settings import Settings
+from streams.topics import INGEST_INPUTS, PROGRAMMES, identity_changelog, ingest_group
+from tests.stream_support import Record, read_topic, write_events
 from tests.support import program_environment
 
 EVENTS, MEMBERS = 240, 12
@@ -75,11 +88,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("checkout", type=Path)
     options.add_argument("file", type=Path)
+    options.add_argument("--links", action="store_true")
     chosen = options.parse_args()
     directory = Path(tempfile.mkdtemp())
     release = Release(chosen.checkout.resolve(), directory)
     try:
-        recording = _record(release, directory)
+        recording = (_record_links if chosen.links else _record)(release, directory)
     finally:
         release.run("local", "down", "--dir", directory / "services")
         shutil.rmtree(directory)
@@ -88,10 +102,7 @@ def main() -> None:
 
 
 def _record(release: Release, directory: Path) -> dict[str, Any]:
-    lines = write_events(directory / "all.jsonl", EVENTS, MEMBERS, seed=12).read_text().splitlines(keepends=True)
-    halves = [directory / "first.jsonl", directory / "second.jsonl"]
-    for path, part in zip(halves, (lines[: len(lines) // 2], lines[len(lines) // 2 :]), strict=True):
-        path.write_text("".join(part))
+    halves = _halves(write_events(directory / "all.jsonl", EVENTS, MEMBERS, seed=12))
     release.run("topics", "create")
     release.run("campaigns", "apply", PROGRAMME)
     settings = settings_module.load({**os.environ, **release.environment})
@@ -106,14 +117,87 @@ def _record(release: Release, directory: Path) -> dict[str, Any]:
         release.run("tick", "--until", UNTIL)
         _wait_for_ingest(release)
     recorded["member.events"] = read_topic(settings, "member.events")
+    return {**_described(release, settings, recorded, ("member.events",)), "handled": handled}
+
+
+def _record_links(release: Release, directory: Path) -> dict[str, Any]:
+    halves = _halves(write_strangers(directory / "all.jsonl"))
+    release.run("topics", "create")
+    release.run("campaigns", "apply", PROGRAMME)
+    settings = settings_module.load({**os.environ, **release.environment})
+    release.run("publish", halves[0])
+    with release.worker("--only", "ingest"):
+        _wait_for_ingest(release)
+    release.run("publish", halves[1])
+    release.run("tick", "--until", UNTIL)
+    recorded = {topic: read_topic(settings, topic) for topic in (*INGEST_INPUTS, PROGRAMMES)}
+    places = [TopicPartition(topic, number) for topic in INGEST_INPUTS for number in recorded[topic]]
+    consumer = Kafka(settings).consumer(ingest_group(settings), {})
+    committed = [each for each in consumer.committed(places, timeout=30) if each.offset >= 0]
+    consumer.close()
+    handled = [(each.topic, each.partition, _before(recorded, each), each.metadata) for each in committed]
+    links = read_topic(settings, identity_changelog(settings))
+    described = _described(release, settings, recorded, INGEST_INPUTS)
+    described["topics"]["links"] = {0: [_line(record) for record in links[0]]}
+    return {**described, "handled": handled}
+
+
+def _before(recorded: Mapping[str, Mapping[int, list[Record]]], place: TopicPartition) -> int:
+    """How many records stand before this offset."""
+    return sum(record.offset < place.offset for record in recorded[place.topic][place.partition])
+
+
+def write_strangers(path: Path) -> Path:
+    """Events of a week of people who are known by a card, a visitor id or a phone, or by several; some become one.
+
+    Members are erased in the first half only: whom a later erasure reaches, earlier links don't say as well as today's.
+    """
+    rng = random.Random(3)
+    lines = []
+    for number in range(EVENTS):
+        at = datetime(2018, 1, 1, tzinfo=UTC) + timedelta(minutes=40 * number)
+        line: dict[str, object] = {"event_id": f"e{number}", "occurred_at": at.isoformat(), "source": "test"}
+        person, other = rng.randrange(MEMBERS), rng.randrange(MEMBERS)
+        kind = rng.random()
+        if kind < 0.2:
+            line |= {"type": "registration_completed", "member_id": f"m{person}", "phone": f"+7916000{person:04d}"}
+            line |= {"visitor_id": f"v{other}"}  # a device goes from hand to hand
+        elif kind < 0.25:
+            line |= {"type": "phone_bound", "member_id": f"m{person}", "phone": f"+7916000{other:04d}"}
+        elif kind < 0.3:
+            line |= {"type": "members_merged", "member_id": f"m{person}", "from_id": f"m{other}"}
+            line |= {"into_id": f"m{person}"}
+        elif kind < 0.33 and number < EVENTS // 2:
+            line |= {"type": "member_erased", "member_id": f"m{person}"}
+        elif kind < 0.6:
+            line |= {"type": "purchase_completed", "receipt_id": f"r{number}", "store_id": "s", "pos_id": "p"}
+            line |= {"total": 5, "card_number": f"c{person}"}
+            line |= {"member_id": f"m{person}"} if rng.random() < 0.2 else {}
+        else:
+            line |= {"type": "site_visited", "visitor_id": f"v{person}", "url": "https://example.com/"}
+        lines.append(json.dumps(line) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def _halves(events: Path) -> list[Path]:
+    lines = events.read_text(encoding="utf-8").splitlines(keepends=True)
+    halves = [events.with_name("first.jsonl"), events.with_name("second.jsonl")]
+    for path, part in zip(halves, (lines[: len(lines) // 2], lines[len(lines) // 2 :]), strict=True):
+        path.write_text("".join(part), encoding="utf-8")
+    return halves
+
+
+def _described(
+    release: Release, settings: Settings, recorded: Mapping[str, Mapping[int, list[Record]]], in_avro: Collection[str]
+) -> dict[str, Any]:
+    """What stands in these topics, the schemas of those that have any, and of what commit it is."""
     registry = Registry.from_settings(settings)
-    values = [record.value for records in recorded["member.events"].values() for record in records]
+    values = [record.value for topic in in_avro for records in recorded[topic].values() for record in records]
     ids = {int.from_bytes(value[1:5], "big") for value in values}
+    commit = subprocess.check_output(("git", "rev-parse", "HEAD"), cwd=release.environment["PYTHONPATH"], text=True)
     return {
-        "commit": subprocess.check_output(
-            ("git", "rev-parse", "HEAD"), cwd=release.environment["PYTHONPATH"], text=True
-        )[:7],
-        "handled": handled,
+        "commit": commit[:7],
         "schemas": {each: registry.schema(each) for each in sorted(ids)},
         "topics": {
             topic: {partition: [_line(record) for record in records] for partition, records in partitions.items()}
@@ -122,7 +206,7 @@ def _record(release: Release, directory: Path) -> dict[str, Any]:
     }
 
 
-def _line(record: Any) -> list[Any]:
+def _line(record: Record) -> list[Any]:
     return [_text(record.key), _text(record.value), record.timestamp]
 
 
