@@ -98,3 +98,9 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
     assert [(each["names"], each["port"] - port) for each in more] == [
         (["worker"], number) for number in range(1, len(STAGES))
     ]
+
+
+def test_nobody_asks_clickhouse_through_grafana_without_a_password() -> None:
+    """Whoever may look at a dashboard may send any SQL by its data source, whose user may do everything."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert not {name for name in compose["grafana"]["environment"] if name.startswith("GF_AUTH_ANONYMOUS")}
