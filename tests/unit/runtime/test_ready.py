@@ -52,8 +52,8 @@ def test_a_workers_first_stage_answers_for_the_others(
 ) -> None:
     started: list[list[str]] = []
 
-    def supervise(commands: list[list[str]], _environments: Any) -> int:
-        started.extend(commands)
+    def supervise(commands: dict[str, list[str]], _environments: Any) -> int:
+        started.extend(commands.values())
         return 0
 
     monkeypatch.setattr("streams.runtime.supervise.supervise", supervise)
