@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from streams.errors import RekindleError
+from streams.http_server import HttpServer, RequestHandler
 from streams.settings import Settings
 
 Check = Callable[[], str | None]
@@ -32,8 +32,8 @@ def _well() -> str | None:
 def serve_metrics(settings: Settings, *, health: Check = _well, ready: Check = _well) -> int:
     """Serve in the background until the process ends; returns the port. Raises `RekindleError` for a busy port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(RequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
             if self.path.split("?")[0] == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
                 return
@@ -51,17 +51,13 @@ def serve_metrics(settings: Settings, *, health: Check = _well, ready: Check = _
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-            logger.debug(format, *args)
-
     try:
-        server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), Handler)
+        server = HttpServer((settings.metrics_host, settings.metrics_port), Handler)
     except OSError as error:
         raise RekindleError(
             f"metrics cannot be served on {settings.metrics_host}:{settings.metrics_port} ({error.strerror}): "
             "set REKINDLE_METRICS_PORT to a free port, or to 0 for any"
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     port = server.server_address[1]
     logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, port)

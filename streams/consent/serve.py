@@ -8,7 +8,6 @@ is no link of ours, 410 one that has expired, 503 that Kafka doesn't take it: th
 import html
 import logging
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
@@ -21,12 +20,12 @@ from streams.consent.links import PATHS, signer_of
 from streams.consent.tokens import Signer, TokenError, events_of
 from streams.engine.events import Event
 from streams.errors import RekindleError
+from streams.http_server import HttpServer, RequestHandler
 from streams.kafka import producer_config
 from streams.settings import Settings
 
 BODY_BYTES_MAX = 4_096
 ACKNOWLEDGED_S = 10.0
-REQUEST_S = 10.0
 _ASKED = {PATHS["unsubscribe"]: "No more messages of this kind?", PATHS["confirm"]: "Confirm your subscription?"}
 _DONE = {
     PATHS["unsubscribe"]: "You will get no more of these messages.",
@@ -64,7 +63,7 @@ def publisher(settings: Settings) -> Callable[[Event], None]:
 
 def make_server(
     settings: Settings, publish: Callable[[Event], None], now: Callable[[], int] = wall_clock
-) -> ThreadingHTTPServer:
+) -> HttpServer:
     """The server, not running yet. Raises `RekindleError` for a busy port or without a secret."""
     signer = signer_of(settings)
 
@@ -73,20 +72,19 @@ def make_server(
 
     Handler.signer, Handler.publish, Handler.now = signer, staticmethod(publish), staticmethod(now)
     try:
-        return ThreadingHTTPServer((settings.links_host, settings.links_port), Handler)
+        return HttpServer((settings.links_host, settings.links_port), Handler)
     except OSError as error:
         raise RekindleError(
             f"links cannot be served on {settings.links_host}:{settings.links_port} ({error.strerror})"
         ) from error
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(RequestHandler):
     signer: Signer
     publish: Callable[[Event], None]
     now: Callable[[], int]
-    timeout = REQUEST_S
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         found = self._token()
         if found is None:
             return
@@ -94,13 +92,13 @@ class _Handler(BaseHTTPRequestHandler):
         form = f'<form method="post"><p>{_ASKED[kind]}</p><button>Yes</button></form>'
         self._answer(200, form)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
         found = self._token()
         if found is None:
             return
         kind, token = found
         length = self.headers.get("Content-Length", "0")
-        self.rfile.read(min(int(length), BODY_BYTES_MAX) if length.isdecimal() else 0)
+        self.rfile.read(min(int(length[:9]), BODY_BYTES_MAX) if length.isdecimal() else 0)
         now = self.now()
         try:
             for event in events_of(self.signer.read(token, now), now):

@@ -114,3 +114,9 @@ def test_it_says_so_while_the_event_cannot_be_kept():
 def test_it_does_not_start_without_a_secret():
     with pytest.raises(RekindleError, match="LINKS_SECRET"):
         make_server(Settings(links_port=0), lambda _: None)
+
+
+def test_a_length_of_thousands_of_digits_is_a_length() -> None:
+    with served() as site:
+        assert site.ask("POST", f"/u/{UNSUBSCRIBE}", b"x" * 5_000, {"Content-Length": "9" * 5_000}) == 200
+        assert len(site.published) == 2
