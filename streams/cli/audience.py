@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli._plain import harmless
 from streams.cli.simulate import Moment
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _show(
         _row(table, "reached in one of these ways", counts["reachable"], before)
     Console().print(table)
     for member in members:
-        click.echo(member)
+        click.echo(harmless(member))
 
 
 def _row(table: "Table", what: str, count: int | None, of: int | None) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.cli._plain import plain
+
 if TYPE_CHECKING:
     from streams.profiles.look_up import Row
 
@@ -110,16 +112,16 @@ def _show(lines: list["Row"]) -> None:
         (f"Member {profile['member_id']}, as of {_at(profile['at'])}", profile, _SHOWN),
         ("Habits", habits, tuple(habits)[2:]),
     ):
-        table = Table(show_header=False, title=title, title_justify="left", box=None)
+        table = Table(show_header=False, title=plain(title), title_justify="left", box=None)
         for name in names:
             if name in row:
-                table.add_row(name.replace("_", " "), _text(row[name]))
+                table.add_row(name.replace("_", " "), plain(_text(row[name])))
         console.print(table)
     table = Table(
         "at", "what", "campaign", "details", title=f"The last {len(happened)} activities", title_justify="left"
     )
     for row in happened:
-        table.add_row(_at(row["at"]), *_activity(row))
+        table.add_row(*map(plain, (_at(row["at"]), *_activity(row))))
     console.print(table)
 
 
@@ -146,9 +148,7 @@ def _because(status: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    from rich.markup import escape
-
-    return escape(", ".join(_parts(value)) if isinstance(value, dict | list) else _at(value))
+    return ", ".join(_parts(value)) if isinstance(value, dict | list) else _at(value)
 
 
 def _parts(value: Any) -> Iterator[str]:
