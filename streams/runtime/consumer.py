@@ -1,4 +1,4 @@
-"""Faust's consumer, changed in five places so that no record can be lost, doubled or taken before its time.
+"""Faust's consumer, changed in six places so that no record can be lost, doubled or taken before its time.
 
 1. It reads `read_committed` whatever Faust's own guarantee is set to, and long-polls briefly: aiokafka keeps one
    request per broker in flight, and a partition that was just emptied waits for it to return. Between two requests it
@@ -9,7 +9,10 @@
 3. Every batch carries the positions around it, so that the stage can prove that nothing is missing (`Batch`).
 4. A partition that the stage holds back isn't fetched, without Faust's pausing, which drops what was already fetched;
    full queues simply block the fetcher.
-5. The flow stops when partitions are assigned and starts again only after the state is recovered and positions sought.
+5. It never goes back by itself. Where its place is behind the end of a partition, because Kafka has lost that end, the
+   client under Faust begins anew with the oldest record: stages would pass over all up to the place where they were,
+   new ones included. So that ends the process; the next start sees how far the partition goes (`Tenure`).
+6. The flow stops when partitions are assigned and starts again only after the state is recovered and positions sought.
 
 The `_private` names below belong to the pinned versions of Faust and aiokafka; the tests of this file run them.
 """
@@ -24,6 +27,7 @@ from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
+from streams.errors import RekindleError
 from streams.runtime.batch_scheduler import Fetched, Position
 
 FETCH_WAIT_MS_MAX = 50
@@ -42,6 +46,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         # without tables Faust would choose an assignor that tears the partitions of one number apart
         consumer._partition_assignment_strategy = [self.app.assignor]  # noqa: SLF001
         self._told_at_end: dict[TP, bool] = {}
+        self._reached: dict[TP, int] = {}  # how far each partition is read, or sought
         self._paced: Any = None  # the fetcher that pauses
         return consumer
 
@@ -83,12 +88,16 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         starts = {tp: state.position for tp, state in states.items() if state is not None and state.has_valid_position}
         if not starts:
             return fetched
+        for tp, start in starts.items():
+            if start < (reached := self._reached.get(tp, 0)):
+                raise RekindleError(f"{tp.topic}/{tp.partition} was read up to {reached}, which Kafka has lost")
         # with timeout 0 this takes what is there and never gives way to another task: positions and records agree
         fetcher = consumer._fetcher  # noqa: SLF001
         fetched.update(await fetcher.fetched_records(set(starts), timeout=0, max_records=max_records))
         positions = {}
         for tp, start in starts.items():
             state = states[tp]
+            self._reached[tp] = state.position
             at_end = state.lso is not None and state.position >= state.lso
             # without records: the partition came to its end, or markers of transactions alone were passed
             if tp in fetched or at_end != self._told_at_end.get(tp) or state.position != start:
@@ -96,6 +105,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                 self._told_at_end[tp] = at_end
         fetched.positions = positions
         return fetched
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self._reached = dict(partitions)
+        await super()._seek_wait(consumer, partitions)
 
     def forget_ends(self) -> None:
         """Tell anew which partitions are at their end."""

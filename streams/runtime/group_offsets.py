@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
-from streams.kafka import Kafka
+from streams.kafka import REACH_SECONDS, Kafka
 
 TIMEOUT_SECONDS = 60.0
 _OPEN_TICKS_BEFORE = "open ticks"  # all that the note of a worker of before said
@@ -65,6 +66,7 @@ class GroupOffsets:
 
     def __init__(self, kafka: Kafka, group: str) -> None:
         self._consumer = kafka.consumer(group, {})
+        self._admin = kafka.admin()
         self._group = group
 
     def committed(self, inputs: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Committed | None]:
@@ -90,10 +92,22 @@ class GroupOffsets:
             for each in found
         }
 
-    def beginning(self, topic: str, partition: int) -> int:
-        """Return the first offset that a partition still has."""
-        low, _ = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10.0)
-        return int(low)
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset that a partition still has, and the one behind the last that is decided."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10.0)
+        return int(low), int(high)
+
+    def end(self, topic: str, partition: int) -> int:
+        """Return the offset behind the last record of a partition, decided or not. Raises `RekindleError`."""
+        place = TopicPartition(topic, partition)
+        found = self._admin.list_offsets(
+            {place: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+        )
+        try:
+            return int(found[place].result(REACH_SECONDS).offset)
+        except KafkaException as error:
+            raise RekindleError(f"the end of {topic}/{partition} cannot be read: {error.args[0].str()}") from error
 
     def close(self) -> None:
         """Close the connection."""
