@@ -91,9 +91,12 @@ def _programme(configured: "Settings", directory: "Path | None") -> "Programme":
     from streams.kafka import Kafka
     from streams.members.programmes import read_programmes
     from streams.programme import load, read_directory
+    from streams.publisher import check_topics
+    from streams.topics import PROGRAMMES
 
     if directory is not None:
         return load([read_directory(directory)])
+    check_topics(configured, {PROGRAMMES})  # one clear message now if Kafka is down
     applied = read_programmes(Kafka(configured), configured.group_prefix)
     if not applied:
         raise RekindleError("no programme is in force: `rekindle campaigns apply DIRECTORY`, or name the DIRECTORY")

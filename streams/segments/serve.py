@@ -72,6 +72,7 @@ class ProgrammeInForce:
 
 def programme_in_force(settings: Settings) -> Programme:
     """Load the programme that was applied last, whole. Raises `RekindleError`."""
+    check_topics(settings, {PROGRAMMES})  # one clear message now if Kafka is down
     programmes = read_programmes(Kafka(settings), settings.group_prefix)
     numbers = sorted(programmes)
     return load([programmes[number] for number in numbers], numbers[-1] if numbers else None)
@@ -167,6 +168,7 @@ class _Server:
 
 def evaluate_now(client: Client, settings: Settings, names: list[str], at_ms: int) -> Iterator[tuple[str, Run]]:
     """Evaluate and publish lists of the programme in force, all if none is named. Raises `RekindleError`."""
+    check_topics(settings, {topic_of("segment_assigned"), PROGRAMMES})
     lists = lists_of(ProgrammeInForce(settings).read(), settings)
     unknown = [name for name in names if name not in lists]
     if unknown:
