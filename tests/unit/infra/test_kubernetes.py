@@ -41,6 +41,7 @@ def test_every_file_is_listed() -> None:
 @pytest.mark.parametrize(("name", "pod"), PODS)
 def test_pod_is_confined(name: str, pod: dict[str, Any]) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False, "no process asks the cluster for anything"
     (container,) = pod["containers"]
     assert container["name"] == name
     assert container["image"] == KUSTOMIZATION["images"][0]["name"]
@@ -88,6 +89,17 @@ def test_every_port_that_serves_metrics_is_scraped() -> None:
         assert all(re.fullmatch(port_name["regex"], port["name"]) for port in container["ports"])
     (service,) = (each for each in MANIFESTS if each["kind"] == "Service" and each["metadata"]["name"] == "worker")
     assert [port["port"] for port in service["spec"]["ports"]] == list(range(base, base + len(STAGES)))
+
+
+def test_a_count_that_is_scaled_is_stated_by_the_scaler_alone() -> None:
+    """Else each `kubectl apply` takes the workers back to it, in the midst of a peak."""
+    scaler = next(manifest for manifest in MANIFESTS if manifest["kind"] == "HorizontalPodAutoscaler")
+    target = scaler["spec"]["scaleTargetRef"]
+    (scaled,) = (
+        each for each in MANIFESTS if (each["kind"], each["metadata"]["name"]) == (target["kind"], target["name"])
+    )
+    assert "replicas" not in scaled["spec"]
+    assert scaler["spec"]["minReplicas"] > 1
 
 
 def test_workers_do_not_outnumber_partitions() -> None:
