@@ -26,7 +26,7 @@ class TopicDeclaration:
     """One topic. `partitions` None means as many as the settings say; `retention` is an ISO duration or `forever`.
 
     Of a compacted topic, `compacted_within` says how long a record may stand beside its successor, `tombstones_kept`
-    how long a deletion can be read; None leaves both to the broker.
+    how long a deletion can be read; None leaves both to the broker. `stamped_by` says whose records' timestamps are.
     """
 
     name: str
@@ -41,6 +41,7 @@ class TopicDeclaration:
     dead_letters: str | None
     compacted_within: str | None = None
     tombstones_kept: str | None = None
+    stamped_by: Literal["producer", "broker"] = "producer"
 
     @property
     def retention_ms(self) -> int:
@@ -56,7 +57,8 @@ class TopicDeclaration:
     @property
     def config(self) -> dict[str, str]:
         """How Kafka is told of the topic whatever the installation."""
-        return {"cleanup.policy": self.cleanup, "max.message.bytes": str(RECORD_BYTES_MAX), **self.compaction}
+        stamps = {"message.timestamp.type": "LogAppendTime"} if self.stamped_by == "broker" else {}
+        return {"cleanup.policy": self.cleanup, "max.message.bytes": str(RECORD_BYTES_MAX), **self.compaction, **stamps}
 
 
 def days_ms(days: str) -> int:

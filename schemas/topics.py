@@ -18,11 +18,10 @@ from schemas.registry import Registry
 from streams.errors import RekindleError
 from streams.kafka import admin_client, partition_counts
 from streams.settings import Settings
-from streams.topics import members_changelog
+from streams.topics import clock_topic, identity_changelog, members_changelog
 
 CREATE_SECONDS = 30.0
 _LISTED_POLL_SECONDS = 0.05
-_DECLARED_CHANGELOG = "rekindle-members-changelog"
 _LONG_MAX = 2**63 - 1
 _REPLICAS_FOR_QUORUM = 3
 
@@ -48,8 +47,12 @@ class TopicState:
 
 
 def declared_topics(settings: Settings) -> Mapping[str, TopicDeclaration]:
-    """Every declared topic by the name that it has under these settings (the changelog's carries the group prefix)."""
-    names = {_DECLARED_CHANGELOG: members_changelog(settings)}
+    """Every declared topic by the name that it has under these settings (some carry the group prefix)."""
+    names = {
+        "rekindle-members-changelog": members_changelog(settings),
+        "rekindle-identity-changelog": identity_changelog(settings),
+        "rekindle-clock": clock_topic(settings),
+    }
     return {names.get(name, name): declaration for name, declaration in topic_declarations().items()}
 
 

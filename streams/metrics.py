@@ -80,6 +80,11 @@ records_shredded = Counter(
 members_erased = Counter("rekindle_members_erased", "Members whose state was erased and whose keys were destroyed.", [])
 
 # the time that ingest writes into the log
+clock_offset_seconds = Gauge(
+    "rekindle_clock_offset_seconds",
+    "How far the worker's clock is ahead of the Kafka broker's, in seconds, as compared last.",
+    [],
+)
 tick_timestamp_seconds = Gauge(
     "rekindle_tick_timestamp_seconds",
     "The last tick appended to a partition, in seconds since the epoch.",

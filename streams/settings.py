@@ -65,6 +65,11 @@ class Settings:
     maven_mirror: str | None = _setting(None, "address of a Maven repository to download from; else the central one")
     instance: str | None = _setting(None, "stable name of this worker: a restart takes its partitions back at once")
     clock: Literal["wall", "event"] = _setting("wall", "wall: ticks by the clock; event: ticks follow the events' time")
+    clock_tolerance_seconds: int = _setting(
+        300,
+        "by the wall clock, how far an ingest worker's clock may be from the Kafka broker's: beyond, it writes no tick "
+        "and ends; 0: they aren't compared",
+    )
     partitions: int = _setting(
         4, "partitions of the source topics and member.events, fixed when topics are created", least=1
     )

@@ -58,6 +58,11 @@ def identity_changelog(settings: Settings) -> str:
     return f"{settings.group_prefix}-identity-changelog"
 
 
+def clock_topic(settings: Settings) -> str:
+    """Name the topic that the broker stamps with its own time."""
+    return f"{settings.group_prefix}-clock"
+
+
 def check_partitions(kafka: Kafka) -> int:
     """Return the partition count that sources, control and member.events share.
 

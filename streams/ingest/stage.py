@@ -109,8 +109,10 @@ class IngestStage:
         return not self._wall
 
     def start(self) -> None:
-        """Check the topics and end what a predecessor left open."""
+        """Check the topics and the clock, and end what a predecessor left open."""
         self._partitions = check_partitions(self._kafka)
+        if self._wall:
+            self._clock()  # one that is wrong ends the start
         ensure_changelog(self._kafka, self._links_topic, 1, self._settings.replication_factor)
         if self._sealer is not None:
             self._sealer.start()

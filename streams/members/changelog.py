@@ -17,16 +17,20 @@ def ensure_changelog(kafka: Kafka, topic: str, partitions: int, replicas: int) -
     """Make the changelog if it isn't there. Raises `RekindleError` where it has another number of partitions."""
     count = kafka.partition_counts().get(topic)
     if count is None:
-        declared = topic_declarations()["rekindle-members-changelog"]
-        new = NewTopic(topic, partitions, replicas, config=declared.config)
-        admin = kafka.admin()  # its calls end when it is let go
-        try:
-            admin.create_topics([new])[topic].result(30)
-        except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
+        make_topic(kafka, topic, "rekindle-members-changelog", partitions, replicas)
     elif count != partitions:
         raise RekindleError(f"{topic} has {count} partitions and not {partitions}: {_UNCHANGEABLE}")
+
+
+def make_topic(kafka: Kafka, topic: str, declared_as: str, partitions: int, replicas: int) -> None:
+    """Make a topic as it is declared; another may come first. Raises `RekindleError`."""
+    new = NewTopic(topic, partitions, replicas, config=topic_declarations()[declared_as].config)
+    admin = kafka.admin()  # its calls end when it is let go
+    try:
+        admin.create_topics([new])[topic].result(30)
+    except KafkaException as error:
+        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+            raise RekindleError(f"topic {topic} cannot be created: {error.args[0].str()}") from error
 
 
 def check_partitions_kept(topic: str, kept: bytes | None, partitions: int) -> None:

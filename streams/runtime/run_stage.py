@@ -8,12 +8,15 @@ from schemas.codec import Codec
 from schemas.registry import Registry
 from streams import metrics
 from streams.app import quieten_libraries
+from streams.clock import Clock, wall_clock
 from streams.collect_garbage import collect_seldom
+from streams.ingest.checked_clock import CheckedClock
 from streams.ingest.stage import IngestStage
 from streams.kafka import Kafka
 from streams.members.engine import Engine, RealEngine
 from streams.members.stage import MembersStage
 from streams.profiles.stage import ProfilesStage
+from streams.runtime.broker_time import BrokerTime
 from streams.runtime.host import Host
 from streams.runtime.local_state import LocalState, claim
 from streams.runtime.preflight import check_services
@@ -22,7 +25,7 @@ from streams.runtime.transactions import TransactionalProducer
 from streams.sealing.open import open_ring, open_sealer
 from streams.serve_metrics import ask_ready, serve_metrics
 from streams.settings import Settings
-from streams.topics import ingest_group, members_group, profiles_group
+from streams.topics import clock_topic, ingest_group, members_group, profiles_group
 
 STAGES = {"ingest": ingest_group, "members": members_group, "profiles": profiles_group}
 """The stages of a worker and the consumer group of each, in the order of the way of an event."""
@@ -51,7 +54,8 @@ def run_stage(
     stage: Stage
     if name == "ingest":
         sealer = open_sealer(settings, kafka, local.path)
-        stage = IngestStage(settings, kafka, codec, producer, directory=local.path, sealer=sealer)
+        clock = clock_of(settings, kafka, local.identity)
+        stage = IngestStage(settings, kafka, codec, producer, directory=local.path, sealer=sealer, clock=clock)
     elif name == "profiles":
         stage = ProfilesStage(settings, kafka, codec, producer)
     else:
@@ -60,6 +64,14 @@ def run_stage(
         stage = MembersStage(settings, kafka, codec, producer, engine=deciding, directory=local.path, ring=ring)
     collect_seldom()
     return asyncio.run(_run(settings, stage, group, local, beside))
+
+
+def clock_of(settings: Settings, kafka: Kafka, worker: str) -> Clock:
+    """Return the clock that ticks are taken from: by the wall clock one that is held against the broker's."""
+    if settings.clock == "event" or settings.clock_tolerance_seconds <= 0:
+        return wall_clock
+    broker = BrokerTime(kafka, clock_topic(settings), settings.replication_factor, worker)
+    return CheckedClock(broker, settings.clock_tolerance_seconds)
 
 
 def why_not_ready(settings: Settings, own: str | None, beside: Sequence[int]) -> str | None:

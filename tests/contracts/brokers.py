@@ -33,6 +33,10 @@ class Broker:
     def name(self) -> str:
         return f"{self.prefix}-{next(_numbers)}"
 
+    def now(self) -> int:
+        """The broker's time, about."""
+        return int(time.time() * 1000)
+
     def topic(self, partitions: int = 1, **config: str) -> str:
         name = self.name()
         admin = self.kafka.admin()  # its calls end when it is let go
@@ -114,6 +118,9 @@ class MemoryBroker(Broker):
     def __init__(self) -> None:
         self.log = Log(Clock())
         super().__init__(MemoryKafka(Network(self.log, self.log.now)), "contract")
+
+    def now(self) -> int:
+        return self.log.now()
 
     def _clean(self, topic: str) -> set[bytes | None]:
         super()._clean(topic)

@@ -7,7 +7,14 @@ import os
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_LOG_APPEND_TIME,
+    IsolationLevel,
+    KafkaError,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -32,6 +39,22 @@ def test_records_come_as_they_were_put_key_value_and_time(broker: Broker) -> Non
     reader.comes_to(b"one", None)
     found = [(each.offset(), each.key(), each.timestamp()[1], each.partition()) for each in reader.messages]
     assert found == [(0, b"a", 1_500_000_000_123, 0), (1, b"b", 5, 0)]
+
+
+def test_a_topic_may_have_the_brokers_time_which_the_producer_is_told(broker: Broker) -> None:
+    stamped, other = broker.topic(**{"message.timestamp.type": "LogAppendTime"}), broker.topic()
+    told: dict[str, tuple[int, int]] = {}
+    producer = broker.producer()
+    for topic in (stamped, other):
+        note = lambda error, sent: told.update({str(sent.topic()): sent.timestamp()})  # noqa: E731
+        producer.produce(topic, b"", b"a", partition=0, timestamp=1_500_000_000_123, on_delivery=note)
+    assert producer.flush(SECONDS) == 0
+    kind, stamp = told[stamped]
+    assert (kind, told[other]) == (TIMESTAMP_LOG_APPEND_TIME, (TIMESTAMP_CREATE_TIME, 1_500_000_000_123))
+    assert abs(stamp - broker.now()) < SECONDS * 1000
+    reader = broker.reader(stamped)
+    reader.comes_to(b"")
+    assert [each.timestamp()[1] for each in reader.messages] == [stamp]
 
 
 def test_headers_come_as_they_were_put_within_a_transaction_and_without(broker: Broker) -> None:

@@ -52,7 +52,7 @@ class MemoryAdmin:
         """Create topics."""
         create = self._log.create_topic
         return {
-            each.topic: self._answer("create_topic", partial(create, each.topic, each.num_partitions))
+            each.topic: self._answer("create_topic", partial(create, each.topic, each.num_partitions, each.config))
             for each in topics
         }
 

@@ -45,14 +45,17 @@ class Log:
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
         self.topics: dict[str, list[Partition]] = {}
+        self.stamped: set[str] = set()  # topics whose records have the broker's time
         self._producers: dict[str, Producer] = {}
         self._groups: dict[str, Group] = {}
 
-    def create_topic(self, name: str, partitions: int) -> None:
+    def create_topic(self, name: str, partitions: int, config: Mapping[str, str] | None = None) -> None:
         """Create a topic. Raises `Refused` if it exists."""
         if name in self.topics:
             raise Refused(KafkaError.TOPIC_ALREADY_EXISTS)
         self.topics[name] = [Partition() for _ in range(partitions)]
+        if config is not None and config.get("message.timestamp.type") == "LogAppendTime":
+            self.stamped.add(name)
 
     def counts(self) -> dict[str, int]:
         """Return the number of partitions of each topic."""
@@ -98,6 +101,8 @@ class Log:
     def append(self, place: Place, records: Iterable[Record]) -> list[int]:
         """Append records outside of any transaction; returns their offsets. Raises `Refused`."""
         partition = self.partition(place)
+        if place[0] in self.stamped:
+            records = [(key, value, 0, *headers) for key, value, _, *headers in records]
         return [self._put(partition, *record) for record in records]
 
     def append_in_transaction(

@@ -188,7 +188,8 @@ class MemoryProducer:
                 offsets = [-1] * len(items)
             for offset, (key, value, timestamp, _, on_delivery) in zip(offsets, items, strict=True):
                 if on_delivery is not None:
-                    delivered = Message(place[0], place[1], offset, key, value, timestamp=(1, timestamp))
+                    stamp = (2, self._log.now()) if place[0] in self._log.stamped else (1, timestamp)
+                    delivered = Message(place[0], place[1], offset, key, value, timestamp=stamp)
                     on_delivery(None if self._spoilt is None else self._spoilt.args[0], delivered)
 
     def _append(self, place: Place, items: Sequence[_Item]) -> list[int]:

@@ -1,5 +1,6 @@
 """What ingest writes into the log of what it is told, over the log in memory."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def written(**said: list[tuple[bytes | None, bytes]]) -> list[Stored]:
     return list(ingested(**said).topics[MEMBER_EVENTS][0].committed())
 
 
-def started(log: Log) -> IngestStage:
-    """A process of its own, without local state."""
+def started(log: Log, told: Callable[[], int] | None = None) -> IngestStage:
+    """A process of its own, without local state; `told` is what its clock says, else the log's time."""
     clock = Clock(NOW)
     kafka = MemoryKafka(Network(log, clock))
     stage = IngestStage(
@@ -47,7 +48,7 @@ def started(log: Log) -> IngestStage:
         CODEC,
         TransactionalProducer(kafka, "ingest", "test"),  # type: ignore[arg-type]
         directory=Path(),
-        clock=clock,
+        clock=told or clock,
         monotonic=lambda: clock() / 1000,
         open_store=MemoryStore,
     )
@@ -86,6 +87,35 @@ def test_an_event_that_was_sent_on_is_marked_and_nothing_else_is() -> None:
         (b"heir", sent_on, [(SENT_ON, b"")]),
         (b"m2", own, []),
     ]
+
+
+def test_a_clock_that_tells_no_time_ends_the_start_and_later_leaves_no_tick_and_no_dead_letter() -> None:
+    log = Log(Clock(NOW))
+    for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
+        log.create_topic(topic, 1)
+    tells = False
+
+    def told() -> int:
+        if not tells:
+            raise RekindleError("the clocks disagree")
+        return NOW
+
+    with pytest.raises(RekindleError, match="disagree"):
+        started(log, told)
+    tells = True
+    stage = started(log, told)
+    stage.recover([0], lambda: False)
+    inputs = [(topic, 0) for topic in INGEST_INPUTS]
+    stage.open(dict.fromkeys(inputs))
+    stage.read_from(dict.fromkeys(inputs, 0))
+    stage.handle([Batch(topic, 0, [], 0, 0, at_end=True) for topic in INGEST_INPUTS], GROUP)
+    tells = False
+    record = Record("web.behaviour", 0, 0, b"m", CODEC.encode(visit("e", "m")), NOW)
+    with pytest.raises(RekindleError, match="disagree"):
+        stage.idle(GROUP)
+    with pytest.raises(RekindleError, match="disagree"):
+        stage.handle([Batch("web.behaviour", 0, [record], 0, 1, at_end=True)], GROUP)
+    assert (log.topics[MEMBER_EVENTS][0].records, log.topics[DEAD_LETTERS][0].records) == ([], [])
 
 
 def test_an_event_as_large_as_is_read_goes_into_the_log() -> None:
