@@ -22,7 +22,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from streams.identity.links import Changes, Known, Link
 from streams.kafka import Kafka
 from streams.members.changelog import check_partitions_kept
-from streams.members.record import FENCE, PARTITIONS, pack, state_of
+from streams.members.record import FENCE, INGESTED, PARTITIONS, pack, state_of
 from streams.members.recover import recover_store, write_fences
 from streams.members.store import PartitionStore
 
@@ -74,6 +74,15 @@ class SharedLinks:
         check_partitions_kept(self._topic, kept, partitions)
         if kept is None:
             self._changed[PARTITIONS] = b"%d" % partitions
+
+    def has_written(self, partition: int) -> bool:
+        """Tell whether something was ever committed of the partition: then its offsets were, too."""
+        key = INGESTED + b"%d" % partition
+        return key in self._changed or key in self._committed or self._open.meta(key) is not None
+
+    def set_written(self, partition: int) -> None:
+        """Say that something is committed of the partition."""
+        self._changed[INGESTED + b"%d" % partition] = b"1"
 
     def follow(self) -> None:
         """Take what has come since."""

@@ -23,6 +23,7 @@ from streams.clock import Clock, wall_clock
 from streams.dead_letters import DeadLetters
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.identity.links import root
+from streams.ingest.lost_offsets import offsets_gone
 from streams.ingest.merge import Entry, Merge
 from streams.ingest.owners import Owners
 from streams.ingest.partitions import partition_of
@@ -50,6 +51,7 @@ from streams.topics import (
     STATUSES,
     check_partitions,
     identity_changelog,
+    ingest_group,
 )
 
 PATIENCE_SECONDS = 1.0  # by the wall clock, how long an input that has more to come holds the others back
@@ -102,6 +104,7 @@ class IngestStage:
         self._ticks: dict[int, PartitionTicks] = {}
         self._blocked_since: dict[int, float] = {}
         self._told: dict[Input, tuple[int, Note]] = {}  # what stands in the group's offsets
+        self._written: set[int] = set()  # the partitions of which the table of links says that they are
 
     @property
     def is_undivided(self) -> bool:
@@ -128,10 +131,17 @@ class IngestStage:
             self._sealer.recover(partitions, abandoned)
 
     def open(self, committed: Mapping[Input, Committed | None]) -> Mapping[Input, int | None]:
-        """Start where the last commit stands, and take the last tick and the programme from its note."""
-        self._ticks, self._programmes = {}, {}
+        """Start where the last commit stands, and take the last tick and the programme from its note.
+
+        Raises `RekindleError` for a partition that was written and whose offsets are gone: it would be written again.
+        """
+        self._ticks, self._programmes, self._written = {}, {}, set()
         for (topic, partition), found in committed.items():
             if topic == CONTROL:
+                if self._links.has_written(partition):
+                    self._written.add(partition)
+                    if found is None:
+                        raise offsets_gone(self._kafka, ingest_group(self._settings), partition)
                 note = Note() if found is None else found.note
                 self._ticks[partition] = PartitionTicks(self._wall, note.tick, note.tick)
                 self._programmes[partition] = note.programme
@@ -230,6 +240,9 @@ class IngestStage:
                     tick = ticks.get(partition) or self._tick_after(partition, entries)
                     if tick is not None:
                         self._append_tick(transaction, partition, tick)
+            written = {each for number in taken for each in self._partitions_of(number)} - self._written
+            for partition in written:
+                self._links.set_written(partition)
             links = self._links.changes()
             transaction.produce_changelog(self._links_topic, links, partition=0)
             if self._sealer is not None and self._sealer.has_written:
@@ -237,6 +250,7 @@ class IngestStage:
             moved = self._moved(taken)
             offsets = transaction.commit(self._positions(moved), group)
         self._told.update(moved)
+        self._written |= written
         if links:
             self._links.committed(offsets[0])
         if self._sealer is not None:

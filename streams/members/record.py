@@ -21,6 +21,8 @@ OPEN = b"\0open"
 """The ticks that are still worked off (`streams.members.ticks`)."""
 PARTITIONS = b"\0partitions"
 """How many partitions there were when the state was written, decimal; missing in what was written before 2026-12."""
+INGESTED = b"\0ingested:"
+"""In the table of links, before the number of a partition: ingest has written into it, and committed its offsets."""
 PROGRESS = b"\0progress"
 """Next offset of `member.events`, decimal: what the group's offsets say, too, unless they have expired."""
 

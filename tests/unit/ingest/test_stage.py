@@ -12,9 +12,10 @@ from streams.errors import RekindleError
 from streams.ingest.stage import IngestStage
 from streams.runtime.batch import Batch
 from streams.runtime.group_metadata import encode_group_metadata
-from streams.runtime.transactions import TransactionalProducer
+from streams.runtime.group_offsets import Committed, Note
+from streams.runtime.transactions import PartitionsLostError, TransactionalProducer
 from streams.settings import Settings
-from streams.topics import COPARTITIONED, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, PROGRAMMES, SENT_ON
+from streams.topics import CONTROL, COPARTITIONED, DEAD_LETTERS, INGEST_INPUTS, MEMBER_EVENTS, PROGRAMMES, SENT_ON
 from tests.pipeline.kafka import MemoryKafka
 from tests.pipeline.log import Log
 from tests.pipeline.network import Clock, Network
@@ -135,6 +136,48 @@ def test_a_record_too_large_to_be_read_is_put_aside_and_the_next_is_handled() ->
     assert said.reason.startswith("a value of 7000000 bytes")
     assert said.value == b"x" * VALUE_BYTES_MAX
     assert letter.key == said.key == b"k" * KEY_BYTES_MAX
+
+
+def test_a_partition_that_was_written_is_not_begun_anew_without_its_offsets() -> None:
+    inputs = [(topic, 0) for topic in INGEST_INPUTS]
+    log = ingested(web_behaviour=[(b"m", CODEC.encode(visit("e", "m")))])
+    stage = started(log)
+    stage.recover([0], lambda: False)
+    with pytest.raises(
+        RekindleError,
+        match=r"member.events/0 was written up to 2023-11-14T22:13:20Z.* rekindle-ingest has no .* offset of control/0",
+    ):
+        stage.open(dict.fromkeys(inputs))
+    kept = dict.fromkeys(inputs) | {(CONTROL, 0): Committed(0, Note())}
+    assert stage.open(kept) == {place: 0 if place[0] == CONTROL else None for place in inputs}, "a source that is new"
+
+
+def test_a_partition_that_nobody_has_written_is_begun_beside_one_that_was() -> None:
+    log = ingested(web_behaviour=[(b"m", CODEC.encode(visit("e", "m")))])
+    stage = started(log)
+    stage.recover([0], lambda: False)
+    inputs = [(topic, 1) for topic in INGEST_INPUTS]
+    assert stage.open(dict.fromkeys(inputs)) == dict.fromkeys(inputs)
+
+
+def test_what_was_begun_and_never_committed_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "batch_records", 1)  # each is in the log before the transaction fails
+    log = Log(Clock(NOW))
+    for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
+        log.create_topic(topic, 1)
+    inputs = [(topic, 0) for topic in INGEST_INPUTS]
+    for _ in range(2):
+        stage = started(log)
+        stage.recover([0], lambda: False)
+        stage.open(dict.fromkeys(inputs))
+        stage.read_from(dict.fromkeys(inputs, 0))
+        lost = encode_group_metadata("ingest", 7, "somebody", None)
+        record = Record("web.behaviour", 0, 0, b"m", CODEC.encode(visit("e", "m")), NOW)
+        with pytest.raises(PartitionsLostError):
+            stage.handle(
+                [Batch(*place, [record] * (place[0] == record.topic), 0, 1, at_end=True) for place in inputs], lost
+            )
+    assert log.topics[MEMBER_EVENTS][0].end > 0
 
 
 def test_partitions_that_were_added_end_the_start_of_whoever_gets_only_those() -> None:
