@@ -110,6 +110,11 @@ class Merge:
         """Return the offset to commit for each input once everything taken is committed."""
         return {place: source.next_offset for place, source in self._inputs.items()}
 
+    def progress(self) -> Mapping[Input, int]:
+        """Return for each input a number that changes when it gets on: by itself, or with all where it has its turn."""
+        taken = sum(source.next_offset for source in self._inputs.values())
+        return {place: taken if source.waiting else source.next_offset for place, source in self._inputs.items()}
+
     def full(self, entries_max: int, bytes_max: int) -> Sequence[Input]:
         """Name the inputs in which at least so many entries or bytes wait: no more of them is needed for now."""
         return [

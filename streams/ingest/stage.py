@@ -196,6 +196,10 @@ class IngestStage:
         """Tell how far each input is in the log."""
         return {place: offset for merge in self._merges.values() for place, offset in merge.next_offsets().items()}
 
+    def progress(self) -> Mapping[Input, int]:
+        """Tell of an input of which nothing waits to be merged how far it is, of others how far their merge is."""
+        return {place: number for merge in self._merges.values() for place, number in merge.progress().items()}
+
     def close(self) -> None:
         """Close the table of links and the stores of keys."""
         self._links.close()

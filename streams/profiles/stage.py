@@ -130,6 +130,10 @@ class ProfilesStage:
         """Tell how far each partition is carried on."""
         return {(self._changelog, partition): offset for partition, offset in self._committed.items()}
 
+    def progress(self) -> Mapping[Input, int]:
+        """Tell the same: each partition gets on by itself."""
+        return self.next_offsets()
+
     def close(self) -> None:
         """Do nothing: what waits is read again."""
 

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +29,7 @@ from streams import metrics
 from streams.app import consumer_of, create_app
 from streams.errors import RekindleError
 from streams.kafka import Kafka
+from streams.runtime.bounded_waits import waits
 from streams.runtime.group_metadata import encode_group_metadata
 from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.local_state import LocalState
@@ -35,7 +37,7 @@ from streams.runtime.stage import Stage
 from streams.runtime.tenure import Tenure
 from streams.runtime.transactions import PartitionsLostError
 from streams.runtime.waiting_batches import WaitingBatches
-from streams.runtime.watchdog import Positions, Watchdog
+from streams.runtime.watchdog import Positions, Seen, Watchdog
 from streams.settings import Settings
 
 IDLE_SECONDS = 0.25
@@ -75,11 +77,12 @@ class Host:
         self._last.daemon = True
         self._app: faust.App | None = None
         self._positions: Positions = {}
+        self._progress: Positions = {}
+        self._in_work = 0  # batches and idle steps that are begun and not done
+        self._rested_at = time.monotonic()  # when there was last nothing to do
         self._has_more = False  # the stage has work besides its input
         self._dealt: Collection[int] = ()  # the partitions of the last deal
-        self._watchdog = Watchdog(
-            settings, stage.name, lambda: self._positions if self._takes_batches else {}, lambda: self.is_restoring
-        )
+        self._watchdog = Watchdog(settings, stage.name, self._seen)
 
     @property
     def ready(self) -> bool:
@@ -94,6 +97,18 @@ class Host:
     def is_restoring(self) -> bool:
         """Whether partitions change hands: a batch in hand ends first, then state and positions are sought."""
         return not self.ready and (self._tenure.recovered is not None or self._lock.locked())
+
+    def _seen(self) -> Seen:
+        """What the watchdog judges by; in its thread."""
+        rests = self._in_work == 0 and self._waiting.is_empty
+        takes = self._takes_batches
+        return Seen(
+            positions=self._positions if takes else {},
+            progress=self._progress if takes else {},
+            rested_at=time.monotonic() if rests else self._rested_at,
+            restoring=self.is_restoring,
+            waits=waits.is_on,
+        )
 
     def complaint(self) -> str | None:
         """Say what is wrong with the process, None if nothing is."""
@@ -162,6 +177,8 @@ class Host:
 
     async def _handle_waiting(self) -> None:
         while not self._ended.is_set():
+            if self._waiting.is_empty:
+                self._rested_at = time.monotonic()
             generation, batches = await self._waiting.take()
             await self._guarded(partial(self._stage.handle, batches), generation, len(batches))
 
@@ -184,6 +201,7 @@ class Host:
 
     async def _guarded(self, action: Callable[[bytes], None], generation: int, batches: int = 0) -> None:
         """Run in the stage's thread unless the partitions were dealt out anew; end the process on any error."""
+        self._in_work += 1
         try:
             async with self._lock:
                 if self._ended.is_set():
@@ -194,6 +212,7 @@ class Host:
                     return
                 await self._in_thread(self._take_in_hand, action, self._group_metadata(generation))
                 self._positions = dict(self._stage.next_offsets())
+                self._progress = self._stage.progress()
                 consumer_of(self._app).held = {TP(*each) for each in self._stage.held()}
         except PartitionsLostError as lost:
             logger.warning("%s: partitions went to another worker, nothing was written (%s)", self._stage.name, lost)
@@ -202,6 +221,8 @@ class Host:
             self._fail(error)
             if not isinstance(error, asyncio.CancelledError):
                 self._failure = self._failure or error  # also when told to end meanwhile: this isn't committed
+        finally:
+            self._in_work -= 1
 
     def _take_in_hand(self, action: Callable[[bytes], None], group: bytes) -> None:
         self._in_hand = True
@@ -256,7 +277,7 @@ class Host:
         except BaseException as error:
             self._fail(error)
             raise
-        self._positions = positions
+        self._positions, self._progress = positions, self._stage.progress()
         return {TP(*each): position for each, position in positions.items()}
 
     def _is_done(self, task: asyncio.Future[None]) -> None:

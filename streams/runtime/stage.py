@@ -65,5 +65,9 @@ class Stage(Protocol):
     def next_offsets(self) -> Mapping[Input, int]:
         """Tell for each input the offset up to which everything is handled."""
 
+    def progress(self) -> Mapping[Input, int]:
+        """Tell for each input a number that changes when it gets on; it may wait for others, and get on with them."""
+        return self.next_offsets()
+
     def close(self) -> None:
         """Close local state."""

@@ -30,6 +30,11 @@ class WaitingBatches:
         self._bytes = 0  # of their values
         self._changed = asyncio.Condition()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no batch waits."""
+        return not self._batches
+
     def _has_room(self) -> bool:
         return self._records < self._records_max and self._bytes < self._bytes_max
 

@@ -142,3 +142,13 @@ def test_the_result_does_not_depend_on_the_batches(times: list[list[int]], seed:
     while more := taken(cut, 3):
         result += more
     assert result == expected
+
+
+def test_an_input_that_waits_gets_on_with_its_merge_and_one_that_is_to_be_read_by_itself() -> None:
+    merge = new_merge()
+    add(merge, "receipts", [10, 20, 30])
+    add(merge, "behaviour", [90], at_end=False)
+    before = dict(merge.progress())
+    assert len(taken(merge, 2, impatient=True)) == 2
+    after = merge.progress()
+    assert [name for name in TOPICS if before[name, 0] != after[name, 0]] == ["receipts", "behaviour"]

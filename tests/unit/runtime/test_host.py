@@ -14,6 +14,7 @@ import pytest
 from faust.types import TP
 
 from streams.runtime import host as host_module
+from streams.runtime.batch import Batch
 from streams.runtime.group_offsets import GroupOffsets
 from streams.runtime.host import Host
 from streams.runtime.local_state import claim
@@ -111,7 +112,7 @@ def test_a_spare_worker_is_ready_once_it_was_dealt_nothing(tmp_path: Path) -> No
     asyncio.run(host._recover(Spare()))
     assert host.ready
     assert not host.is_restoring
-    assert host._watchdog._positions() == {}
+    assert host._seen().positions == {}
     host._tenure.end()
     assert not host.ready
     host._thread.shutdown()
@@ -132,6 +133,9 @@ class Idle:
         return False
 
     def next_offsets(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    def progress(self) -> dict[tuple[str, int], int]:
         return {}
 
     def held(self) -> Collection[tuple[str, int]]:
@@ -276,3 +280,33 @@ def test_a_task_that_dies_ends_the_process(
     assert run(Idle(), tmp_path, monkeypatch, client) == 1
     assert "members ends: AssertionError: no consumer" in caplog.text
     assert exits.statuses == []
+
+
+def test_a_stage_rests_when_no_batch_waits_and_nothing_is_in_hand(tmp_path: Path) -> None:
+    local = claim(Settings(data_dir=tmp_path), "members")
+    stage: Any = Idle()
+    host = Host(Settings(data_dir=tmp_path), stage, "rekindle-members", local)
+    rests: list[bool] = []
+
+    def look() -> None:
+        rests.append(host._seen().rested_at > host._rested_at)
+
+    async def scenario() -> None:
+        look()
+        await host._waiting.put(1, Batch("member.events", 0, [], 0, 0, at_end=True))
+        look()
+        await host._waiting.take()
+        look()
+        async with host._lock:  # another has the stage
+            call = asyncio.ensure_future(host._guarded(lambda _group: None, 1, 1))
+            await asyncio.sleep(0)
+            look()
+            host._ended.set()
+        await call
+        look()
+
+    asyncio.run(scenario())
+    host._thread.shutdown()
+    host._offsets.close()
+    local.lock.close()
+    assert rests == [True, False, True, False, True]
