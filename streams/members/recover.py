@@ -23,11 +23,13 @@ from streams import metrics
 from streams.errors import RekindleError
 from streams.kafka import Kafka
 from streams.members.record import FENCE
+from streams.runtime.bounded_waits import waits
 from streams.runtime.fault_points import pass_point
 
 BATCH_RECORDS = 20_000
 CONSUME_SECONDS = 0.05  # a batch that isn't full waits so long for more
 STALL_SECONDS_MAX = 120.0
+ANSWER_SECONDS_MAX = 30.0
 PROGRESS_LOG_SECONDS = 5.0
 FETCH_BYTES = 4 * 2**20
 """Of a partition at a time: with librdkafka's default of one megabyte the reader waited most of the time."""
@@ -87,7 +89,8 @@ def write_fences(kafka: Kafka, topic: str, partitions: list[int]) -> Mapping[int
     producer = kafka.producer({"enable.idempotence": False, "linger.ms": 0})
     for partition in partitions:
         producer.produce(topic, b"", FENCE, partition=partition, on_delivery=delivered)
-    producer.flush(30)
+    with waits.at_most(ANSWER_SECONDS_MAX):
+        producer.flush(ANSWER_SECONDS_MAX)
     if failures or len(offsets) < len(partitions):
         raise RekindleError(f"{topic} cannot be written: {'; '.join(failures) or 'no answer from the broker'}")
     return offsets
@@ -152,7 +155,8 @@ def _apply(
     abandoned: Callable[[], bool],
 ) -> int:
     name = f"{source.topic}/{source.partition}"
-    low, _ = consumer.get_watermark_offsets(source, timeout=30)
+    with waits.at_most(ANSWER_SECONDS_MAX):
+        low, _ = consumer.get_watermark_offsets(source, timeout=ANSWER_SECONDS_MAX)
     have = store.changelog_offset
     if have is not None and (have > fence or have + 1 < low):
         raise StaleStoreError(f"the store is at {have}, the changelog holds {low} to {fence}")
@@ -168,7 +172,8 @@ def _apply(
     while position < fence:
         if abandoned():
             return read
-        messages = consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)
+        with waits.at_most(last_news + STALL_SECONDS_MAX - time.monotonic()):  # for the fence, at the end
+            messages = consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)
         now = time.monotonic()
         if not messages:
             if now - last_news > STALL_SECONDS_MAX:

@@ -19,8 +19,10 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.errors import RekindleError
 from streams.kafka import REACH_SECONDS, Kafka
+from streams.runtime.bounded_waits import waits
 
 TIMEOUT_SECONDS = 60.0
+ANSWER_SECONDS_MAX = 10.0
 _OPEN_TICKS_BEFORE = "open ticks"  # all that the note of a worker of before said
 
 
@@ -74,16 +76,8 @@ class GroupOffsets:
         asked = [TopicPartition(topic, partition) for topic, partition in inputs]
         if not asked:
             return {}
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while True:
-            try:
-                found = self._consumer.committed(asked, timeout=10.0)
-                break
-            except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise RekindleError(
-                        f"the offsets of group {self._group} cannot be read: {error.args[0].str()}"
-                    ) from error
+        with waits.at_most(TIMEOUT_SECONDS + ANSWER_SECONDS_MAX):
+            found = self._ask(asked)
         for each in found:
             if each.error is not None:
                 raise RekindleError(f"the offset of {each.topic}/{each.partition} cannot be read: {each.error.str()}")
@@ -91,6 +85,17 @@ class GroupOffsets:
             (each.topic, each.partition): Committed(each.offset, read_note(each.metadata)) if each.offset >= 0 else None
             for each in found
         }
+
+    def _ask(self, asked: list[TopicPartition]) -> list[TopicPartition]:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                return self._consumer.committed(asked, timeout=ANSWER_SECONDS_MAX)
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise RekindleError(
+                        f"the offsets of group {self._group} cannot be read: {error.args[0].str()}"
+                    ) from error
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the first offset that a partition still has, and the one behind the last that is decided."""

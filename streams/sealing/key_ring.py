@@ -21,6 +21,7 @@ from streams import metrics
 from streams.errors import RekindleError
 from streams.kafka import REACH_SECONDS, Kafka
 from streams.members.record import FENCE
+from streams.runtime.bounded_waits import waits
 from streams.sealing.key_record import owner_and_id
 from streams.sealing.key_store import KeyStore
 from streams.sealing.master import MasterKeys
@@ -105,7 +106,9 @@ class KeyRing:
         end = self._end(partition)
         heard = time.monotonic()
         while self._positions[partition] < end and not abandoned():
-            if self._apply(self._consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)):
+            with waits.at_most(heard + STALL_SECONDS_MAX - time.monotonic()):
+                messages = self._consumer.consume(BATCH_RECORDS, CONSUME_SECONDS)
+            if self._apply(messages):
                 heard = time.monotonic()
                 metrics.recovery_steps.inc()
             elif time.monotonic() - heard > STALL_SECONDS_MAX:
