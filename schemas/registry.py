@@ -126,9 +126,9 @@ class Registry:
         self._monotonic = monotonic
         self._sleep = sleep
         self._headers = {"Accept": f"{_CONTENT_TYPE}, application/json", "Content-Type": _CONTENT_TYPE}
+        self._credentials: str | None = None
         if username is not None:
-            credentials = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
-            self._headers["Authorization"] = f"Basic {credentials}"
+            self._credentials = base64.b64encode(f"{username}:{password or ''}".encode()).decode()
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
         self._schemas: dict[int, Mapping[str, Any]] = {}
@@ -265,6 +265,8 @@ class Registry:
     def _ask(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=self._headers, method=method)  # noqa: S310 - the address is a setting
+        if self._credentials is not None:  # which aren't for whoever an answer leads to
+            request.add_unredirected_header("Authorization", f"Basic {self._credentials}")
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s, context=self._tls) as answer:  # noqa: S310 - as above
                 return json.load(answer)

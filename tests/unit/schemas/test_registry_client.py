@@ -35,6 +35,7 @@ class Answering(HTTPServer):
 
     answers: list[tuple[int, str]]
     asked = 0
+    credentials: list[str | None]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        server.credentials.append(self.headers["Authorization"])
         status, text = server.answers[min(server.asked, len(server.answers) - 1)]
         server.asked += 1
         if status == 0:
@@ -77,7 +79,7 @@ def listening() -> Iterator[Answering]:
 
 @pytest.fixture
 def server(listening: Answering) -> Answering:
-    listening.asked = 0
+    listening.asked, listening.credentials = 0, []
     return listening
 
 
@@ -159,3 +161,10 @@ def test_what_is_no_avro_is_a_verdict_on_the_record(registry: Registry, server: 
     with pytest.raises(UnknownSchemaError, match="schema id 7 is no Avro schema"):
         registry.schema(7)
     assert clock.now == 0
+
+
+def test_the_password_goes_to_the_registry_alone_wherever_an_answer_leads(server: Answering) -> None:
+    address = f"http://127.0.0.1:{server.server_port}"
+    server.answers = [(0, f"HTTP/1.0 302 Found\r\nLocation: {address}/elsewhere\r\nContent-Length: 0\r\n\r\n"), FOUND]
+    Registry(address, username="pipeline", password="hunter2").schema(7)
+    assert server.credentials == ["Basic cGlwZWxpbmU6aHVudGVyMg==", None]
