@@ -24,6 +24,7 @@ from streams.settings import Settings
 BLOCK_ROWS = 100_000
 SHOWN_MAX = 20
 _DUPLICATES_PAGE = 10_000
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 Advance = Callable[[int], None]
 
 
@@ -169,7 +170,12 @@ def _reporting(path: Path | None) -> Iterator[Callable[[BadLine], None]]:
             raise RekindleError(f"{path}: can't be written: {error.strerror}") from error
         writer = csv.writer(file)
         writer.writerow(["line", "field", "problem", "text"])
-        yield lambda bad: writer.writerow([bad.line, bad.field, bad.message, bad.text])
+        yield lambda bad: writer.writerow([bad.line, _cell(bad.field), _cell(bad.message), _cell(bad.text)])
+
+
+def _cell(text: str) -> str:
+    """Give a text that a spreadsheet, in which reports are looked at, takes for no formula."""
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
 
 
 def _tell(path: Path, found: Staged) -> str:
