@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sinks.senders import worker
 from sinks.senders.ledger import Ledger
 from sinks.senders.progress import Progress
 from sinks.senders.statuses import TOPIC as STATUSES
@@ -43,6 +44,25 @@ def test_a_seed_is_one_history() -> None:
 
     assert history(14) == history(14)
     assert history(14) != history(15)
+
+
+def test_few_of_all_dispatches_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait in the topic: reading stops while enough of them do here, or enough are begun."""
+    monkeypatch.setattr(worker, "WAITING_MAX", 3)
+    monkeypatch.setattr(worker, "BEGUN_MAX", 4)
+    read, held = Sender._read, []
+
+    def watched(sender: Sender) -> None:
+        read(sender)
+        partitions = sender._partitions.values()
+        begun = max((each.progress.begun for each in partitions), default=0)
+        held.append((sum(len(each.waiting) for each in partitions), begun))
+
+    monkeypatch.setattr(Sender, "_read", watched)
+    world = run(3)
+    assert sum(len(part.committed()) for part in world.log.topics["send.sms"]) > 20
+    assert max(waiting for waiting, _ in held) == 3
+    assert max(begun for _, begun in held) <= 4 + 3
 
 
 def test_senders_die_around_every_step_of_a_cycle_and_of_taking_over() -> None:

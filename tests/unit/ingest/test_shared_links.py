@@ -183,6 +183,17 @@ def test_memory_holds_few_of_all_the_members_who_were_asked_for(log: Log, monkey
     assert max(held) <= 20 + 15
 
 
+def test_memory_holds_no_link_that_has_come_back_from_the_changelog(log: Log) -> None:
+    task, held = Task(log, "one"), []
+    for number in range(30):
+        task.take(event(f"m{number}", visitor_id=f"v{number}"))
+        held.append((len(task.links._committed), len(task.links._commits)))
+    assert max(held) == (2, 1), "what this transaction changed, and nothing of those before"
+    task.links.follow()
+    assert (task.links._committed, list(task.links._commits), task.links.changes()) == ({}, [], [])
+    assert task.links.link("visitor:v7") == Link("m7", 1)
+
+
 def test_it_says_what_a_table_in_memory_says(log: Log) -> None:
     """Mergers, erasures, takeovers and more names than a member may have."""
     rng = random.Random(7)

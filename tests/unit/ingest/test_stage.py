@@ -9,6 +9,7 @@ from schemas import codec
 from schemas.dead_letters import KEY_BYTES_MAX, VALUE_BYTES_MAX, DeadLetter
 from streams.engine.events import Event, Tick
 from streams.errors import RekindleError
+from streams.ingest import stage as stage_module
 from streams.ingest.stage import IngestStage
 from streams.runtime.batch import Batch
 from streams.runtime.group_metadata import encode_group_metadata
@@ -57,9 +58,8 @@ def started(log: Log, told: Callable[[], int] | None = None) -> IngestStage:
     return stage
 
 
-def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
-    """All topics after that."""
-    log = Log(Clock(NOW))
+def reading(log: Log) -> IngestStage:
+    """One that begins with empty topics of one partition."""
     for topic in (*COPARTITIONED, DEAD_LETTERS, PROGRAMMES):
         log.create_topic(topic, 1)
     stage = started(log)
@@ -67,6 +67,13 @@ def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
     inputs = [(topic, 0) for topic in INGEST_INPUTS]
     stage.open(dict.fromkeys(inputs))
     stage.read_from(dict.fromkeys(inputs, 0))
+    return stage
+
+
+def ingested(**said: list[tuple[bytes | None, bytes]]) -> Log:
+    """All topics after that."""
+    log = Log(Clock(NOW))
+    stage = reading(log)
     batches = []
     for topic in INGEST_INPUTS:
         pairs = said.get(topic.replace(".", "_"), [])
@@ -117,6 +124,17 @@ def test_a_clock_that_tells_no_time_ends_the_start_and_later_leaves_no_tick_and_
     with pytest.raises(RekindleError, match="disagree"):
         stage.handle([Batch("web.behaviour", 0, [record], 0, 1, at_end=True)], GROUP)
     assert (log.topics[MEMBER_EVENTS][0].records, log.topics[DEAD_LETTERS][0].records) == ([], [])
+
+
+def test_an_input_of_which_enough_waits_for_the_others_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, held = reading(Log(Clock(NOW))), []
+    value = CODEC.encode(visit("e", "m"))
+    monkeypatch.setattr(stage_module, "WAITING_BYTES_MAX", 3 * len(value))
+    for number in range(3):
+        record = Record("web.behaviour", 0, number, b"m", value, NOW)
+        stage.handle([Batch("web.behaviour", 0, [record], number, number + 1, at_end=False)], GROUP)
+        held.append([*stage.held()])
+    assert held == [[], [], [("web.behaviour", 0)]]
 
 
 def test_an_event_as_large_as_is_read_goes_into_the_log() -> None:

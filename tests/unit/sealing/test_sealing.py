@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import BadRecord
 from streams.errors import RekindleError
+from streams.sealing import key_ring, sealer
 from streams.sealing.envelope import ended_keys, key_id_of
 from streams.sealing.key_store import FOLLOWED_MS
 from streams.sealing.log_reader import SHREDDED, LogReader
@@ -43,6 +44,25 @@ def test_an_owner_has_one_key_over_transactions_and_restarts(sealed):
     assert (
         sum(len(partition.committed()) for partition in sealed.log.topics[MEMBER_KEYS]) == 2 + 2 * PARTITIONS
     )  # fences
+
+
+def test_memory_holds_few_of_all_the_keys_that_were_used(sealed, monkeypatch):
+    monkeypatch.setattr(sealer, "CURRENT_MAX", 5)
+    monkeypatch.setattr(key_ring, "CIPHERS_MAX", 5)
+    owners, held = [b"m%d" % number for number in range(20)], []
+    records = {}
+    for owner, other in zip(owners, owners[1:] + owners[:1], strict=True):
+        for each, record in zip(
+            (owner, other), sealed.transact((owner, bytes_of(owner)), (other, bytes_of(other))), strict=True
+        ):
+            records[each, key_id_of(record)] = record
+        held.append((len(sealed.sealer._current), len(sealed.sealer._found)))
+    for (owner, _), record in records.items():
+        assert sealed.read(owner, record) == [event(owner)]
+        held.append((len(sealed.ring._ciphers), 0))
+    assert max(held)[0] <= 6, "the bound, and who is about to be sealed"
+    assert {found for _, found in held} == {0}, "of a transaction that is committed nothing is kept"
+    assert len(records) == len(owners), "each has one key all the same"
 
 
 def test_an_erasure_ends_the_key_for_what_follows_and_destroys_it_when_it_is_handled(sealed):
