@@ -116,6 +116,9 @@ sender_duplicates = Counter(
     "rekindle_sender_duplicates", "Dispatches that came again and were passed over, by the ledger.", ["channel"]
 )
 
+# the links
+link_answers = Counter("rekindle_link_answers", "Answers of `rekindle links`, by HTTP status.", ["status"])
+
 # segments that are decided outside the engine
 segment_changes = Counter(
     "rekindle_segment_changes",

@@ -14,11 +14,13 @@ def command() -> None:
     from sinks.process import configure_logging, stop_on_signals
     from streams import settings
     from streams.consent.serve import make_server, publisher
+    from streams.serve_metrics import serve_metrics
 
     loaded = settings.load()
     configure_logging(loaded)
     stop = stop_on_signals()
     server = make_server(loaded, publisher(loaded))
+    serve_metrics(loaded)
     host, port = server.server_address[:2]
     click.echo(f"links on http://{host!s}:{port}", err=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException, Producer
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
 from schemas.registry import Registry
+from streams import metrics
 from streams.clock import wall_clock
 from streams.consent.links import PATHS, signer_of
 from streams.consent.tokens import Signer, TokenError, events_of
@@ -128,6 +129,7 @@ class _Handler(RequestHandler):
         self._answer(410 if error.expired else 404, f"<p>{html.escape(str(error))}</p>")
 
     def _answer(self, status: int, body: str) -> None:
+        metrics.link_answers.labels(str(status)).inc()
         page = f"<!doctype html><meta charset=utf-8><meta name=robots content=noindex>{body}".encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
