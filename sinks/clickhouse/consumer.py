@@ -135,6 +135,7 @@ class ClickHouseSink:
             self._failure = RekindleError(f"Kafka: {error.args[0].str()}")
             return
         consumer.incremental_assign(starts)
+        consumer.resume(starts)  # one that was paused when it went away comes back paused
         self._assigned_once = True
         log.info("assigned %s", ", ".join(f"{each.topic}/{each.partition}@{max(each.offset, 0)}" for each in starts))
 

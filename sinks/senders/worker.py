@@ -101,7 +101,7 @@ class Sender:
         self._letters: list[Letter] = []
         self._moved: set[int] = set()
         self._lag_at = 0.0
-        self._paused = False
+        self._paused: set[int] = set()
         self._failures = 0
         self._failure: RekindleError | None = None
         self._assigned_once = False
@@ -161,10 +161,7 @@ class Sender:
         waiting = sum(len(each.waiting) for each in self._partitions.values())
         begun = max((each.progress.begun for each in self._partitions.values()), default=0)
         full = waiting >= WAITING_MAX or begun >= BEGUN_MAX
-        if full != self._paused and self._partitions:
-            places = [TopicPartition(self._topic, partition) for partition in self._partitions]
-            (self._consumer.pause if full else self._consumer.resume)(places)
-            self._paused = full
+        self._pause(set(self._partitions) if full else set())
         at_rest = not self._in_flight and not self._unreported and not waiting
         asked_at = self._monotonic()
         messages = self._consumer.consume(WAITING_MAX - min(waiting, WAITING_MAX - 1), IDLE_S if at_rest else 0.0)
@@ -179,6 +176,16 @@ class Sender:
             else:
                 log.warning("Kafka: %s", error.str())
         self._take_up([message for message in good if place_of(message)[0] in self._partitions])
+
+    def _pause(self, partitions: set[int]) -> None:
+        """Read on in all but these."""
+        for change, numbers in (
+            (self._consumer.pause, partitions - self._paused),
+            (self._consumer.resume, self._paused - partitions),
+        ):
+            if numbers:
+                change([TopicPartition(self._topic, number) for number in numbers])
+        self._paused = partitions
 
     def _take_up(self, messages: Sequence[Message]) -> None:
         if not messages:
@@ -403,8 +410,9 @@ class Sender:
         except RekindleError as error:
             self._failure = error
             return
-        consumer.incremental_assign([TopicPartition(each.topic, each.partition, each.offset) for each in committed])
-        self._paused = False
+        starts = [TopicPartition(each.topic, each.partition, each.offset) for each in committed]
+        consumer.incremental_assign(starts)
+        consumer.resume(starts)  # one that was paused when it went away comes back paused
         self._assigned_once = True
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -442,6 +450,7 @@ class Sender:
         self._unreported = [each for each in self._unreported if each.claim.partition in self._partitions]
         self._letters = [each for each in self._letters if each.partition in self._partitions]
         self._moved &= self._partitions.keys()
+        self._paused &= self._partitions.keys()
         self._in_flight = {name: each for name, each in self._in_flight.items() if each.partition in self._partitions}
         log.info("revoked %s", partitions)
 

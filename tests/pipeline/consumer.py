@@ -158,8 +158,7 @@ class MemoryConsumer:
 
     def _drop(self, place: Place) -> None:
         self._positions.pop(place, None)
-        self._told_end.pop(place, None)
-        self._paused.discard(place)
+        self._told_end.pop(place, None)  # it stays paused if it was: so it does in librdkafka
         self._ready = deque(each for each in self._ready if (each.topic(), each.partition()) != place)
 
     def assignment(self) -> list[TopicPartition]:

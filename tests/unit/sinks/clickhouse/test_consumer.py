@@ -26,6 +26,9 @@ class Giving:
     def incremental_assign(self, _):
         pass
 
+    def resume(self, places):
+        self.resumed = [(place.topic, place.partition) for place in places]
+
     def consume(self, *_):
         found, self._messages = self._messages, []
         if not found:
@@ -65,6 +68,26 @@ def test_a_record_is_marked_as_sent_on_by_its_header():
     sink.run()
     (batch,) = batches
     assert [each.sent_on for each in batch.records] == [False, True, False]
+
+
+def test_a_partition_that_comes_is_read_also_if_it_was_paused_when_it_went_away():
+    """Which the client keeps: it would never be read again."""
+    stop = threading.Event()
+    tables = Tables(0)
+    tables.losing = 0.0
+    process = SimpleNamespace(give_way=lambda _: None, draw_loss=lambda _: None)
+    consumer = Giving(stop)
+    sink = ClickHouseSink(
+        Settings(),
+        ["t"],
+        lambda *_: [],
+        stop,
+        writers=SimpleNamespace(results=lambda **_: [], pending=0),
+        open_consumer=lambda _: consumer,
+        open_client=lambda _: TablesClient(tables, process, lambda _: None),
+    )
+    sink.run()
+    assert consumer.resumed == [("t", 0)]
 
 
 class Silent:

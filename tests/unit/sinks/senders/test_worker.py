@@ -1,0 +1,206 @@
+"""The sender between Kafka and the gateway, cycle by cycle; both are of this module, and do what a test says."""
+
+import threading
+from collections import deque
+from types import SimpleNamespace
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from sinks.senders import worker as worker_module
+from sinks.senders.gateway import Gateway
+from sinks.senders.worker import Sender
+from streams.engine.commands import Dispatch
+from streams.settings import Settings
+
+
+class FakeConsumer:
+    """Gives what `batches` holds, one entry for each call; one that is a function is called."""
+
+    def __init__(self):
+        self.batches = deque()
+        self.paused = set()
+
+    def consume(self, _count, _timeout):
+        batch = self.batches.popleft() if self.batches else []
+        return batch() or [] if callable(batch) else batch
+
+    def pause(self, places):
+        self.paused |= {place.partition for place in places}
+
+    def resume(self, places):
+        self.paused -= {place.partition for place in places}
+
+    def committed(self, places, _timeout):
+        return [TopicPartition(place.topic, place.partition, 0) for place in places]
+
+    def incremental_assign(self, places):
+        pass
+
+    def get_watermark_offsets(self, _place, **_options):
+        return 0, 0
+
+    def consumer_group_metadata(self):
+        return b""
+
+
+class FakeProducer:
+    """Writes into `written`; the next `failures` transactions fail."""
+
+    def __init__(self):
+        self.written = []
+        self.failures = 0
+        self._open = []
+
+    def begin_transaction(self):
+        self._open = []
+
+    def produce(self, topic, on_delivery=None, **record):
+        self._open.append((topic, record))
+        if on_delivery is not None:
+            on_delivery(None, Message(topic, record["partition"], len(self.written) + len(self._open)))
+
+    def send_offsets_to_transaction(self, *_arguments):
+        if self.failures:
+            self.failures -= 1
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    def commit_transaction(self, _timeout):
+        self.written += self._open
+
+    def abort_transaction(self, _timeout):
+        self._open = []
+
+
+class FakeLedger:
+    """The ledger of all partitions as a dictionary."""
+
+    topic = "ledger"
+
+    def __init__(self):
+        self.entries = {}
+
+    def open(self, _partition):
+        return 0
+
+    def states(self, _partition, dispatch_ids):
+        return [self.entries.get(each) for each in dispatch_ids]
+
+    def note(self, _partition, entries, _read_up_to):
+        self.entries |= entries
+
+    def close_partition(self, _partition):
+        pass
+
+    def close(self):
+        pass
+
+
+class FakeCodec:
+    """Records are handed through as they are: a value is the dispatch's id."""
+
+    def decode_commands(self, values):
+        return [dispatch(value.decode()) for value in values]
+
+    def encode(self, event):
+        return event
+
+
+class FakeGateway(Gateway):
+    """Takes everything, once it may; knows nothing of before."""
+
+    concurrency = 1
+
+    def __init__(self):
+        self.taken = []
+
+    @classmethod
+    def create(cls, settings, channel):
+        return cls()
+
+    async def hand_over(self, dispatch):
+        self.taken.append(dispatch.dispatch_id)
+        return ()
+
+
+def dispatch(name):
+    return Dispatch(
+        at=0,
+        dispatch_id=name,
+        member_id=f"member of {name}",
+        campaign="c",
+        version=1,
+        action="actions[0]",
+        channel="sms",
+        to="+79161234567",
+        content={"text": "Hi"},
+        messaging_type="marketing",
+    )
+
+
+def records(*names, partition=0, start=0):
+    return [Message("send.sms", partition, start + at, value=name.encode()) for at, name in enumerate(names)]
+
+
+def place(partition):
+    return TopicPartition("send.sms", partition)
+
+
+@pytest.fixture
+def parts():
+    return SimpleNamespace(
+        consumer=FakeConsumer(), producer=FakeProducer(), ledger=FakeLedger(), gateway=FakeGateway(), now=0.0
+    )
+
+
+@pytest.fixture
+def start(parts):
+    started = []
+
+    def make(**settings):
+        kafka = SimpleNamespace(
+            consumer=lambda _group, _config: parts.consumer, producer=lambda _config: parts.producer
+        )
+        sender = Sender(
+            Settings(**settings),
+            "sms",
+            kafka=kafka,
+            gateway=parts.gateway,
+            codec=FakeCodec(),
+            ledger=parts.ledger,
+            stop=threading.Event(),
+            clock=lambda: 0,
+            monotonic=lambda: parts.now,
+        )
+        started.append(sender)
+        sender._on_assign(parts.consumer, [place(0)])
+        return sender
+
+    yield make
+    for sender in started:
+        sender._hand_over.close()
+
+
+def test_a_partition_that_was_paused_when_another_came_is_read_on(start, parts, monkeypatch):
+    monkeypatch.setattr(worker_module, "WAITING_MAX", 2)
+    sender = start()
+    parts.consumer.batches.append(records("d1", "d2"))
+    sender._read()
+    parts.consumer.batches.append(lambda: sender._on_assign(parts.consumer, [place(1)]))
+    sender._read()
+    assert parts.consumer.paused == {0}  # it was full before the other came
+    sender._partitions[0].waiting.popleft()
+    sender._read()
+    assert parts.consumer.paused == set()
+
+
+def test_a_partition_that_was_paused_when_it_went_away_is_read_when_it_comes_back(start, parts, monkeypatch):
+    monkeypatch.setattr(worker_module, "WAITING_MAX", 2)
+    sender = start()
+    parts.consumer.batches.append(records("d1", "d2"))
+    sender._read()
+    sender._read()
+    assert parts.consumer.paused == {0}
+    sender._on_lost(parts.consumer, [place(0)])
+    sender._on_assign(parts.consumer, [place(0)])
+    assert parts.consumer.paused == set()  # which the client keeps
