@@ -237,7 +237,7 @@ class Sender:
     def _choose(self) -> list[Claim]:
         """Choose the next claims; what needs no hand-over goes to the outcomes."""
         claims: list[Claim] = []
-        chosen: set[str] = set()
+        chosen = {each.claim.dispatch.dispatch_id for each in self._unreported}  # perhaps again, if that failed
         for partition, each in self._partitions.items():
             while each.waiting and len(self._in_flight) + len(claims) < self._window:
                 claim = each.waiting[0]

@@ -9,9 +9,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from sinks.senders import worker as worker_module
 from sinks.senders.gateway import Gateway
+from sinks.senders.ledger import CLAIMED
 from sinks.senders.worker import Sender
 from streams.engine.commands import Dispatch
 from streams.settings import Settings
+
+FAILED_IN_DOUBT = ("d1", "message_failed", "in_doubt")
 
 
 class FakeConsumer:
@@ -181,6 +184,14 @@ def start(parts):
         sender._hand_over.close()
 
 
+def statuses(parts):
+    return [
+        (record["value"].body["dispatch_id"], record["value"].type, record["value"].body.get("reason"))
+        for topic, record in parts.producer.written
+        if topic == "delivery.statuses"
+    ]
+
+
 def test_a_partition_that_was_paused_when_another_came_is_read_on(start, parts, monkeypatch):
     monkeypatch.setattr(worker_module, "WAITING_MAX", 2)
     sender = start()
@@ -204,3 +215,16 @@ def test_a_partition_that_was_paused_when_it_went_away_is_read_when_it_comes_bac
     sender._on_lost(parts.consumer, [place(0)])
     sender._on_assign(parts.consumer, [place(0)])
     assert parts.consumer.paused == set()  # which the client keeps
+
+
+def test_a_doubt_whose_report_failed_is_not_handed_over_when_it_comes_again(start, parts):
+    parts.ledger.entries["d1"] = CLAIMED
+    parts.consumer.batches += [records("d1"), records("d1", start=1)]
+    parts.producer.failures = 1
+    sender = start()
+    sender._cycle()
+    assert statuses(parts) == []
+    sender._cycle()
+    assert statuses(parts) == [FAILED_IN_DOUBT]
+    assert sender._partitions[0].progress.position == 2
+    assert parts.gateway.taken == []
