@@ -1,10 +1,11 @@
 """Hand dispatches over to the gateway, several at a time, and come back with an outcome for each.
 
 Runs in an asyncio loop on a thread of its own; the worker's thread starts hand-overs and collects outcomes. Dispatches
-of one member go one after the other, in their order. What the gateway takes later is tried again, with growing pauses:
+of one member go one after the other, in their order. What the gateway doesn't take now:
 
-- `Unavailable` for as long as it lasts, or until the dispatch's `not_after`: an outage must not fail a mailing.
-- `TryLater` for `TRY_LATER_S`, then message_failed.
+- `Unavailable` is tried again, with growing pauses, for as long as it lasts, or until the dispatch's `not_after`: an
+  outage must not fail a mailing.
+- `TryLater` comes back as put off (`sinks.senders.put_off`), and what is to follow it to the member is given back.
 
 Before every attempt `not_after` is checked again, and whether the claims can still be ours: a process that stood still
 for long may have lost their partitions to another, and then it hears of that first (`beat`). What was to be given back
@@ -28,7 +29,6 @@ from streams import metrics
 from streams.consent.links import Links, LinksNotSetUpError
 from streams.engine.commands import Dispatch
 
-TRY_LATER_S = 900.0
 WAIT_INITIAL_S = 0.2
 WAIT_MAX_S = 30.0
 CLOSE_S = 5.0
@@ -61,16 +61,17 @@ class Claim:
 class Outcome:
     """What became of a claim: the statuses to report, in order, each with its reason; none if it was given back.
 
-    `at` is the sender's time, in milliseconds since the epoch.
+    `at` is the sender's time, in milliseconds since the epoch. `put_off` is why the gateway takes it later only.
     """
 
     claim: Claim
     statuses: tuple[tuple[str, str | None], ...]
     at: int
+    put_off: str | None = None
 
     @property
     def given_back(self) -> bool:
-        """Whether the gateway never saw it."""
+        """Whether the gateway hasn't it, and may still be given it."""
         return not self.statuses
 
 
@@ -78,6 +79,7 @@ class Outcome:
 class _Running:
     claim: Claim
     previous: asyncio.Event | None
+    put_off: str | None = None
     at_gateway: bool = False
     is_last_attempt: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,6 +109,7 @@ class HandOver:
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._running: dict[_Running, None] = {}  # a record can come again while its first is at the gateway
         self._last_of_member: dict[str, _Running] = {}
+        self._put_off: dict[str, Claim] = {}  # by member: what is tried again before anything else of theirs
         self._repeated = 0
         self._slots = asyncio.Semaphore(concurrency)
         self._loop = self._begin_loop()
@@ -145,6 +148,10 @@ class HandOver:
         """
         self._soon(self._give_back, frozenset(partitions))
 
+    def forget(self, claim: Claim) -> None:
+        """Let what follows to the member of a claim that was put off go on: it is not started again."""
+        self._soon(self._forget, claim)
+
     def find(self, dispatch_ids: Collection[str]) -> frozenset[str] | None:
         """Ask the gateway which of these it has; None if it cannot tell. Raises `OSError` or `GatewayError`."""
         return self._call(self._gateway.find(dispatch_ids))
@@ -180,6 +187,10 @@ class HandOver:
 
     def _start(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
+            if self._put_off.get(claim.dispatch.member_id, claim) is not claim:
+                self._outcomes.put(Outcome(claim, (), self._now(claim.dispatch)))
+                continue
+            self._put_off.pop(claim.dispatch.member_id, None)
             before = self._last_of_member.get(claim.dispatch.member_id)
             running = _Running(claim, before.done if before is not None else None)
             self._running[running] = None
@@ -192,6 +203,12 @@ class HandOver:
                 running.is_last_attempt = True
                 if not running.at_gateway and running.task is not None:
                     running.task.cancel()
+
+        self._put_off = {name: each for name, each in self._put_off.items() if each.partition not in partitions}
+
+    def _forget(self, claim: Claim) -> None:
+        if self._put_off.get(claim.dispatch.member_id) is claim:
+            del self._put_off[claim.dispatch.member_id]
 
     async def _close(self) -> None:
         tasks = [running.task for running in self._running if running.task is not None]
@@ -208,7 +225,7 @@ class HandOver:
         try:
             if running.previous is not None:
                 await running.previous.wait()
-            self._finish(running, await self._try(running))
+            self._finish(running, () if dispatch.member_id in self._put_off else await self._try(running))
         except asyncio.CancelledError:
             if not running.at_gateway:  # else it is in doubt, and stays claimed
                 self._finish(running, ())
@@ -219,14 +236,14 @@ class HandOver:
                 del self._last_of_member[dispatch.member_id]
 
     def _finish(self, running: _Running, statuses: tuple[tuple[str, str | None], ...]) -> None:
-        self._outcomes.put(Outcome(running.claim, statuses, self._now(running.claim.dispatch)))
+        claim = running.claim
+        self._outcomes.put(Outcome(claim, statuses, self._now(claim.dispatch), put_off=running.put_off))
 
     async def _try(self, running: _Running) -> tuple[tuple[str, str | None], ...]:
         dispatch = running.claim.dispatch
-        began = self._loop.time()
         try:
             async for attempt in stamina.retry_context(
-                on=lambda error: self._worth_repeating(running, error, began),
+                on=lambda error: self._worth_repeating(running, error),
                 attempts=None,
                 timeout=None,
                 wait_initial=WAIT_INITIAL_S,
@@ -242,7 +259,11 @@ class HandOver:
                         known = await self._attempt(running)
                     return ((SENT, None), *((kind, None) for kind in known))
         except GatewayError as error:
-            if running.is_last_attempt and self._is_passing(error, began):
+            if running.is_last_attempt and (self._is_passing(error) or isinstance(error, TryLater)):
+                return ()
+            if isinstance(error, TryLater):
+                self._count_as_put_off(dispatch, error)
+                self._put_off[dispatch.member_id], running.put_off = running.claim, error.reason
                 return ()
             log.info("%s to %s: %s", dispatch.dispatch_id, mask(dispatch.to), error)
             return ((FAILED, error.reason),)
@@ -272,17 +293,16 @@ class HandOver:
         now = self._loop.time()
         return now >= self._held_until and now - self._asked_at <= OWNED_S
 
-    def _is_passing(self, error: Exception, began: float) -> bool:
-        return (
-            isinstance(error, Unavailable)
-            or (isinstance(error, TryLater) and self._loop.time() - began < TRY_LATER_S)
-            or (isinstance(error, InDoubt) and self._repeat_in_doubt)
-        )
+    def _is_passing(self, error: Exception) -> bool:
+        return isinstance(error, Unavailable) or (isinstance(error, InDoubt) and self._repeat_in_doubt)
 
-    def _worth_repeating(self, running: _Running, error: Exception, began: float) -> bool:
-        if running.is_last_attempt or not self._is_passing(error, began):
+    def _worth_repeating(self, running: _Running, error: Exception) -> bool:
+        if running.is_last_attempt or not self._is_passing(error):
             return False
-        dispatch = running.claim.dispatch
+        self._count_as_put_off(running.claim.dispatch, error)
+        return True
+
+    @staticmethod
+    def _count_as_put_off(dispatch: Dispatch, error: Exception) -> None:
         metrics.sender_retries.labels(dispatch.channel).inc()
         log.warning("%s to %s: %s, trying again soon", dispatch.dispatch_id, mask(dispatch.to), error)
-        return True

@@ -30,6 +30,7 @@ from sinks.senders.gateway import Gateway
 from sinks.senders.hand_over import Claim, HandOver, Outcome
 from sinks.senders.ledger import CLAIMED, DONE, Ledger
 from sinks.senders.progress import Progress
+from sinks.senders.put_off import PutOff
 from sinks.senders.rate_limit import TokenBucket
 from sinks.senders.statuses import FAILED, SENT
 from sinks.senders.transaction import TIMEOUT_MS, Letter, Transactions, place_of
@@ -43,7 +44,8 @@ from streams.runtime.group_offsets import Note
 from streams.settings import Settings
 
 WAITING_MAX = 4_000
-BEGUN_MAX = 20_000
+BEGUN_MAX = 1_000_000
+"""From the first record that is not finished to the last that was read: so many are looked at again after a crash."""
 IDLE_S = 0.1
 BUSY_S = 0.005
 DRAIN_S = 10.0
@@ -99,6 +101,7 @@ class Sender:
         self._found: dict[str, bool | None] = {}
         self._unreported: list[Outcome] = []
         self._letters: list[Letter] = []
+        self._put_off = PutOff()
         self._moved: set[int] = set()
         self._lag_at = 0.0
         self._paused: set[int] = set()
@@ -152,7 +155,13 @@ class Sender:
     def _collect(self, timeout_s: float) -> None:
         """Take outcomes; those of partitions that went away meanwhile are in doubt for whoever has them now."""
         for outcome in self._hand_over.outcomes(timeout_s):
-            if self._in_flight.get(outcome.claim.dispatch.dispatch_id) is outcome.claim:
+            claim = outcome.claim
+            if self._in_flight.get(claim.dispatch.dispatch_id) is not claim:
+                continue
+            if outcome.put_off is not None and not self._put_off.keep(claim, self._monotonic()):
+                self._hand_over.forget(claim)
+                self._unreported.append(Outcome(claim, ((FAILED, outcome.put_off),), outcome.at))
+            else:
                 self._unreported.append(outcome)
 
     # reading
@@ -160,7 +169,7 @@ class Sender:
     def _read(self) -> None:
         waiting = sum(len(each.waiting) for each in self._partitions.values())
         begun = max((each.progress.begun for each in self._partitions.values()), default=0)
-        full = waiting >= WAITING_MAX or begun >= BEGUN_MAX
+        full = waiting >= WAITING_MAX or len(self._put_off) >= WAITING_MAX or begun >= BEGUN_MAX
         self._pause(set(self._partitions) if full else set())
         at_rest = not self._in_flight and not self._unreported and not waiting
         asked_at = self._monotonic()
@@ -238,10 +247,21 @@ class Sender:
         """Choose the next claims; what needs no hand-over goes to the outcomes."""
         claims: list[Claim] = []
         chosen = {each.claim.dispatch.dispatch_id for each in self._unreported}  # perhaps again, if that failed
+        for claim in self._put_off.due(self._monotonic()):
+            is_settled = claim.dispatch.dispatch_id not in self._in_flight
+            if is_settled and len(self._in_flight) + len(claims) < self._window:
+                if not self._bucket.take(1, self._monotonic()):
+                    return claims
+                self._put_off.begin(claim)
+                claims.append(claim)
+                chosen.add(claim.dispatch.dispatch_id)
         for partition, each in self._partitions.items():
             while each.waiting and len(self._in_flight) + len(claims) < self._window:
                 claim = each.waiting[0]
                 dispatch_id = claim.dispatch.dispatch_id
+                if self._put_off.hold(claim):
+                    each.waiting.popleft()
+                    continue
                 if dispatch_id in self._in_flight or dispatch_id in chosen or self._is_done(partition, dispatch_id):
                     each.waiting.popleft()
                     each.progress.finish(claim.offset)
@@ -351,9 +371,11 @@ class Sender:
             claim = outcome.claim
             self._in_flight.pop(claim.dispatch.dispatch_id, None)
             if outcome.given_back:
-                returned[claim.partition].append(claim)
+                if outcome.put_off is None and not self._put_off.give_back(claim, self._monotonic()):
+                    returned[claim.partition].append(claim)
                 continue
             self._partitions[claim.partition].progress.finish(claim.offset)
+            returned[claim.partition] += self._put_off.end(claim)
             for kind, _ in outcome.statuses:
                 metrics.sender_statuses.labels(self._channel, kind).inc()
         for letter in letters:
@@ -379,7 +401,8 @@ class Sender:
         log.warning("transaction aborted: %s", problem.str())
         self._transactions.abort()
         for claim in sorted(claims, key=lambda claim: claim.offset, reverse=True):
-            self._partitions[claim.partition].waiting.appendleft(claim)
+            if not self._put_off.give_back(claim, self._monotonic()):
+                self._partitions[claim.partition].waiting.appendleft(claim)
         self._stop.wait(min(1.0, 0.05 * self._failures))
 
     def _measure_lag(self) -> None:
@@ -447,6 +470,7 @@ class Sender:
             for claim in dropped.waiting if dropped is not None else ():
                 self._found.pop(claim.dispatch.dispatch_id, None)
             self._ledger.close_partition(partition)
+        self._put_off.drop(partitions)
         self._unreported = [each for each in self._unreported if each.claim.partition in self._partitions]
         self._letters = [each for each in self._letters if each.partition in self._partitions]
         self._moved &= self._partitions.keys()

@@ -104,17 +104,38 @@ def test_what_is_rejected_fails_with_the_reason_and_nothing_else_does(start):
 
 
 def test_what_is_not_taken_now_is_tried_again(start):
-    script = [Unavailable("gateway_unavailable"), TryLater("temporary_failure"), ()]
+    script = [Unavailable("gateway_unavailable"), Unavailable("gateway_unavailable"), ()]
     hand_over = start(gateway := Scripted(a=script), claim("a"))
     assert outcomes(hand_over, 1) == {"a": SENT}
     assert gateway.calls == ["a"] * 3
     assert (hand_over.repeated_attempts(), hand_over.repeated_attempts()) == (2, 0)
 
 
-def test_a_mailbox_that_stays_full_fails_in_the_end(start, monkeypatch):
-    monkeypatch.setattr(hand_over_module, "TRY_LATER_S", 0.05)
-    hand_over = start(Scripted(a=[TryLater("temporary_failure")] * 10_000), claim("a"))
-    assert outcomes(hand_over, 1) == {"a": (("message_failed", "temporary_failure"),)}
+def test_what_is_taken_later_comes_back_and_what_follows_to_the_member_with_it(start):
+    gate = threading.Event()
+    gateway = Scripted(a=[gate, TryLater("full"), ()])
+    first, second, third = claim("a"), claim("b", offset=1), claim("c", offset=2)
+    hand_over = start(gateway, first, second)
+    until(lambda: gateway.calls, 5, "one at the gateway")
+    gate.set()
+    found = []
+    until(lambda: found.extend(hand_over.outcomes()) or len(found) == 2, 5, "both")
+    assert [(each.claim, each.statuses, each.put_off) for each in found] == [(first, (), "full"), (second, (), None)]
+    hand_over.start([third])  # claimed by one who hadn't heard yet
+    assert outcomes(hand_over, 1) == {"c": ()}
+    hand_over.start([first, second])
+    assert outcomes(hand_over, 2) == {"a": SENT, "b": SENT}
+    assert gateway.calls == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize("end", [lambda each, first: each.forget(first), lambda each, _first: each.give_back([0])])
+def test_what_follows_goes_on_when_what_was_put_off_is_over(start, end):
+    first = claim("a")
+    hand_over = start(Scripted(a=[TryLater("full")]), first)
+    assert outcomes(hand_over, 1) == {"a": ()}
+    end(hand_over, first)
+    hand_over.start([claim("b", offset=1)])
+    assert outcomes(hand_over, 1) == {"b": SENT}
 
 
 def test_not_after_is_inclusive(start):

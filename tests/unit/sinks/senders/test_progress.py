@@ -15,7 +15,7 @@ def test_stays_at_the_first_unfinished():
     for offset in (0, 2, 5):
         progress.begin(offset)
     progress.finish(2)
-    assert (progress.position, progress.begun) == (0, 3)
+    assert (progress.position, progress.begun) == (0, 6)
     progress.finish(0)
     assert (progress.position, progress.begun) == (5, 1)
     progress.finish(5)

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from sinks.senders import hand_over as hand_over_module
 from sinks.senders import worker as worker_module
-from sinks.senders.gateway import Gateway
+from sinks.senders.gateway import Gateway, TryLater
 from sinks.senders.ledger import CLAIMED
 from sinks.senders.worker import Sender
 from streams.engine.commands import Dispatch
 from streams.settings import Settings
+from tests.support import until
 
 FAILED_IN_DOUBT = ("d1", "message_failed", "in_doubt")
 
@@ -110,18 +112,21 @@ class FakeCodec:
 
 
 class FakeGateway(Gateway):
-    """Takes everything, once it may; knows nothing of before."""
+    """Takes everything but what is `later`, and knows nothing of before."""
 
     concurrency = 1
 
     def __init__(self):
         self.taken = []
+        self.later = set()
 
     @classmethod
     def create(cls, settings, channel):
         return cls()
 
     async def hand_over(self, dispatch):
+        if dispatch.dispatch_id in self.later:
+            raise TryLater("mailbox_full")
         self.taken.append(dispatch.dispatch_id)
         return ()
 
@@ -130,7 +135,7 @@ def dispatch(name):
     return Dispatch(
         at=0,
         dispatch_id=name,
-        member_id=f"member of {name}",
+        member_id=f"m{name[1]}",  # the member of d12 is m1
         campaign="c",
         version=1,
         action="actions[0]",
@@ -157,7 +162,8 @@ def parts():
 
 
 @pytest.fixture
-def start(parts):
+def start(parts, monkeypatch):
+    monkeypatch.setattr(hand_over_module, "OWNED_S", float("inf"))  # its time is another than the test's
     started = []
 
     def make(**settings):
@@ -228,3 +234,66 @@ def test_a_doubt_whose_report_failed_is_not_handed_over_when_it_comes_again(star
     assert statuses(parts) == [FAILED_IN_DOUBT]
     assert sender._partitions[0].progress.position == 2
     assert parts.gateway.taken == []
+
+
+def work_until(sender, reached):
+    """Let it go through cycles until something is reached."""
+
+    def cycle():
+        sender._cycle()
+        return reached()
+
+    until(cycle, 5)
+
+
+def test_others_do_not_wait_for_what_the_gateway_takes_later(start, parts):
+    """The gateway here does one at a time: a full mailbox would hold up everyone for a quarter of an hour."""
+    parts.gateway.later = {"d11", "d21"}
+    parts.consumer.batches.append(records("d11", "d21", "d12", "d31", "d41"))
+    sender = start()
+    work_until(sender, lambda: parts.gateway.taken == ["d31", "d41"] and not sender._in_flight)
+    assert parts.ledger.entries == {"d11": None, "d21": None, "d31": b"d", "d41": b"d"}  # so that nothing is in doubt
+    assert sender._partitions[0].progress.position == 0
+    parts.gateway.later = set()
+    parts.now += 1.0
+    work_until(sender, lambda: sender._partitions[0].progress.position == 5)
+    assert parts.gateway.taken == ["d31", "d41", "d11", "d21", "d12"]  # a member's own in their order
+    assert len(sender._put_off) == 0
+
+
+def test_a_mailbox_that_stays_full_fails_in_the_end_and_what_stood_behind_it_goes_on(start, parts):
+    parts.gateway.later = {"d11"}
+    parts.consumer.batches.append(records("d11", "d12"))
+    sender = start()
+
+    def over():
+        parts.now += 20.0
+        return len(statuses(parts)) == 2
+
+    work_until(sender, over)
+    assert statuses(parts) == [("d11", "message_failed", "mailbox_full"), ("d12", "message_sent", None)]
+    assert 900 <= parts.now <= 1500
+
+
+def test_what_is_tried_again_is_kept_when_its_claim_cannot_be_committed(start, parts):
+    parts.gateway.later = {"d11"}
+    parts.consumer.batches.append(records("d11", "d12"))
+    sender = start()
+    work_until(sender, lambda: parts.ledger.entries.get("d11", 0) is None and not sender._in_flight)
+    parts.gateway.later, parts.producer.failures = set(), 1
+    parts.now += 1.0
+    work_until(sender, lambda: parts.gateway.taken == ["d11", "d12"])
+    assert parts.producer.failures == 0
+
+
+def test_what_was_put_off_is_forgotten_with_its_partition(start, parts):
+    parts.gateway.later = {"d11"}
+    parts.consumer.batches.append(records("d11", "d12"))
+    sender = start()
+    work_until(sender, lambda: parts.ledger.entries.get("d11", 0) is None and not sender._in_flight)
+    sender._on_lost(parts.consumer, [place(0)])
+    assert len(sender._put_off) == 0
+    sender._on_assign(parts.consumer, [place(0)])
+    parts.gateway.later = set()
+    parts.consumer.batches.append(records("d11", "d12"))
+    work_until(sender, lambda: parts.gateway.taken == ["d11", "d12"])
