@@ -13,6 +13,7 @@ from aiosmtpd.controller import Controller
 
 from sinks.senders.gateway import GatewayError, InDoubt, Rejected, TryLater, Unavailable
 from sinks.senders.gateways import make_gateway, names
+from sinks.senders.gateways.smtp import compose
 from streams.consent.tokens import Signer
 from streams.engine.addresses import HARD_BOUNCES
 from streams.engine.commands import Dispatch
@@ -318,6 +319,16 @@ def test_an_email_has_its_parts_and_an_id_of_its_own(mail):
     assert message["Date"] == "Fri, 14 Jul 2017 02:40:00 +0000"
     assert message.get_body(("plain",)).get_content().strip() == "Zoë"
     assert message.get_body(("html",)).get_content().strip() == "<b>Zoë</b>"
+
+
+def test_an_email_in_other_letters_needs_no_more_than_7_bits(mail):
+    content = {"text": "Привет, Анна", "subject": "Скидка", "html": "<b>Привет</b>"}
+    hand_over(mail.settings, dispatch(1, content=content), dispatch(2, content=content, to="zoë@example.com"))
+    assert compose(dispatch(1, content=content), "anna@example.com", "loyalty@example.com", None).isascii()
+    for message in mail.server.messages:
+        assert {part["Content-Transfer-Encoding"] for part in message.iter_parts()} <= {"base64", "quoted-printable"}
+        assert message["Subject"] == "Скидка"
+        assert message.get_body(("plain",)).get_content().strip() == "Привет, Анна"
 
 
 def test_an_email_of_html_alone_is_html(mail):

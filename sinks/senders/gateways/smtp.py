@@ -36,6 +36,9 @@ TIMEOUT_S = 30.0
 LINE_CHARS_MAX = 1_000
 """Of a line with its end (RFC 5322)."""
 _SERVICE_CLOSING = 421
+_SEVEN_BITS = SMTP_POLICY.clone(cte_type="7bit")
+"""Texts go out in base64 or quoted-printable: not every server on the way takes 8 bits, and a signature (DKIM) of what
+another server has to encode anew holds no more."""
 _NOBODY_THERE = frozenset({550, 551, 553, 556})
 """Without an enhanced code: no such mailbox, moved, not allowed as a name; a domain that takes no mail (RFC 7504)."""
 _NOBODY_THERE_ENHANCED = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
@@ -185,7 +188,7 @@ def compose(dispatch: Dispatch, to: str, sender: str, unsubscribe: str | None) -
 
 def make_message(dispatch: Dispatch, to: str, sender: str) -> EmailMessage:
     """Compose the e-mail of a dispatch, to an address as it goes over the wire."""
-    message = EmailMessage()
+    message = EmailMessage(policy=_SEVEN_BITS)
     message["From"] = sender
     message["To"] = to
     message["Subject"] = " ".join((dispatch.content.get("subject") or "").split())
