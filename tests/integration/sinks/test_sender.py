@@ -38,10 +38,17 @@ def outbox(settings):
 
 
 class MailServer:
-    """Takes everything."""
+    """Takes everything, but nothing for those whose mailbox is full."""
 
     def __init__(self):
         self.messages = []
+        self.full = set()
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
+        if address in self.full:
+            return "452 4.2.2 mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         self.messages.append(message_from_bytes(envelope.content))
@@ -209,6 +216,25 @@ def test_a_zombie_hands_over_nothing_that_its_heir_has_reported(settings, codec,
     reported = statuses(settings, codec)
     assert sorted(server.ids()) == sorted(name for name, each in reported.items() if each == SENT)
     assert Counter(map(str, reported.values())) == {str(SENT): 24, str([("message_failed", "in_doubt")]): 16}
+
+
+def test_full_mailboxes_hold_up_nobody_and_are_in_no_doubt(settings, codec, mail, process):
+    mail.full = {"boris@example.com"}
+    produce(settings, codec, "send.email", dispatches(40, channel="email", to="boris@example.com", members=40))
+    produce(settings, codec, "send.email", dispatches(20, channel="email", to="anna@example.com", members=90, start=40))
+    by_mail = STATIC | {"REKINDLE_GATEWAY_EMAIL": "smtp", "REKINDLE_SMTP_PORT": str(mail.port)}
+    first = process("sender", "email", env=by_mail)
+    first.until(lambda: len(statuses(settings, codec)) == 20, SOON_S, "the others' statuses")
+    assert sorted(mail.ids()) == ids(20, 40)
+    first.until(lambda: first.output.count("trying again soon") >= 40, SOON_S, "every one put off")
+    first.kill()
+    mail.full = set()
+    second = process("sender", "email", env=by_mail)
+    second.until(lambda: len(statuses(settings, codec)) == 60, SOON_S, "all statuses")
+    assert second.terminate() == 0
+    in_doubt = [name for name, each in statuses(settings, codec).items() if each != SENT]
+    assert len(in_doubt) <= 16  # what was being tried again at that very moment
+    assert sorted(mail.ids()) == sorted(set(ids(60)) - set(in_doubt))
 
 
 def test_a_rate_is_kept(settings, codec, outbox, process):
