@@ -91,3 +91,8 @@ def test_the_amount_is_there_for_the_message_that_follows():
     )
     lines = run(programme, [bought("m", "2018-01-02T12:00:00Z")], END)
     assert lines[1]["content"] == {"text": "351 points"}
+
+
+def test_an_amount_is_that_of_the_award_that_is_recorded():
+    lines, _ = award("{amount: 1.2345675}", "2018-01-02T12:00:00Z")
+    assert [line["amount"] for line in lines] == [1.234568]

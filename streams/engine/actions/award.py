@@ -16,12 +16,19 @@ from streams.engine.sending import step_id
 from streams.engine.state import Journey
 from streams.engine.values import Count, Duration, Period, Text, exact_number
 
+_AMOUNT_LIMIT = Decimal(10) ** 12
+_AMOUNT_PLACES = 6
+
 
 def _amount(value: Any) -> Decimal:
+    """An amount as the award's record has it: decimal(18, 6)."""
     number = exact_number(value)
-    if number <= 0:
+    if not number < _AMOUNT_LIMIT:
+        raise PydanticCustomError("definition", f"expected at most 12 digits before the point, not {described(value)}")
+    rounded = round(number, _AMOUNT_PLACES)
+    if rounded <= 0:
         raise PydanticCustomError("definition", f"expected an amount above 0, not {described(value)}")
-    return number
+    return number if number == rounded else rounded
 
 
 class Limit(Definition):
@@ -42,7 +49,7 @@ award: {amount: 300, currency: points, lifetime: P30D, description: Birthday, li
 """
 
     amount: Annotated[Decimal, PlainValidator(_amount), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
-    """How many points; `amount` in the templates that follow."""
+    """How many points, rounded to six decimals; `amount` in the templates that follow."""
     currency: Text = "points"
     """Which points."""
     lifetime: Period | None = None

@@ -118,6 +118,14 @@ def test_the_campaigns_that_ship_are_sound() -> None:
             "goal.where.lines.some.skuu: unknown field `skuu` of a record of `lines` (did you mean `sku`?)",
         ),
         (with_line("stauts: live\n"), "hello.yaml:5:9: stauts: unknown key (did you mean `status`?)"),
+        (
+            with_action("award: {amount: 1000000000000}"),
+            "hello.yaml:4:21: actions[0].award.amount: expected at most 12 digits before the point, not",
+        ),
+        (
+            with_action("award: {amount: 0.0000001}"),
+            "hello.yaml:4:21: actions[0].award.amount: expected an amount above 0",
+        ),
         (with_line("holdout: 101\n"), "hello.yaml:5:10: holdout: expected a percentage from 0 to 100, not `101`"),
         (with_line("id: again\n"), "hello.yaml:5:1: id: is stated twice, first in line 1"),
         (bundle(other=CAMPAIGN), "other.yaml:1:5: id: the campaign `hello` is defined twice, first in hello.yaml:1"),
