@@ -347,9 +347,8 @@ class IngestStage:
         partition, value = partition_of(name, self._partitions), self._codec.encode(moved)
         if partition in self._ticks:
             self._append_said(transaction, partition, name, value, moved)
-        else:
-            at = kafka_time(moved.occurred_at)
-            transaction.produce(CONTROL, value, name, partition=partition, timestamp=at)
+        else:  # stamped with the time of writing, by which Kafka deletes: what happened weeks ago would be gone unread
+            transaction.produce(CONTROL, value, name, partition=partition)
 
     def _tick_after(self, partition: int, entries: Sequence[Entry]) -> Tick | None:
         if not entries:

@@ -24,12 +24,12 @@ RECORD_BYTES_MAX = 900_000
 
 
 class Outgoing(NamedTuple):
-    """A record to produce; `at` in milliseconds since the epoch."""
+    """A record to produce; `at` in milliseconds since the epoch, None for the time at which it is written."""
 
     topic: str
     key: bytes
     value: bytes
-    at: int
+    at: int | None
 
 
 def encode_commands(codec: Codec, commands: Iterable[Command | Event]) -> list[Outgoing]:

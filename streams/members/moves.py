@@ -105,7 +105,7 @@ class Moves:
             (item,) = self._reader.read(self._partition, [record.value], [member.key])  # type: ignore[assignment]
             assert isinstance(item, Event)
             self._end_keys(member, record)
-        self._put_out(Outgoing(CONTROL, member.moved_to.encode(), self._codec.encode(item), item.occurred_at))
+        self._put_on_its_way(member.moved_to, item)
 
     def adopts_later(self, member: Loaded, item: Adopted) -> bool:
         """Tell whether a new programme isn't to come into force for the member now: nobody is there, or waits."""
@@ -180,7 +180,14 @@ class Moves:
             historical=moved.historical,
             state=state,
         )
-        self._put_out(Outgoing(CONTROL, moved.into.encode(), self._codec.encode(handed), moved.occurred_at))
+        self._put_on_its_way(moved.into, handed)
+
+    def _put_on_its_way(self, into: str, item: Event | Moved) -> None:
+        """Send something to another's partition, stamped with the time of writing: Kafka deletes by this time.
+
+        What happened weeks ago would be gone before its ingest task has read it.
+        """
+        self._put_out(Outgoing(CONTROL, into.encode(), self._codec.encode(item), None))
 
     def _add(self, member: Loaded, item: Item) -> None:
         assert member.held is not None

@@ -104,11 +104,14 @@ class Transaction:
             self._produce(topic, value, key, partition=partition, timestamp=timestamp)
         self._records[topic] = self._records.get(topic, 0) + 1
 
-    def produce_all(self, records: Iterable[tuple[str, bytes, bytes, int]]) -> None:
-        """Add many records, each topic, key, value and timestamp (ms since the epoch), to the partition of its key."""
+    def produce_all(self, records: Iterable[tuple[str, bytes, bytes, int | None]]) -> None:
+        """Add many records, each topic, key, value and timestamp, to the partition of its key.
+
+        Timestamps are in ms since the epoch, None means now.
+        """
         counts = self._records
         for topic, key, value, at in records:
-            self._produce(topic, value, key, timestamp=kafka_time(at))
+            self._produce(topic, value, key, timestamp=0 if at is None else kafka_time(at))
             counts[topic] = counts.get(topic, 0) + 1
 
     def produce_changelog(self, topic: str, changes: Sequence[Change], *, partition: int) -> None:

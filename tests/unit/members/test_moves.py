@@ -305,3 +305,11 @@ def test_a_journey_of_a_later_programme_waits_until_the_member_gets_it(
     assert partition.outputs == [("a", DAY + 5)], "it was due, and is done"
     assert own(partition).journeys == []
     assert partition.dead == []
+
+
+def test_what_goes_to_another_partition_is_stamped_when_it_is_written(partition: Partition) -> None:
+    stamps: list[int | None] = []
+    partition.step._moves._put_out = lambda record: stamps.append(record.at)
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    partition.handle(event("e1", "visitor:v", 6))
+    assert stamps == [None, None], "by an event's time Kafka might delete it unread"
