@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streams.compiled import PARTS, ROOT, Part
@@ -24,14 +25,18 @@ def main(arguments: list[str]) -> None:
     """Compile, or say why not."""
     root = Path(arguments[0]) if arguments else ROOT
     missing = _missing()
-    for part in PARTS:
-        found = part.folder(root)
-        if found.is_dir():
-            said = f"compiled already ({len(part.modules)} modules)"
-        else:
-            problem = missing or _compile(part, found)
-            said = f"plain Python, slower: {problem}" if problem else f"compiled {len(part.modules)} modules"
-        print(f"{part.package}: {said}")  # noqa: T201 - a command
+    with ThreadPoolExecutor() as pool:  # each waits for a compiler
+        for part, said in zip(PARTS, pool.map(lambda part: _provide(part, root, missing), PARTS), strict=True):
+            print(f"{part.package}: {said}", flush=True)  # noqa: T201 - a command
+
+
+def _provide(part: Part, root: Path, missing: str | None) -> str:
+    """Compile a part if it isn't; say what was done."""
+    found = part.folder(root)
+    if found.is_dir():
+        return f"compiled already ({len(part.modules)} modules)"
+    problem = missing or _compile(part, found)
+    return f"plain Python, slower: {problem}" if problem else f"compiled {len(part.modules)} modules"
 
 
 def _missing() -> str | None:
