@@ -7,6 +7,7 @@
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -141,12 +142,15 @@ class Replay:
 
 
 class Workers:
-    """Workers by name, started again whenever one has ended, as an orchestrator would."""
+    """Workers by name, started again whenever one has ended, as an orchestrator would. `own`: settings of some."""
 
-    def __init__(self, replay: Replay, stack: ExitStack, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, replay: Replay, stack: ExitStack, env: Mapping[str, str], own: Mapping[str, Mapping[str, str]] = {}
+    ) -> None:
         self._replay = replay
         self._stack = stack
         self._env = env
+        self._own = own
         self._running: dict[str, Command] = {}
 
     def run(self, *names: str) -> None:
@@ -155,6 +159,11 @@ class Workers:
             self._running.pop(name).terminate(20)
         for name in set(names) - set(self._running):
             self._start(name)
+
+    def partitions(self, name: str, stage: str) -> str:
+        """Which partitions it said last that this stage has: "0, 1"."""
+        said = re.findall(rf"{stage} has partitions (.*)", self._running[name].output)
+        return str(said[-1]) if said else ""
 
     def until(self, predicate: Callable[[], object], seconds: float, what: str) -> None:
         """As `tests.support.until`; who has ended is started again meanwhile, and a broker that is away waited for."""
@@ -178,7 +187,9 @@ class Workers:
             assert worker.terminate(20) == 0, worker.output
 
     def _start(self, name: str) -> None:
-        self._running[name] = self._stack.enter_context(self._replay.worker(name, env=self._env))
+        self._running[name] = self._stack.enter_context(
+            self._replay.worker(name, env={**self._env, **self._own.get(name, {})})
+        )
 
 
 def _states(settings: Settings) -> dict[bytes | None, bytes]:

@@ -1,6 +1,7 @@
-"""The network between worker and broker is reset, slowed, cut and frozen: nothing is lost or doubled.
+"""The network between a worker and the broker is reset, slowed, cut and frozen: nothing is lost or doubled.
 
-A worker that gives up in the middle ends, and is started again as an orchestrator would.
+A worker that gives up in the middle ends, and is started again as an orchestrator would. Another worker, on its own way
+to the broker, takes its partitions over while it is frozen, and gives some back when it thaws.
 """
 
 import time
@@ -17,7 +18,8 @@ from tests.support import Guard, renew_topics, until
 
 pytestmark = pytest.mark.services
 SMALL = {"REKINDLE_BATCH_RECORDS_MAX": "4"}
-SESSION_SECONDS = 12.0  # longer than the group waits for a member
+SMALLER, LARGE = {"REKINDLE_BATCH_RECORDS_MAX": "1"}, {"REKINDLE_BATCH_RECORDS_MAX": "1000"}
+ALL = "0, 1, 2, 3"
 
 
 @pytest.mark.timeout(400)
@@ -32,14 +34,17 @@ def test_whatever_the_network_does_the_outputs_are_those_of_a_calm_run(
         renew_topics(replay.settings)
         replay.publish(8000, 150, seed=6)
         with ExitStack() as stack:
-            workers = Workers(replay, stack, through)
+            near = {"REKINDLE_KAFKA_BOOTSTRAP_SERVERS": direct["REKINDLE_KAFKA_BOOTSTRAP_SERVERS"]}
+            workers = Workers(replay, stack, through, {"near": {**near, **SMALLER}, "last": {**near, **LARGE}})
             workers.run("far")
-            for disturb in (proxy.reset, _slow(proxy), _refuse(proxy), _freeze(proxy, SESSION_SECONDS), proxy.reset):
+            workers.until(lambda: workers.partitions("far", "ingest") == ALL, 60, "the partitions")
+            workers.run("far", "near")
+            for disturb in (proxy.reset, _slow(proxy), _refuse(proxy), _freeze(proxy, workers, replay), proxy.reset):
                 before = replay.committed()
                 workers.until(lambda before=before: replay.committed() > before, 90, "progress")
                 assert replay.waiting() > 0, "the replay was over before the disturbances"
                 disturb()
-            proxy.delay_seconds = 0
+            workers.run("last")  # quickly: nothing disturbs it any more
             workers.finish()
         assert replay.differences(120) == []
 
@@ -61,10 +66,13 @@ def _refuse(proxy: Proxy) -> Callable[[], None]:
     return disturb
 
 
-def _freeze(proxy: Proxy, seconds: float) -> Callable[[], None]:
+def _freeze(proxy: Proxy, workers: Workers, replay: Replay) -> Callable[[], None]:
     def disturb() -> None:
+        workers.until(lambda: workers.partitions("far", "members") not in {"", ALL, "none yet"}, 60, "a share for each")
         proxy.freeze(on=True)
-        _pass(seconds)
+        workers.until(lambda: workers.partitions("near", "members") == ALL, 40, "a takeover")
+        before = replay.committed()
+        workers.until(lambda: replay.committed() > before, 40, "progress of who took over")
         proxy.freeze(on=False)
 
     return disturb
