@@ -42,6 +42,7 @@ class Clock:
             "REKINDLE_CLOCK": "wall",
             "REKINDLE_CLOCK_TOLERANCE_SECONDS": str(TOLERANCE_MS // 1000),
             "REKINDLE_INSTANCE": "only",
+            "REKINDLE_GROUP_PREFIX": "own",  # so the topic that tells the time is made by the worker
             "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}",
             "WRONG_BY": str(self._file),
         }
