@@ -28,7 +28,7 @@ from streams.engine.policies.quiet_hours import QuietHours
 from streams.engine.script import Script, flatten
 from streams.engine.triggers import Trigger
 from streams.engine.triggers.schedule import CronText
-from streams.engine.values import Count, Duration, LocalTime, Percent, Period, Text, ZoneName, moment_ms
+from streams.engine.values import Count, Duration, LocalTime, Percent, Period, Region, Text, ZoneName, moment_ms
 
 DEFAULT_ZONE = "Europe/Moscow"
 DEFAULT_REGION = "RU"
@@ -230,7 +230,7 @@ rfm: {period: P365D, at: "03:00"}
 
     default_time_zone: ZoneName = DEFAULT_ZONE
     """The programme's zone, and that of members without one."""
-    default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = DEFAULT_REGION
+    default_region: Region = DEFAULT_REGION
     """The country of phone numbers without a country code, as two letters."""
     quiet_hours: QuietHours | None = None
     """When nothing is sent; without it, always."""

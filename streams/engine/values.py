@@ -6,6 +6,7 @@ month's last day. Numbers are decimal, never binary floats, so that sums of mone
 
 import calendar
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -220,6 +221,28 @@ def is_zone(name: str) -> bool:
 
 
 ZoneName = Annotated[str, PlainValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Moscow"]})]
+
+
+def _written_as(pattern: str, what: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and re.fullmatch(pattern, value):
+            return value
+        raise _expected(what, value)
+
+    return read
+
+
+_REGION, _WEB_ADDRESS = r"^[A-Z]{2}$", r"^https?://[^\s]+$"
+Region = Annotated[
+    str,
+    PlainValidator(_written_as(_REGION, "a country as two capital letters such as RU")),
+    WithJsonSchema({"type": "string", "pattern": _REGION}),
+]
+WebAddress = Annotated[
+    str,
+    PlainValidator(_written_as(_WEB_ADDRESS, "an address such as https://partner.example.com/hook")),
+    WithJsonSchema({"type": "string", "pattern": _WEB_ADDRESS}),
+]
 
 
 def _local_datetime(value: Any) -> datetime:

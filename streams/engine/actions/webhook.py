@@ -1,8 +1,7 @@
 """`webhook`: a request to a partner's system."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
 from typing_extensions import override
 
 from streams.engine import commands
@@ -13,6 +12,7 @@ from streams.engine.message_data import MessageData
 from streams.engine.script import Step
 from streams.engine.sending import step_id
 from streams.engine.state import Journey
+from streams.engine.values import WebAddress
 
 
 class Webhook(Action):
@@ -23,7 +23,7 @@ class Webhook(Action):
 webhook: {url: "https://partner.example.com/hook", body: {member: "{{ member.id }}"}}
 """
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    url: WebAddress
     """Where to."""
     body: Any = None
     """What is posted, as JSON; strings in it are templates."""

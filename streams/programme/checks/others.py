@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+import phonenumbers
+
 from schemas.catalogue import EVENT_TYPES
 from streams.engine.channels import CHANNELS
 from streams.engine.conditions.nodes import InSegment
@@ -15,9 +17,13 @@ from streams.programme.programme import needs
 
 
 def check_policies(reading: Reading) -> Iterator[Problem]:
-    """That caps are for channels that exist and that they bind."""
+    """That phones have a numbering plan, that caps are for channels that exist and that they bind."""
     if reading.policies_source is None:
         return
+    region = reading.policies.default_region
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        message = f"can never hold: there are no phones of a country `{region}`"
+        yield reading.policies_source.problem(("default_region",), message, severity="warning")
     for index, cap in enumerate(reading.policies.frequency_caps):
         path = ("frequency_caps", index, "channel")
         if cap.channel is None:

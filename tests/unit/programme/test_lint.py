@@ -126,6 +126,14 @@ def test_the_campaigns_that_ship_are_sound() -> None:
             with_action("award: {amount: 0.0000001}"),
             "hello.yaml:4:21: actions[0].award.amount: expected an amount above 0",
         ),
+        (
+            with_action("webhook: {url: partner.example.com}"),
+            "actions[0].webhook.url: expected an address such as https://partner.example.com/hook, not the string",
+        ),
+        (
+            bundle(policies="default_region: ru"),
+            "policies.yaml:1:17: default_region: expected a country as two capital letters such as RU, not the string",
+        ),
         (with_line("holdout: 101\n"), "hello.yaml:5:10: holdout: expected a percentage from 0 to 100, not `101`"),
         (with_line("id: again\n"), "hello.yaml:5:1: id: is stated twice, first in line 1"),
         (bundle(other=CAMPAIGN), "other.yaml:1:5: id: the campaign `hello` is defined twice, first in hello.yaml:1"),
@@ -269,6 +277,7 @@ def test_an_error_is_told_with_its_place(files: dict[str, str], problem: str) ->
             bundle(policies="frequency_caps: [{channel: receipt, max: 1, per: P1D}]"),
             "channel `receipt` is exempt from caps",
         ),
+        (bundle(policies="default_region: ZZ"), "can never hold: there are no phones of a country `ZZ`"),
     ],
 )
 def test_a_doubt_is_told_and_stops_nothing(files: dict[str, str], problem: str) -> None:
