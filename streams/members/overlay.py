@@ -291,5 +291,6 @@ def _what_failed(error: Exception) -> str:
     They may hold anything of the member's, and what is said here goes into logs and dead letters, which no erasure of
     what is sealed reaches.
     """
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
