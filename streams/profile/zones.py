@@ -5,6 +5,10 @@ A city's own name goes before what others are or were called, too: Kuznetsk isn'
 An address is searched part by part for a city of its own country; where it names a state too (Aurora, CO 80010), for
 the city of that state.
 
+Names of up to three letters are also airports' codes, abbreviations (МО) and what people type into a field that must be
+filled (no): such a name counts for cities of the programme's country, as one's own name, and in other letters than
+ASCII for large cities (Рим).
+
 Garbage: a name that no city of 15,000 people bears says nothing.
 
 Its 32,000 cities bear 390,000 names in all languages. The first city asked for costs the index over them; it is made of
@@ -20,6 +24,10 @@ from streams.profile.addresses import split_address
 from streams.profile.texts import TEXT_CHARS_MAX
 
 _NAME_CHARS_MAX = 200
+_CODE_CHARS_MAX = 3
+_SYLLABLES_FROM = "\u0590"
+"""Scripts from here on write a whole name in three letters; those before have capitals."""
+_LARGE = 300_000
 _City = tuple[str, int, str, str, str]
 """Country, population, zone, its state's code, and its own name, folded."""
 _TOWN = re.compile(r"^(?:г|гор|город|city of)[.\s]+|[\s,]+(?:г|гор)\.?$|^[\d\s-]{4,}|[\d\s-]{4,}$", re.IGNORECASE)
@@ -77,10 +85,18 @@ def _zone_of_address(address: str, region: str) -> str | None:
 @functools.lru_cache(maxsize=65536)
 def _zone_of(name: str, region: str) -> str | None:
     for each in (name, _TOWN.sub("", name).strip()):
-        found = _bearers(each)
+        found = [city for city in _bearers(each) if not _is_code(each, city, region)]
         if found:
             return _best(found, each, region)[2]
     return None
+
+
+def _is_code(name: str, city: _City, region: str) -> bool:
+    """Whether the name is so short that it's rather a code, or no town at all, than meant for this city far away."""
+    country, people, _, _, own = city
+    if len(name) > _CODE_CHARS_MAX or name == own or country == region or name[0] >= _SYLLABLES_FROM:
+        return False
+    return name.isascii() or people < _LARGE
 
 
 def _best(cities: list[_City], name: str, region: str) -> _City:

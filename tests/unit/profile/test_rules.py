@@ -195,6 +195,27 @@ def test_a_citys_own_name_goes_before_what_others_were_called(city, region, zone
     assert zone_of_city(city, region) == zone
 
 
+@pytest.mark.parametrize(
+    ("city", "region", "zone"),
+    [
+        ("no", "RU", None),  # Ho in Ghana is called so, too
+        ("МО", "RU", None),  # the region of Moscow; but also Meaux
+        ("yes", "RU", None),
+        ("дом", "RU", None),
+        ("SHA", "RU", None),
+        ("SHA", "CN", "Asia/Shanghai"),
+        ("Ho", "RU", "Africa/Accra"),
+        ("NYC", "US", "America/New_York"),
+        ("СПб", "RU", "Europe/Moscow"),
+        ("Уфа", "RU", "Asia/Yekaterinburg"),
+        ("Рим", "RU", "Europe/Rome"),
+        ("東京", "RU", "Asia/Tokyo"),
+    ],
+)
+def test_a_short_name_is_no_code_of_a_city_far_away(city, region, zone):
+    assert zone_of_city(city, region) == zone
+
+
 def test_in_an_address_too_a_citys_own_name_goes_first():
     assert zone_of_address("Lenina 1, Kuznetsk", "RU") == "Europe/Moscow"
 
