@@ -18,6 +18,15 @@ from streams.profile.findings import Checked, compare
 
 _CHARS_MAX = 60
 _SEQUENCE = "01234567890123456789"
+_ZONES = {
+    "+7401": "Europe/Kaliningrad",
+    "+5581": "America/Recife",
+    "+212": "Africa/Casablanca",
+    "+213": "Africa/Algiers",
+    "+218": "Africa/Tripoli",
+    "+505": "America/Managua",
+}
+"""Areas of which the library names the zone of another country, or of an island far away, whose clocks are others."""
 _KINDS = {
     PhoneNumberType.FIXED_LINE: "landline",
     PhoneNumberType.MOBILE: "mobile",
@@ -78,5 +87,8 @@ def zone_of_landline(phone: str) -> str | None:
     number = phonenumbers.parse(phone)
     if phonenumbers.number_type(number) != PhoneNumberType.FIXED_LINE:
         return None
+    for area, zone in _ZONES.items():
+        if phone.startswith(area):
+            return zone
     zones = timezone.time_zones_for_number(number)
     return zones[0] if len(zones) == 1 and zones[0] != timezone.UNKNOWN_TIMEZONE else None

@@ -244,6 +244,12 @@ def test_only_a_landline_has_a_zone():
     assert zone_of_landline("+78001234567") is None
 
 
+def test_a_landline_has_the_zone_of_its_own_country():
+    assert zone_of_landline("+74012123456") == "Europe/Kaliningrad"  # which the library calls Bucharest
+    assert zone_of_landline("+558134221234") == "America/Recife"  # and this an island in the ocean
+    assert zone_of_landline("+74152123456") == "Asia/Kamchatka"
+
+
 def test_the_zone_is_the_citys_else_that_of_coordinates_else_the_addresss_else_the_landlines():
     city, address, phone = "Omsk", "Владивосток, 1", "+73432123456"
     coordinates = {"lat": 53.2, "lon": 50.2}
