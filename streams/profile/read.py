@@ -88,8 +88,11 @@ def _city(value: Any, _on: date, region: str, _known_zone: Known) -> Checked:
 
 
 def _zone(value: Any, _on: date, _region: str, known_zone: Known) -> Checked:
-    name = str(value)
-    return Checked(name, "valid") if known_zone(name) else Checked(None, "rejected", "unknown_zone")
+    text = str(value)
+    name = text.strip()
+    if not known_zone(name):
+        return Checked(None, "rejected", "unknown_zone")
+    return Checked(name, "valid") if name == text else Checked(name, "changed", "trim")
 
 
 _RULES: Mapping[str, Callable[[Any, date, str, Known], Checked]] = {

@@ -81,6 +81,10 @@ def test_the_zone_is_the_one_stated_else_the_citys_else_the_default(fields, zone
     assert shown("member.time_zone", updated(**fields)) == zone
 
 
+def test_blanks_around_a_stated_zone_go():
+    assert shown("member.time_zone", updated(time_zone=" Asia/Omsk ")) == "Asia/Omsk"
+
+
 def test_status_and_card():
     assert shown("member.status", event("m", "status_changed", "2018-01-02T00:00:00Z", status="gold")) == "gold"
     assert shown("member.card_number", event("m", "card_issued", "2018-01-02T00:00:00Z", card_number="77")) == "77"
