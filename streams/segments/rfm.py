@@ -50,6 +50,9 @@ _OF_HEIRS = (
     "SELECT member_id, id, occurred_at, bought, amount FROM rfm_inherited WHERE run = %(run)s "  # noqa: S608 - our own text
     f"UNION ALL {_OWN} AND key IN ({_HEIRS})"
 )
+_SPENT = "arraySum((amount, bought, place) -> if(place = 1, if(bought, amount, -amount), 0), amounts, kinds, places)"
+_MOST = "999999999999.999999"
+"""What a till scans in place of a total may sum up to more than the column holds: then it counts as this."""
 _COLUMNS = {"recency": "days", "frequency": "purchases", "monetary": "spent"}
 _VALUES = {**_COLUMNS, "recency": "-toInt32(days)"}
 """What is scored: the greater, the better."""
@@ -107,7 +110,7 @@ def _stage_values(
         INSERT INTO rfm_staged (run, member_id, days, purchases, spent)
         SELECT %(run)s, member_id, intDiv(%(until)s - toUnixTimestamp64Milli(last), %(day)s),
             arrayCount((bought, place) -> bought AND place = 1, kinds, arrayEnumerateUniq(ids) AS places),
-            arraySum((amount, bought, place) -> if(place = 1, if(bought, amount, -amount), 0), amounts, kinds, places)
+            greatest(least({_SPENT}, toDecimal128('{_MOST}', 6)), toDecimal128('-{_MOST}', 6))
         FROM
         (
             SELECT member_id, maxIf(occurred_at, bought) AS last, groupArray(id) AS ids,

@@ -196,6 +196,16 @@ def test_equal_values_have_equal_scores_and_few_members_are_no_trouble(client):
     }  # fmt: skip
 
 
+def test_totals_that_no_till_can_mean_stop_nobodys_scores(client):
+    most = Decimal("999999999999.999999")
+    barcodes = [(f"b{n}", "purchase_completed", "m1", WINTER - 3 * DAY_MS, Decimal(890_123_456_789)) for n in range(12)]
+    back = [(f"r{n}", "purchase_returned", "m2", WINTER - DAY_MS, Decimal(890_123_456_789)) for n in range(12)]
+    bought = [(f"p{m}", "purchase_completed", m, WINTER - 2 * DAY_MS, Decimal(5)) for m in ("m2", "m3")]
+    fill(client, [*barcodes, *back, *bought])
+    run = rfm.decide(client, PERIOD, WINTER)
+    assert {member: value[2] for member, value in reckoned(client, run).items()} == {"m1": most, "m2": -most, "m3": 5}
+
+
 class Log:
     """Writes into `purchases` and `moves` as the sink does: each key has its partition, and offsets rise."""
 
