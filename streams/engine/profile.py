@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from streams.engine.addresses import CHANGING, addresses, note_changes, note_failure, unite_addresses
 from streams.engine.channels import CHANNELS
 from streams.engine.events import Event
@@ -273,6 +275,21 @@ def consents(state: MemberState, channel: str, messaging_type: str, consent: str
         if rank > best_rank:
             best, best_rank = statement, rank
     return best.subscribed if best is not None else consent == "opt_out"
+
+
+def read_statement(event: Event, types: Mapping[str, TypePlan]) -> tuple[Event, Sequence[Finding]]:
+    """The `subscription_changed` with its messaging type as the programme writes it, and what there is to tell of it.
+
+    One that the programme doesn't have is kept as it stands: a later programme may.
+    """
+    named = event.body.get("messaging_type")
+    if named is None or named in types:
+        return event, _NOTHING_FOUND
+    plain = named.strip().lower()
+    meant = next((name for name in types if name.lower() == plain), None)
+    if meant is None:
+        return event, [Finding("messaging_type", "doubtful", "unknown_type")]
+    return msgspec.structs.replace(event, body={**event.body, "messaging_type": meant}), _NOTHING_FOUND
 
 
 def awaits_confirmation(event: Event, types: Mapping[str, TypePlan]) -> bool:

@@ -22,7 +22,7 @@ from streams.engine.handling import Handling, Output, note_time
 from streams.engine.ids import seen_key
 from streams.engine.journeys import leave
 from streams.engine.limits import JOURNEYS_LIGHT, SEEN_FOR_MS, SEEN_MAX
-from streams.engine.profile import apply_to_profile, awaits_confirmation, changes_profile, cut
+from streams.engine.profile import apply_to_profile, awaits_confirmation, changes_profile, cut, read_statement
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
 from streams.engine.state import NOBODYS, MemberState, fields, new
@@ -135,8 +135,10 @@ def _set_timers(handling: Handling) -> None:
 def _apply(handling: Handling, event: Event) -> None:
     state = handling.state
     zone_before = state.profile.city_zone
-    findings: Sequence[Finding] = ()
-    if event.type != "subscription_changed" or not awaits_confirmation(event, handling.plan.types):
+    findings: Sequence[Finding]
+    if event.type == "subscription_changed":
+        findings = _apply_statement(handling, event)
+    else:
         findings = apply_to_profile(state, event, late=handling.late, region=handling.plan.region)
     if findings:
         handling.output.append(
@@ -162,6 +164,16 @@ def _apply(handling: Handling, event: Event) -> None:
         set_schedule_timers(handling, moved=True)
     count(handling, event)
     attribute(handling, event)
+
+
+def _apply_statement(handling: Handling, event: Event) -> "Sequence[Finding]":
+    """Note what a `subscription_changed` states, unless it is a yes that is to be confirmed."""
+    types = handling.plan.types
+    said, findings = read_statement(event, types)
+    if not awaits_confirmation(said, types):
+        told = apply_to_profile(handling.state, said, late=handling.late, region=handling.plan.region)
+        findings = [*told, *findings]
+    return findings
 
 
 def _remember(state: MemberState, key: int) -> None:

@@ -140,7 +140,7 @@ class Knowledge:
         ):
             self.social[body["network"]] = body["profile_id"]
         if event.type == "subscription_changed" and body.get("subscribed") is not None:
-            statement = (event.occurred_at, channel_of(body), body.get("messaging_type"), body["subscribed"])
+            statement = (event.occurred_at, channel_of(body), self.type_of(body), body["subscribed"])
             self.statements.append(statement)
         if event.type in {"message_complained", "member_unsubscribed"}:
             self.statements.append((event.occurred_at, channel_of(body), None, False))
@@ -148,6 +148,13 @@ class Knowledge:
             self.lists[body["segment"]] = True
         if event.type == "segment_removed":
             self.lists[body["segment"]] = False
+
+    def type_of(self, body: dict[str, Any]) -> str | None:
+        """The messaging type that a statement is about, however it is written; None is all of them."""
+        named = body.get("messaging_type")
+        stated = {"marketing", "service", *self.programme["policies"].get("messaging_types", {})}
+        alike = sorted(name for name in stated if named is not None and name.lower() == named.strip().lower())
+        return named if named in stated or not alike else alike[0]
 
     def put(self, field: str, value: Any, *, late: bool) -> None:
         if value is None or (late and self.profile.get(field) is not None):

@@ -91,7 +91,7 @@ BODIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         {"subscribed": st.booleans()},
         optional={
             "channel": st.sampled_from(["sms", "email", "push", " SMS", "e-mail"]),
-            "messaging_type": st.sampled_from(["marketing", "service"]),
+            "messaging_type": st.sampled_from(["marketing", "service", " Marketing"]),
         },
     ),
     "segment_assigned": st.just({"segment": "chosen"}),

@@ -142,3 +142,26 @@ def test_what_is_no_channel_states_nothing_and_is_reported(channel, kind):
         kind,
         [{"field": "channel", "outcome": "rejected", "rule": "unknown_channel"}],
     )
+
+
+@pytest.mark.parametrize("named", ["News", " news", "NEWS\t"])
+def test_a_messaging_type_is_known_however_it_is_written(named):
+    assert asked(said(0, messaging_type=named, subscribed=False)) == KEPT
+    no = said(0, messaging_type=named, subscribed=False)
+    assert run(directory(POLICIES, c=SITE), [no], END, kinds=("profile_check",)) == []
+
+
+def test_a_yes_has_to_be_confirmed_however_its_type_is_written():
+    yes = event("m", "subscription_changed", "2018-01-02T00:00:00Z", messaging_type="News", subscribed=True)
+    start, visit = registered("m", "2018-01-01T00:00:00Z"), event("m", "site_visited", "2018-01-06T00:00:00Z")
+    programme = directory(POLICIES, c=SITE)
+    assert happened(programme, [start, yes, visit], END)[0].split(" ", 1)[1] == KEPT
+    confirmed = {**yes, "source": "consent.link", "event_id": "confirmed"}
+    assert happened(programme, [start, yes, confirmed, visit], END)[0].split(" ", 1)[1] == SENT
+
+
+@pytest.mark.parametrize("named", ["newsletter", ""])
+def test_a_messaging_type_that_the_programme_does_not_have_is_reported(named):
+    no = said(0, messaging_type=named, subscribed=False)
+    (told,) = run(directory(POLICIES, c=SITE), [no], END, kinds=("profile_check",))
+    assert told["findings"] == [{"field": "messaging_type", "outcome": "doubtful", "rule": "unknown_type"}]
