@@ -47,7 +47,7 @@ from streams.engine.limits import (
 from streams.engine.profile import unite_profiles
 from streams.engine.reacting import react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import NOBODYS, MemberState
+from streams.engine.state import ERASED, NOBODYS, MemberState
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
 
@@ -121,7 +121,7 @@ def _unite_memories(state: MemberState, other: MemberState) -> None:
     state.seen = dict(sorted(seen.items(), key=lambda item: item[1])[-SEEN_MAX:])
     for event_type, times in other.last_at.items():
         for at in times:
-            if at is not None:
+            if at is not None and event_type != ERASED:  # which is each one's own
                 note_time_of(state, event_type, at)
     for campaign, entered_at in other.entries.items():
         state.entries[campaign] = max(entered_at, state.entries.get(campaign, entered_at))

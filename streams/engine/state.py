@@ -20,6 +20,8 @@ BEFORE_ALL: Final = -(2**62)
 """The clock of a member of whom nothing has been handled yet."""
 NOBODYS: Final = -1
 """The programme of a member who was erased: none."""
+ERASED: Final = "member_erased"
+"""The event that says so; its time is all that is kept of a member who was erased, in `last_at`."""
 
 
 @mypyc_attr(acyclic=True)

@@ -25,7 +25,7 @@ from streams.engine.limits import JOURNEYS_LIGHT, SEEN_FOR_MS, SEEN_MAX
 from streams.engine.profile import apply_to_profile, awaits_confirmation, changes_profile, cut, read_statement
 from streams.engine.reacting import mail, react
 from streams.engine.segments import note_changes, note_silently, set_segment_timer
-from streams.engine.state import NOBODYS, MemberState, fields, new
+from streams.engine.state import ERASED, NOBODYS, MemberState, fields, new
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
 from streams.profile.findings import Finding, as_record
@@ -52,8 +52,11 @@ def handle(programme: "Programme", state: MemberState, event: Event, *, tick_at:
     handling.late = event.occurred_at < state.clock
     state.clock = max(state.clock, event.occurred_at)
     _remember(state, key)
-    if event.type == "member_erased":
-        _erase(handling)
+    if event.type == ERASED:
+        _erase(handling, event)
+        return handling.output
+    erased = state.last_at.get(ERASED)
+    if erased is not None and _is_over(handling, event, erased[0]):
         return handling.output
     if state.programme < handling.plan.number:
         _enrol(handling)
@@ -152,10 +155,8 @@ def _apply(handling: Handling, event: Event) -> None:
                 findings=[as_record(finding) for finding in findings],
             )
         )
-    if event.type in {"segment_assigned", "segment_removed"}:
-        segment = event.body.get("segment")
-        if segment is not None:
-            handling.assign(cut(segment), inside=event.type == "segment_assigned")
+    if event.type in _LISTS:
+        _apply_to_lists(handling, event)
     apply_to_cart(handling, event)
     apply_to_bonus(handling, event)
     if changes_profile(event.type) or state.profile.city_zone != zone_before:
@@ -174,6 +175,12 @@ def _apply_statement(handling: Handling, event: Event) -> "Sequence[Finding]":
         told = apply_to_profile(handling.state, said, late=handling.late, region=handling.plan.region)
         findings = [*told, *findings]
     return findings
+
+
+def _apply_to_lists(handling: Handling, event: Event) -> None:
+    segment = event.body.get("segment")
+    if segment is not None:
+        handling.assign(cut(segment), inside=event.type == "segment_assigned")
 
 
 def _remember(state: MemberState, key: int) -> None:
@@ -199,6 +206,16 @@ _GROWING = frozenset(
     }
 )
 """Types whose events may add to the state without bound, but for the bounds of its lists."""
+_LISTS = frozenset({"segment_assigned", "segment_removed"})
+_OBJECTIONS = frozenset({"subscription_changed", "member_unsubscribed", "message_complained"})
+_OF_OTHERS = frozenset(
+    {
+        *("message_sent", "message_delivered", "message_opened", "message_clicked", "message_failed"),
+        *("bonus_activated", "bonus_expired", "bonus_cancelled", "purchase_returned", "order_cancelled"),
+        *("status_calculated", "friend_purchase_completed"),
+    }
+)
+"""What goes on about a member who was erased, without them: what became of messages, points and purchases of before."""
 _IDENTIFIERS = frozenset({"card_number", "visitor_id", "phone", "email"})
 
 
@@ -227,16 +244,45 @@ def _tell_referrer(handling: Handling, event: Event) -> None:
     )
 
 
-def _erase(handling: Handling) -> None:
-    """Forget the member: journeys end, and of the state remain its clock and the events that must not count twice.
+def _is_over(handling: Handling, event: Event, erased_at: int) -> bool:
+    """Whether an event makes nobody known who was erased at `erased_at` (ms): it is of before, or others say it.
 
-    No programme knows them, and no mailing goes to them, until another event makes them known.
+    Of what others say, a no and lists are kept: who is known again later was taken off, or put on, meanwhile.
     """
     state = handling.state
+    if event.type == "members_merged":
+        return False
+    if event.occurred_at <= erased_at:
+        return True
+    if state.programme != NOBODYS:
+        return False
+    if event.type in _OBJECTIONS and not event.body.get("subscribed"):
+        if event.type == "subscription_changed":
+            _apply_statement(handling, event)
+        else:
+            apply_to_profile(state, event, late=handling.late, region=handling.plan.region)
+        return True
+    if event.type in _LISTS:
+        _apply_to_lists(handling, event)
+        return True
+    return event.type in _OF_OTHERS
+
+
+def _erase(handling: Handling, event: Event) -> None:
+    """Forget the member: journeys end, and of the state remain its clock and the events that must not count twice.
+
+    No programme knows them, and no mailing goes to them, until another event makes them known. When it was is kept, so
+    that what they did until then doesn't come back with what arrives late.
+    """
+    state = handling.state
+    erased = state.last_at.get(ERASED)
     for journey in list(state.journeys):
         leave(handling, journey, "cancelled", "member_erased")
     blank = new(state.key)
     for field in fields(MemberState):
         if field not in {"key", "clock", "sequence", "seen", "mailed", "dated"}:
             setattr(state, field, getattr(blank, field))
+    if erased is not None:
+        state.last_at[ERASED] = erased
+    note_time(state, event)
     state.programme = NOBODYS

@@ -25,6 +25,7 @@ class Knowledge:
     def __init__(self, programmes: list[dict[str, Any]], key: str) -> None:
         self.programmes, self.key = programmes, key
         self.clock: int | None = None
+        self.erased_at: int | None = None
         self.output: list[dict[str, Any]] = []
         self.seen: dict[tuple[str, str], int] = {}
         self.mailed: dict[tuple[Any, ...], Any] = {}

@@ -15,6 +15,12 @@ from tests.model.local_time import local_moment, moment
 from tests.model.parts import DAY, Journey, Looking, Timer, parse
 
 OUTAGE = 5 * 60_000
+LISTS = {"segment_assigned", "segment_removed"}
+OF_OTHERS = {
+    *("message_sent", "message_delivered", "message_opened", "message_clicked", "message_failed", "status_calculated"),
+    *("bonus_activated", "bonus_expired", "bonus_cancelled", "purchase_returned", "order_cancelled"),
+    "friend_purchase_completed",
+}
 TURN_BY_TIME = ("days_since", "counter.", "member.age", "member.bonus")
 
 
@@ -144,6 +150,9 @@ class Member(Journeys):
             for journey in list(self.journeys):
                 self.stop(journey, "cancelled", "member_erased")
             self.forget()
+            self.erased_at = max(event.occurred_at, self.erased_at or event.occurred_at)
+            return True
+        if self.erased_at is not None and self.is_over(event, self.erased_at):
             return True
         if not self.known:
             self.known = True
@@ -157,6 +166,18 @@ class Member(Journeys):
         self.settle()
         self.fire_until(self.now)
         return True
+
+    def is_over(self, event: Event, erased_at: int) -> bool:
+        """Of the time before the member was erased; or others say it, and nobody is there yet. A no and lists stay."""
+        if event.type == "members_merged":
+            return False
+        if self.known or event.occurred_at <= erased_at:
+            return event.occurred_at <= erased_at
+        says_no = event.type == "subscription_changed" and not event.body.get("subscribed")
+        if says_no or event.type in {"member_unsubscribed", "message_complained"} | LISTS:
+            self.change_profile(event, late=event.occurred_at < self.now)
+            return True
+        return event.type in OF_OTHERS
 
     def happen(self, event: Event, *, derived: bool = False) -> None:
         """One event, in the order of the contract (§4.5)."""
