@@ -158,7 +158,7 @@ def _apply(
     with waits.at_most(ANSWER_SECONDS_MAX):
         low, _ = consumer.get_watermark_offsets(source, timeout=ANSWER_SECONDS_MAX)
     have = store.changelog_offset
-    if have is not None and (have > fence or have + 1 < low):
+    if have is not None and (have >= fence or have + 1 < low):  # the fence is new: who has its number lost what had it
         raise StaleStoreError(f"the store is at {have}, the changelog holds {low} to {fence}")
     consumer.assign([TopicPartition(source.topic, source.partition, low if have is None else have + 1)])
     position = low - 1 if have is None else have
