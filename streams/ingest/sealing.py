@@ -4,6 +4,7 @@ Personal events are sealed. A `member_erased` never is, or a replay would miss i
 what it says of phone, e-mail or card stays out of the log: whose it is, its Kafka key says.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from schemas.codec import Codec, Header
@@ -47,10 +48,15 @@ def seal_event(
     owner: bytes,
     value: bytes,
     sealing: Sealing | None,
+    is_over: Callable[[], bool],
 ) -> bytes:
-    """Return what goes into the log of a partition in place of an event's bytes."""
+    """Return what goes into the log of a partition in place of an event's bytes.
+
+    `is_over` tells whether it is of the time before the owner was erased: then it is to be read once, to be handled.
+    """
     if sealing is None or sealer is None:
         return value
     if sealing.erasure is None:
-        return sealer.seal(transaction, partition, owner, value)
+        seal = sealer.seal_apart if is_over() else sealer.seal
+        return seal(transaction, partition, owner, value)
     return sealer.end(transaction, partition, owner, codec.encode(sealing.erasure))

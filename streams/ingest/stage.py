@@ -304,9 +304,7 @@ class IngestStage:
     def _append_sent_on(self, transaction: Transaction, entry: Entry) -> None:
         """Append an event to whom its state went, and mark it: the log has it under the key that it came to, too."""
         record = entry.record
-        value = seal_event(
-            self._sealer, self._codec, transaction, record.partition, record.key, record.value, entry.sealing
-        )
+        value = self._sealed(transaction, record.partition, record.key, entry)
         at, marks = kafka_time(entry.occurred_at), [(SENT_ON, b"")]
         transaction.produce(MEMBER_EVENTS, value, record.key, partition=record.partition, timestamp=at, headers=marks)
 
@@ -316,9 +314,8 @@ class IngestStage:
         """Append what is said of a partition or of one in it: a tick, a programme, what becomes of a state."""
         if self._sealer is not None and key is not None:
             if isinstance(said, StateHandedOver):
-                known = self._links.known(root(self._links, key.decode()))
-                is_late = known is not None and known.erased_at is not None and said.occurred_at <= known.erased_at
-                seal = self._sealer.seal_apart if is_late else self._sealer.seal
+                is_over = self._is_over(key, said.occurred_at)
+                seal = self._sealer.seal_apart if is_over else self._sealer.seal
                 value = seal(transaction, partition, key, value)
             elif isinstance(said, StateMoved) and said.erased:
                 value = self._sealer.end(transaction, partition, key, value)
@@ -337,10 +334,28 @@ class IngestStage:
             return
         for name, moved in self._owners.take(found, facts, f"{record.topic}/{record.partition}/{record.offset}"):
             self._say(transaction, name.encode(), moved)
-        value = seal_event(self._sealer, self._codec, transaction, home, key, record.value, entry.sealing)
+        value = record.value if entry.sealing is None else self._sealed(transaction, home, key, entry)
         transaction.produce(MEMBER_EVENTS, value, key, partition=home, timestamp=at)
         if self._wall or record.topic != STATUSES:
             self._ticks[home].saw_event(entry.occurred_at)
+
+    def _sealed(self, transaction: Transaction, partition: int, key: bytes, entry: Entry) -> bytes:
+        """Return what goes into the log for an event."""
+        return seal_event(
+            self._sealer,
+            self._codec,
+            transaction,
+            partition,
+            key,
+            entry.record.value,
+            entry.sealing,
+            lambda: self._is_over(key, entry.occurred_at),
+        )
+
+    def _is_over(self, key: bytes, occurred_at: int) -> bool:
+        """Tell whether what is said of a member is of the time before they were erased."""
+        known = self._links.known(root(self._links, key.decode()))
+        return known is not None and known.erased_at is not None and occurred_at <= known.erased_at
 
     def _say(self, transaction: Transaction, name: bytes, moved: StateMoved) -> None:
         """Append a move of a state under this key, or have it appended by whose partition that is."""

@@ -248,7 +248,10 @@ class Moves:
         if isinstance(found, Event):
             event, programme = found, self._programmes.get(held.programme)
             step = lambda state: self._engine.handle(programme, state, event, tick_at=item.tick_at)  # noqa: E731
-            if self._do(member, place, step) and event.type == "member_erased":
+            done = self._do(member, place, step)
+            if event.type != "member_erased":
+                self._end_keys(member, place)
+            elif done:
                 self._erased(member, place, event)
         return True
 

@@ -30,7 +30,7 @@ from streams.members.record import OPEN, PROGRAMME, TICK, after_entry, index_bou
 from streams.members.store import PartitionStore
 from streams.members.ticks import OPEN_TICKS_MAX, OpenTick, OpenTicks
 from streams.runtime.stage import never
-from streams.sealing.envelope import ended_keys, own_key
+from streams.sealing.envelope import APART, ended_keys, own_key
 from streams.sealing.key_record import topic_key
 from streams.sealing.log_reader import LogReader, Shredded
 
@@ -248,7 +248,10 @@ class MemberStep:
         def step(state: Any) -> Sequence[Command | Event]:
             return self._engine.handle(programme, state, event, tick_at=tick_at)
 
-        if self._do(member, record, step):
+        done = self._do(member, record, step)
+        if record.value[:2] == APART:  # of before an erasure of the member
+            self._end_keys(member, record)
+        if done:
             if event.type == "member_erased":
                 self._note_erasure(member, record, event)
             self._settle(member, record)

@@ -30,6 +30,8 @@ MAGIC = 1
 ENDING_MAGIC = 2
 VERSION = 1
 APART_VERSION = 2
+APART = bytes((MAGIC, APART_VERSION))
+"""How a record begins that has a key of its own."""
 KEY_ID_BYTES = 8
 KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -12,11 +12,13 @@ from collections.abc import Callable
 
 import pytest
 
+from schemas.codec import Header
 from streams.members.step import DUE_MAX
 from streams.profiles import stage as profiles_stage
-from streams.sealing.envelope import is_sealed
+from streams.sealing.envelope import is_sealed, own_key
 from streams.topics import MEMBER_EVENTS, MEMBER_KEYS
 from tests.pipeline.check import check
+from tests.pipeline.opened import opened
 from tests.pipeline.world import PLACES, PROFILES_PLACES, World
 
 SEEDS_IN_CI = 200
@@ -83,6 +85,18 @@ def test_sealing_is_among_the_seeds_and_destroys_keys() -> None:
     assert sum(is_sealed(each.value) for part in world.log.topics[MEMBER_EVENTS] for each in part.committed()) > 20
     assert sum(World(seed).keys is not None for seed in range(SEEDS_IN_CI)) > SEEDS_IN_CI / 5
     assert not any(World(seed).keys for seed in KEPT)
+
+
+def test_what_comes_too_late_for_an_erasure_is_read_once() -> None:
+    world = World(8)
+    world.run()
+    check(world)
+    found = 0
+    for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
+        headers = world.codec.decode_headers([each.value or b"" for each in opened(world, number)])
+        pairs = zip(partition.committed(), headers, strict=True)
+        found += sum(isinstance(header, Header) and bool(own_key(record.value)) for record, header in pairs)
+    assert found > 0
 
 
 def test_a_seed_is_one_history() -> None:
