@@ -16,8 +16,8 @@ for the name that it is of. It links nothing: whoever reads a name off the log t
 
 Garbage: an empty text names nothing, nor does a phone or an e-mail that its rule rejects or a phone that is a
 placeholder (people type "no" or zeros into a field that must be filled, and all of them would be one person), nor a
-visitor id that a site's code writes where it has none ("undefined"). A text beyond `ID_CHARS_MAX` is known by its hash:
-names are keys of tables and of Kafka's records.
+visitor id or a card number that a program writes where it has none ("undefined", a card of zeros). A text beyond
+`ID_CHARS_MAX` is known by its hash: names are keys of tables and of Kafka's records.
 """
 
 import hashlib
@@ -41,8 +41,10 @@ _HASHED = {"card_number": "card", "phone": "phone", "email": "email"}
 _PERSONAL = frozenset(_HASHED.values())
 _HASH = re.compile("[0-9a-f]{32}")
 _KEYED_HASH = re.compile(f"{KEYED}[0-9a-f]{{32}}")
-_NO_VISITOR = frozenset({"undefined", "null", "nan", "none", "00000000-0000-0000-0000-000000000000"})
-"""What scripts write as the id of a visitor who has none, in small letters: every site's visitors without one."""
+_PLACEHOLDERS = frozenset(
+    {"undefined", "null", "nil", "nan", "none", "n/a", "-", "[object object]", "00000000-0000-0000-0000-000000000000"}
+)
+"""What programs write as the id of a visitor or a card where there is none, in small letters: all who have none."""
 
 
 class Naming(NamedTuple):
@@ -108,10 +110,12 @@ def _named(field: str, text: str, naming: Naming) -> str | None:
     region, secret = naming
     match field:
         case "visitor_id":
-            return None if text.strip().lower() in _NO_VISITOR else _opaque("visitor", text)
+            return None if text.strip().lower() in _PLACEHOLDERS else _opaque("visitor", text)
         case "card_number":
             text = text.strip()
-            return f"card:{pseudonym(text, secret)}" if secret and text else _opaque("card", text)
+            if not text.strip("0") or text.lower() in _PLACEHOLDERS:
+                return None
+            return f"card:{pseudonym(text, secret)}" if secret else _opaque("card", text)
         case "phone":
             number = identifying_phone(text, region)
             return None if number is None else f"phone:{pseudonym(number, secret)}"

@@ -6,7 +6,8 @@
 3. An event without a member id goes to the member whom the first linked of its names is linked to: visitor, card,
    phone, e-mail, in this order. If none is, to the first one's own state, else to the receipt's. It links no visitor
    and no card, because nobody said who came; but a registration or binding that is a member's links what it binds.
-   In place of what a name is made of it may give the name's hash, as what comes back of a message does.
+   In place of what a name is made of it may give the name's hash, as what comes back of a message does. What is no
+   name (a visitor `undefined`) has a state of its own; a link that an earlier version made of it is forgotten.
 4. Where a link is made for a name that had none, the name's own state merges into the member's, before the event.
 5. A link moves to the member who gave the name later, by the time of the events: a repetition or a late event of an
    earlier owner takes nothing back. The one before keeps what the profile says and all that was counted. Of two who
@@ -98,7 +99,11 @@ def _of_nobody(links: Links, event: Facts, naming: Naming) -> Identified:
             bound = names(event.body, naming, CONTACTS) if event.type in _BINDING else []
             draft = Draft(links)
             return _link(draft, draft.root(link.member), bound, event.occurred_at)
-    return Identified((known[0] if known else receipt_name(event.body)) or own_name(event.key, naming.secret))
+    first = known[0] if known else receipt_name(event.body)
+    if first is not None:
+        return Identified(first)
+    key = own_name(event.key, naming.secret)  # which is no name; an earlier version may have taken it for one
+    return Identified(key, (), None if links.link(key) is None else Changes({key: None}, {}))
 
 
 def _erased(links: Links, member: str, at: int) -> Identified:

@@ -8,7 +8,8 @@ from streams.profile.emails import mailbox
 from streams.profile.phones import identifying_phone
 
 BINDS = {"registration_completed", "profile_updated", "phone_bound", "email_bound"}
-NO_VISITOR = {"undefined", "null", "nan", "none", "00000000-0000-0000-0000-000000000000"}
+NOBODYS = {"undefined", "null", "nil", "nan", "none", "n/a", "-", "[object object]"}
+NOBODYS.add("00000000-0000-0000-0000-000000000000")
 Name = tuple[str, str]
 
 
@@ -43,7 +44,9 @@ class Identity:
                 text = identifying_phone(text, self.region) or ""
             if field == "email" and text:
                 text = mailbox(text) or ""
-            if field == "visitor_id" and text.lower() in NO_VISITOR:
+            if field in {"visitor_id", "card_number"} and text.lower() in NOBODYS:
+                text = ""
+            if field == "card_number" and set(text) == {"0"}:
                 text = ""
             if text and field in {"phone", "email"}:
                 text = hashlib.sha256(text.encode()).hexdigest()[:32]

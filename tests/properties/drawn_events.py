@@ -185,8 +185,8 @@ def histories(draw: st.DrawFn, programmes: list[dict[str, Any]]) -> list[dict[st
 
 
 IDENTIFIERS = {
-    "visitor_id": st.sampled_from(["v", "w"]),
-    "card_number": st.sampled_from(["1", " 1 ", "2"]),
+    "visitor_id": st.sampled_from(["v", "w", "undefined"]),
+    "card_number": st.sampled_from(["1", " 1 ", "2", "null"]),
     "phone": st.sampled_from(["+79001112233", "8 900 111-22-33", "letters"]),
     "email": st.sampled_from(["n@example.com", "N@Example.com"]),
 }

@@ -400,6 +400,19 @@ def test_garbage_identifies_nobody(garbage):
     assert whose(event("m", "profile_updated", on("09:00"), phone="no"), alone) == ["phone:no"]
 
 
+@pytest.mark.parametrize(
+    "card", ["undefined", "NULL", " null ", "None", "NaN", "n/a", "-", "0", "0000000000", "[object Object]"]
+)
+@pytest.mark.parametrize("secret", [b"", b"secret"])
+def test_a_card_number_that_stands_for_none_identifies_nobody(card, secret):
+    given = visit("09:00", "m", card_number=card)
+    asked = visit("10:00", card_number=card, email="a@x.org"), visit("11:00", card_number=card)
+    _, by_email, alone = whose(given, *asked, secret=secret)
+    assert by_email.startswith("email:")
+    assert alone.startswith("card:")
+    assert whose(visit("09:00", "m", card_number="00012"), visit("10:00", card_number="00012")) == ["m", "m"]
+
+
 def test_an_endless_id_is_known_by_its_hash():
     long = "x" * 150_000
     (key,) = whose(visit("10:00", visitor_id=long))

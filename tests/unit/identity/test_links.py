@@ -9,8 +9,8 @@ from streams.consent.tokens import events_of, statement_of
 from streams.engine.commands import Dispatch
 from streams.engine.events import Event
 from streams.identity.identifiers import ID_CHARS_MAX, Naming, names, own_name, pseudonym
-from streams.identity.identify import identify
-from streams.identity.links import NAMES_MAX, Link, LinkTable, root
+from streams.identity.identify import Identified, identify
+from streams.identity.links import NAMES_MAX, Changes, Link, LinkTable, root
 
 
 def event(kind: str = "site_visited", member: str | None = "m", at: int = 0, **body: str) -> Event:
@@ -247,8 +247,23 @@ def test_whoever_gives_a_name_in_place_of_what_it_is_made_of_takes_nothing_over(
     assert bound.changes is None or name not in bound.changes.links
 
 
-@pytest.mark.parametrize("text", ["~" + "0" * 31, "~" + "g" * 32, "0" * 32, "~" + "A" * 32, "~" + "0" * 33])
+@pytest.mark.parametrize("text", ["~" + "0" * 31, "~" + "g" * 32, "1" * 32, "~" + "A" * 32, "~" + "0" * 33])
 def test_a_card_that_only_resembles_a_name_is_hashed_like_any_other(text: str) -> None:
     assert names({"card_number": text}, Naming("RU", b"secret"), looked_up=True) == [
         f"card:{pseudonym(text, b'secret')}"
     ]
+
+
+@pytest.mark.parametrize("secret", [b"", b"secret"])
+@pytest.mark.parametrize(("field", "kind"), [("visitor_id", "visitor"), ("card_number", "card")])
+def test_a_link_of_what_is_no_name_is_forgotten_when_it_is_met(field: str, kind: str, secret: bytes) -> None:
+    table, naming = LinkTable(), Naming("RU", secret)
+    earlier = f"card:{pseudonym('null', secret)}" if secret and kind == "card" else f"{kind}:null"
+    table.take(Changes({earlier: Link("m", 1), "visitor:v": Link("m", 1)}, {}))
+    asked = event(member=None, **{field: "null"})
+    asked.key = f"{kind}:null"
+    found = identify(table, asked, naming)
+    assert (found.key, found.merges, found.changes) == (earlier, (), Changes({earlier: None}, {}))
+    table.take(found.changes)
+    assert table.names("m") == {"visitor:v"}
+    assert identify(table, asked, naming) == Identified(earlier)
