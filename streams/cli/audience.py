@@ -100,7 +100,7 @@ def _programme(configured: "Settings", directory: "Path | None") -> "Programme":
     applied = read_programmes(Kafka(configured), configured.group_prefix)
     if not applied:
         raise RekindleError("no programme is in force: `rekindle campaigns apply DIRECTORY`, or name the DIRECTORY")
-    return load([applied[number] for number in sorted(applied)])
+    return load([applied[number] for number in sorted(applied)], max(applied))
 
 
 def _in_file(path: Path, directory: Path | None) -> tuple[Path, str]:

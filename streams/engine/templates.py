@@ -19,6 +19,7 @@ _CHARS_SMALL = 4_000
 _CONFIRM = "%confirm_url:"
 _OF_NO_TYPE = re.compile(rf"{_CONFIRM}\s*%")
 """A link to confirm (`streams.consent.links`) that says of no messaging type: it would confirm nothing."""
+_MARK = re.compile(r"%(?:unsubscribe|confirm)_url[^%]*%?")
 _Render = Callable[[Mapping[str, Any], Work], Any]
 
 
@@ -64,6 +65,7 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     _names: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _needed: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _confirming_nothing: list[Loc] = PrivateAttr(default_factory=list)
+    _link_marks: list[tuple[Loc, str]] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="after")
     def _compile(self) -> Self:
@@ -81,6 +83,8 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
             needed.setdefault(str(loc[0]), set()).update(text.needed())
             if _OF_NO_TYPE.search(source):
                 self._confirming_nothing.append(loc)
+            if "_url" in source:
+                self._link_marks.extend((loc, mark) for mark in _MARK.findall(source))
             return _confirming(text.render) if _CONFIRM in source else text.render
 
         for part in PARTS:
@@ -106,6 +110,11 @@ html: "<p>We miss you, {{ member.first_name }}</p>"
     def confirming_nothing(self) -> tuple[Loc, ...]:
         """Where it has a link to confirm that says of no messaging type, whatever the data."""
         return tuple(self._confirming_nothing)
+
+    @property
+    def link_marks(self) -> tuple[tuple[Loc, str], ...]:
+        """What marks the place of a link to unsubscribe or confirm, as it is written, and where."""
+        return tuple(self._link_marks)
 
     @property
     def names(self) -> frozenset[str]:

@@ -14,12 +14,12 @@ def load(bundles: Sequence[Bundle], number: int | None = None) -> Programme:
     """The programme of these bundles, oldest first: the last is in force, the others supply what running journeys keep.
 
     Without any bundle it is the one in which nothing happens, in force before the first was applied.
-    `number` is its number in the log, by default that of the bundles. Raises `ProblemsError` if the last bundle has
-    errors; an earlier one that this release reads no more supplies what of it is still sound.
+    `number` is its number in the log if it was applied, by default that of the bundles. Raises `ProblemsError` if the
+    last bundle has errors; an earlier one that this release reads no more supplies what of it is still sound.
     """
     if not bundles:
         return EMPTY
-    reading, problems = _checked(bundles[-1])
+    reading, problems = _checked(bundles[-1], in_force=number is not None)
     if errors(problems):
         raise ProblemsError(errors(problems))
     return Programme.compile([*(_earlier(bundle) for bundle in bundles[:-1]), reading.definitions()], number)
@@ -43,9 +43,9 @@ def compare_bundles(earlier: Sequence[Bundle], bundle: Bundle) -> tuple[list[Pro
     return in_order([*problems, *conflict_problems(reading, comparison.conflicts)]), comparison
 
 
-def _checked(bundle: Bundle) -> tuple[Reading, list[Problem]]:
+def _checked(bundle: Bundle, *, in_force: bool = False) -> tuple[Reading, list[Problem]]:
     reading = read_definitions(bundle)
-    return reading, in_order([*reading.problems, *check(reading)])
+    return reading, in_order([*reading.problems, *check(reading, in_force=in_force)])
 
 
 def _earlier(bundle: Bundle) -> Definitions:

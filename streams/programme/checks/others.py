@@ -1,4 +1,4 @@
-"""Checks of policies, counters, segments and templates."""
+"""Checks of policies, counters, segments and templates, with the links in these."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,13 +7,16 @@ import phonenumbers
 from schemas.catalogue import EVENT_TYPES
 from streams.engine.channels import CHANNELS
 from streams.engine.conditions.nodes import InSegment
-from streams.engine.definition import did_you_mean
+from streams.engine.definition import did_you_mean, listed
 from streams.engine.limits import SEGMENT_DEPTH_MAX, SEGMENT_TESTS_MAX
 from streams.programme.checks import names
 from streams.programme.checks.conditions import Context, check_condition
 from streams.programme.definitions import Reading
 from streams.programme.problems import Problem
 from streams.programme.programme import needs
+
+_UNSUBSCRIBE, _CONFIRM = "%unsubscribe_url%", "%confirm_url:"
+_SHOWN_CHARS = 60
 
 
 def check_policies(reading: Reading) -> Iterator[Problem]:
@@ -142,3 +145,20 @@ def check_templates(reading: Reading) -> Iterator[Problem]:
             yield source.problem(
                 (), "can never be sent: no channel takes a template of these parts", severity="warning"
             )
+
+
+def check_links(reading: Reading) -> Iterator[Problem]:
+    """That links to unsubscribe and to confirm are written as such, and that what is confirmed is a messaging type."""
+    known = reading.policies.messaging_types
+    for template, source in reading.templates.values():
+        for path, mark in template.link_marks:
+            messaging_type = mark.removeprefix(_CONFIRM).removesuffix("%").strip()
+            if "{" in mark or mark == _UNSUBSCRIBE or (mark.startswith(_CONFIRM) and not messaging_type):
+                continue  # the data say it; it is well; of no type there is a doubt already
+            if not (mark.startswith(_CONFIRM) and mark.endswith("%")):
+                message = f"expected `{_UNSUBSCRIBE}` or `{_CONFIRM}TYPE%`, not `{mark[:_SHOWN_CHARS]}`"
+                yield source.problem(path, message)
+            elif messaging_type not in known:
+                near = did_you_mean(messaging_type, known)
+                message = f"unknown messaging type `{messaging_type[:_SHOWN_CHARS]}` in `{_CONFIRM}…%`{near}: expected "
+                yield source.problem(path, message + listed(known))

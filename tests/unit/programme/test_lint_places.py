@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli.lint import command
-from streams.programme import lint
+from streams.programme import lint, load
 
 POLICIES = """\
 quiet_hours: {from: "21:00", to: "09:00"}
@@ -403,10 +403,41 @@ def test_a_link_to_confirm_of_no_messaging_type() -> None:
     (line,) = told(HEAD + ACTIONS, files)
     place, why = "templates/u.yaml:2:28: warning: templates[0].text", "`%confirm_url:…%` names no messaging type"
     assert line == f"{place}: can never be rendered: {why}"
-    button = '{text: "%confirm_url:news%", url: "%confirm_url:%"}'
+    button = '{text: "%confirm_url:marketing%", url: "%confirm_url:%"}'
     files = {"templates/u.yaml": f"templates:\n  - {{id: yes-please, text: Hi, button: {button}}}"}
     (line,) = told(HEAD + ACTIONS, files)
     assert "templates[0].button.url: can never be rendered" in line
+
+
+NO_LINK = "expected `%unsubscribe_url%` or `%confirm_url:TYPE%`, not"
+TYPES = "expected `marketing` or `service`"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Yes: %confirm_url:markting%", f"(did you mean `marketing`?): {TYPES}"),
+        ("Yes: %confirm_url: news %", f"unknown messaging type `news` in `%confirm_url:…%`: {TYPES}"),
+        ("No: %unsubscribe_url:marketing%", f"{NO_LINK} `%unsubscribe_url:marketing%`"),
+        ("Yes: %confirm_url%", f"{NO_LINK} `%confirm_url%`"),
+        ("No: %unsubscribe_url or 5%", f"{NO_LINK} `%unsubscribe_url or 5%`"),
+        ("No: %unsubscribe_url", f"{NO_LINK} `%unsubscribe_url`"),
+    ],
+)
+def test_a_link_that_is_not_written_as_one_or_confirms_what_there_is_not(text: str, why: str) -> None:
+    files = {"templates/u.yaml": f'templates:\n  - {{id: yes-please, text: "{text}"}}'}
+    (line,) = told(HEAD + ACTIONS, files)
+    assert line.startswith("templates/u.yaml:2:28: templates[0].text: ")
+    assert line.endswith(why)
+    assert load([{"c.yaml": HEAD + ACTIONS, **files}], number=7).number == 7, "what is in force goes on"
+
+
+@pytest.mark.parametrize(
+    "text", ["%confirm_url: marketing % %unsubscribe_url%", "%confirm_url:{{ event.kind }}%", "%url% 5% off"]
+)
+def test_links_that_are_well(text: str) -> None:
+    files = {"templates/u.yaml": f'templates:\n  - {{id: yes-please, text: "{text}"}}'}
+    assert told(HEAD + ACTIONS, files) == []
 
 
 def test_the_command_gives_all_parts_of_a_problem(tmp_path: Path) -> None:
