@@ -28,14 +28,24 @@ def command() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Leave bad lines out and write them into this file, CSV.",
 )
+@click.option("--allow-empty", is_flag=True, help="Let a file without members take everyone out of the list.")
 @click.option("--at", metavar="TIME", help="The moment of the list, for replays of history; else now.")
 def upload(
-    segment: str, file: Path, column: str, report: Path | None, at: str | None, *, add: bool, remove: bool
+    segment: str,
+    file: Path,
+    column: str,
+    report: Path | None,
+    at: str | None,
+    *,
+    add: bool,
+    remove: bool,
+    allow_empty: bool,
 ) -> None:
     """Make the members in FILE, CSV with a header, the list of SEGMENT.
 
-    Everything is validated first; nothing is published if a line is bad. Members who were in the upload before and
-    aren't in this one are removed. An upload that broke off is finished by the next, whatever its file.
+    Everything is validated first; nothing is published if a line is bad, or if the file names nobody. Members who were
+    in the upload before and aren't in this one are removed. An upload that broke off is finished by the next, whatever
+    its file.
     """
     if add and remove:
         raise click.UsageError("--add and --remove exclude each other")
@@ -61,7 +71,7 @@ def upload(
         if uploads.finish_earlier(client, configured, segment):
             click.echo(f"an earlier run of {segment} had broken off: it is published now", err=True)
         mode = "add" if add else "remove" if remove else "replace"
-        wanted = uploads.Upload(path=file, column=column, mode=mode, report=report)
+        wanted = uploads.Upload(path=file, column=column, mode=mode, report=report, allow_empty=allow_empty)
         with count_progress("validated") as advance:
             run, staged = uploads.decide(client, segment, wanted, at_ms, advance)
         with count_progress("published", total=run.entered + run.gone) as advance:

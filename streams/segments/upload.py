@@ -32,13 +32,15 @@ Advance = Callable[[int], None]
 class Upload:
     """A file, the column of the ids, and what is to be done with them: `replace`, `add` or `remove`.
 
-    With `report`, bad lines go into that file and are left out.
+    With `report`, bad lines go into that file and are left out. `allow_empty`: a list that takes another's place may
+    have no members.
     """
 
     path: Path
     column: str = HEADER
     mode: str = "replace"
     report: Path | None = None
+    allow_empty: bool = False
 
 
 @dataclass(slots=True)
@@ -110,6 +112,11 @@ def decide(
     before = runs.settled_run(client, segment)
     with runs.preparing(client) as run:
         staged = stage(client, run, upload.path, upload.column, upload.report, advance)
+        if upload.mode == "replace" and not staged.members and not upload.allow_empty:
+            raise InputError(
+                f"{upload.path}: {upload.column}: expected at least one member: an empty list would take everyone out "
+                f"of {segment}; nothing was published. If that is meant, say --allow-empty"
+            )
         runs.stage_changes(client, run, segment, upload.mode, over_campaigns=True)
     decided = runs.decide(client, segment, run, before, origin="upload", at_ms=at_ms, definition=upload.mode)
     pass_point("segments", "decided")

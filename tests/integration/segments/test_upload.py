@@ -98,6 +98,21 @@ def test_an_id_that_was_merged_is_the_member_it_became(settings, client, upload)
     assert upload(["m3"]).stdout == "vip: 1 members, 0 entered, 0 left\n"
 
 
+def test_a_file_that_names_nobody_takes_nobody_out_unless_that_is_meant(settings, upload, tmp_path):
+    assert upload(["m1", "m2"]).returncode == 0
+    report = tmp_path / "bad.csv"
+    for options, text in (((), "member_id\n"), ((), "member_id\n\n"), (("--skip-bad", report), "member_id\nm1,m2\n")):
+        done = upload((), *options, text=text)
+        assert done.returncode == 1
+        assert f"{tmp_path / 'list.csv'}: member_id: expected at least one member" in done.stderr
+        assert "--allow-empty" in done.stderr
+    assert vips(settings) == {"m1", "m2"}
+    assert upload((), "--add").stdout == "vip: 2 members, 0 entered, 0 left\n"
+    assert upload((), "--remove").stdout == "vip: 2 members, 0 entered, 0 left\n"
+    assert upload((), "--allow-empty").stdout == "vip: 0 members, 0 entered, 2 left\n"
+    assert vips(settings) == set()
+
+
 def test_of_a_lists_runs_the_last_are_kept(client, upload):
     rows = ", ".join(f"('vip', {number}, 'r{number}')" for number in range(1, 2 * RUNS_KEPT))
     client.command(f"INSERT INTO segment_runs (list, number, run) VALUES {rows}, ('rfm', 1, 'f1')")
