@@ -25,8 +25,9 @@ from streams.members.emit import RECORD_BYTES_MAX
 from streams.members.held import own_state
 from streams.members.record import DUE_BYTES, RESERVED, state_of
 
-_EXPENDABLE = ("journeys", "counters", "accruals", "social", "attributes", "segments", "statements", "last_times")
-"""In the order in which they go. What remains is bounded by the length of texts."""
+_EXPENDABLE = ("journeys", "counters", "accruals", "social", "attributes", "segments", "last_times")
+"""In the order in which they go. What remains is bounded by the length of texts. What was said about being written to
+is never among them: 200 statements are small, and who hasn't said no would be taken to agree."""
 _SMALL_MAX = 2**63 - 1
 
 

@@ -9,7 +9,8 @@ import pytest
 from schemas.codec import Codec
 from schemas.registry import CommittedSchemas
 from streams.engine import state_bytes
-from streams.engine.limits import TEXT_CHARS_MAX
+from streams.engine.limits import NAME_CHARS_MAX, STATEMENTS_MAX, TEXT_CHARS_MAX
+from streams.engine.profile import declare
 from streams.engine.state import NOBODYS, Accrual, Journey, MemberState, Statement, Tally, new
 from streams.members.emit import RECORD_BYTES_MAX
 from streams.members.record import FENCE, TICK, pack
@@ -127,6 +128,23 @@ def test_what_says_least_is_left_out_first():
     profile = carried(state)
     assert profile.left_out == [{"part": "counters"}]
     assert profile.attributes == [{"name": "coffee", "text": "arabica"}]
+
+
+def test_what_was_said_about_being_written_to_stays_whatever_goes():
+    """However long all that a member may say, and whatever else there is of everything."""
+    state = known()
+    long = "я" * NAME_CHARS_MAX
+    for number in range(STATEMENTS_MAX):
+        declare(state, "sms", f"{number:03}{long}", False, 0)
+    state.tallies = {"seen": Tally("ab" * 16, values={0: [f"value {number}" * 20 for number in range(6_000)]})}
+    state.profile.attributes = {f"attribute {number}": "я" * 500 for number in range(1_000)}
+    state.profile.social = {f"network {number}": "я" * 500 for number in range(1_000)}
+    state.assigned = {f"segment {number}" + "я" * 500: True for number in range(1_000)}
+    state.last_at = {f"type {number}" + "я" * 500: (0, 0) for number in range(1_000)}
+    profile = carried(state)
+    assert len(profile.statements) == STATEMENTS_MAX
+    parts = ["counters", "social", "attributes", "segments", "last_times"]
+    assert [each["part"] for each in profile.left_out] == parts
 
 
 def test_sums_beyond_a_purchases_digits_are_carried():
