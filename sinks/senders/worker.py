@@ -104,6 +104,7 @@ class Sender:
         self._put_off = PutOff()
         self._moved: set[int] = set()
         self._lag_at = 0.0
+        self._turn = 0
         self._paused: set[int] = set()
         self._failures = 0
         self._failure: RekindleError | None = None
@@ -255,7 +256,7 @@ class Sender:
                 self._put_off.begin(claim)
                 claims.append(claim)
                 chosen.add(claim.dispatch.dispatch_id)
-        for partition, each in self._partitions.items():
+        for partition, each in self._in_turn():
             while each.waiting and len(self._in_flight) + len(claims) < self._window:
                 claim = each.waiting[0]
                 dispatch_id = claim.dispatch.dispatch_id
@@ -281,6 +282,12 @@ class Sender:
                 claims.append(claim)
                 chosen.add(dispatch_id)
         return claims
+
+    def _in_turn(self) -> list[tuple[int, _Partition]]:
+        """The partitions, each time another first: one with much waiting would keep the others' from going out."""
+        found = list(self._partitions.items())
+        self._turn = (self._turn + 1) % max(1, len(found))
+        return found[self._turn :] + found[: self._turn]
 
     def _is_done(self, partition: int, dispatch_id: str) -> bool:
         return self._ledger.states(partition, [dispatch_id])[0] == DONE

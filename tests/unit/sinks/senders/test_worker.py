@@ -297,3 +297,11 @@ def test_what_was_put_off_is_forgotten_with_its_partition(start, parts):
     parts.gateway.later = set()
     parts.consumer.batches.append(records("d11", "d12"))
     work_until(sender, lambda: parts.gateway.taken == ["d11", "d12"])
+
+
+def test_a_partition_with_much_waiting_does_not_keep_the_others_from_going_out(start, parts):
+    sender = start()
+    sender._on_assign(parts.consumer, [place(1)])
+    parts.consumer.batches.append(records(*(f"d{number}1" for number in range(1, 9))) + records("d91", partition=1))
+    work_until(sender, lambda: len(parts.gateway.taken) == 9)
+    assert parts.gateway.taken.index("d91") < 2
