@@ -429,6 +429,7 @@ class Sender:
             # First the offsets: Kafka gives them out when no transaction of the owner before is open any more.
             committed = consumer.committed(partitions, TIMEOUT_MS / 1000 + REACH_SECONDS)
             for each in committed:
+                _refuse(each)
                 if each.offset < 0:
                     each.offset, _ = consumer.get_watermark_offsets(each, timeout=REACH_SECONDS)
                 entries = self._ledger.open(each.partition)
@@ -491,3 +492,9 @@ def _clock(settings: Settings, clock: Clock) -> Callable[[Dispatch], int]:
     if settings.clock == "event":
         return lambda dispatch: dispatch.at
     return lambda _dispatch: clock()
+
+
+def _refuse(committed: TopicPartition) -> None:
+    if committed.error is not None:  # not to be taken for one that was never committed
+        where = f"{committed.topic}/{committed.partition}"
+        raise RekindleError(f"the offset of {where} cannot be read: {committed.error}")

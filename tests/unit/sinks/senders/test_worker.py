@@ -25,6 +25,7 @@ class FakeConsumer:
     def __init__(self):
         self.batches = deque()
         self.paused = set()
+        self.offset, self.error = 0, None
 
     def consume(self, _count, _timeout):
         batch = self.batches.popleft() if self.batches else []
@@ -37,7 +38,10 @@ class FakeConsumer:
         self.paused -= {place.partition for place in places}
 
     def committed(self, places, _timeout):
-        return [TopicPartition(place.topic, place.partition, 0) for place in places]
+        return [
+            SimpleNamespace(topic=place.topic, partition=place.partition, offset=self.offset, error=self.error)
+            for place in places
+        ]
 
     def incremental_assign(self, places):
         pass
@@ -305,3 +309,12 @@ def test_a_partition_with_much_waiting_does_not_keep_the_others_from_going_out(s
     parts.consumer.batches.append(records(*(f"d{number}1" for number in range(1, 9))) + records("d91", partition=1))
     work_until(sender, lambda: len(parts.gateway.taken) == 9)
     assert parts.gateway.taken.index("d91") < 2
+
+
+def test_an_offset_that_cannot_be_read_ends_the_sender_and_is_not_taken_for_none(start, parts):
+    """It would begin anew with all that the topic still has."""
+    parts.consumer.offset = -1001
+    parts.consumer.error = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
+    sender = start()
+    assert str(sender._failure).startswith("the offset of send.sms/0 cannot be read: ")
+    assert sender._partitions == {}
