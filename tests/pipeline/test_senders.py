@@ -62,7 +62,7 @@ def test_few_of_all_dispatches_are_in_memory(monkeypatch: pytest.MonkeyPatch) ->
     world = run(3)
     assert sum(len(part.committed()) for part in world.log.topics["send.sms"]) > 20
     assert max(waiting for waiting, _ in held) == 3
-    assert max(begun for _, begun in held) <= 4 + 3
+    assert max(begun for _, begun in held) <= 4 + 2 * 3  # of the offsets some are of no record
 
 
 def test_senders_die_around_every_step_of_a_cycle_and_of_taking_over() -> None:
