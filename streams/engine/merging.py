@@ -33,6 +33,7 @@ from streams.engine.bonus import set_bonus_timers
 from streams.engine.calendar_timers import set_date_timers, set_schedule_timers, unite_dates
 from streams.engine.carry_over import carry_all_over
 from streams.engine.cart import set_cart_timers, unite_carts
+from streams.engine.commands import ProfileCheck
 from streams.engine.counting import adopt_counters, unite_counts
 from streams.engine.handling import Handling, Output, note_time_of
 from streams.engine.journeys import move_in
@@ -50,6 +51,8 @@ from streams.engine.segments import note_changes, note_silently, set_segment_tim
 from streams.engine.state import ERASED, NOBODYS, MemberState
 from streams.engine.timers import fire_due, unpark
 from streams.engine.weight import relieve
+from streams.profile.findings import as_record
+from streams.profile.read import too_many_attributes
 
 if TYPE_CHECKING:
     from streams.programme.programme import Programme
@@ -76,7 +79,9 @@ def merge(
         fire_due(each, at - 1)  # at their own times: a tick of the member's partition was none of the other's
     handling.output[:0] = before.output
     state.clock = max(state.clock, other.clock, at, at if tick_at is None else tick_at)
-    unite_profiles(state, other, programme.policies.default_region)
+    left_out = unite_profiles(state, other, programme.policies.default_region)
+    if left_out:
+        handling.output.append(_told(state, other, at, left_out))
     unite_counts(handling, other)
     unite_sent(state, other)
     _unite_memories(state, other)
@@ -98,6 +103,19 @@ def merge(
     fire_due(handling, state.clock)
     relieve(handling)
     return handling.output
+
+
+def _told(state: MemberState, other: MemberState, at: int, left_out: int) -> ProfileCheck:
+    """Report attributes of the other that there was no room for, as is done of an event's."""
+    return ProfileCheck(
+        at=state.clock,
+        member_id=state.key,
+        source="identity",
+        event="states_merged",
+        event_id=other.key,
+        occurred_at=at,
+        findings=[as_record(too_many_attributes(left_out))],
+    )
 
 
 def _bring_over(handling: Handling, at: int) -> None:

@@ -106,8 +106,11 @@ def _is_zone(name: str) -> bool:
     return zone(name) is not None
 
 
-def unite_profiles(state: MemberState, other: MemberState, region: str) -> None:
-    """Fill what is empty with what another state says; a person doesn't bring themself, and registers first once."""
+def unite_profiles(state: MemberState, other: MemberState, region: str) -> int:
+    """Fill what is empty with what another state says; a person doesn't bring themself, and registers first once.
+
+    Returns how many of the other's attributes there was no room for; the state's own all stay.
+    """
     profile, theirs = state.profile, other.profile
     before = addresses(profile)
     for name in _FILLED:
@@ -119,9 +122,14 @@ def unite_profiles(state: MemberState, other: MemberState, region: str) -> None:
     if theirs.registered_at is not None:
         own = profile.registered_at
         profile.registered_at = theirs.registered_at if own is None else min(own, theirs.registered_at)
+    left_out = 0
     for name, value in theirs.attributes.items():
-        if name not in profile.attributes and len(profile.attributes) < ATTRIBUTES_MAX:
+        if name in profile.attributes:
+            continue
+        if len(profile.attributes) < ATTRIBUTES_MAX:
             profile.attributes[name] = value
+        else:
+            left_out += 1
     profile.social = {**theirs.social, **profile.social}
     profile.city_zone, _ = find_zone(profile.city, profile.attributes, profile.address, profile.phone, region)
     purchases, bought = state.purchases, other.purchases
@@ -135,6 +143,7 @@ def unite_profiles(state: MemberState, other: MemberState, region: str) -> None:
         own = said.get((statement.channel, statement.messaging_type))
         if own is None or statement.at > own:
             declare(state, statement.channel, statement.messaging_type, statement.subscribed, statement.at)
+    return left_out
 
 
 def plain_attribute(value: Any) -> str | bool | int | float:

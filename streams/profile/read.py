@@ -44,7 +44,7 @@ def read_personal(
             values[field] = value
             findings.append(Finding(field, outcome, rule, detail))
     if attributes_left_out:
-        findings.append(Finding(ATTRIBUTES, "changed", "too_many", str(attributes_left_out)))
+        findings.append(too_many_attributes(attributes_left_out))
     elif body.get(ATTRIBUTES):
         findings.append(Finding(ATTRIBUTES, "valid"))
     if event_type == "registration_completed":
@@ -106,3 +106,8 @@ _RULES: Mapping[str, Callable[[Any, date, str, Known], Checked]] = {
     "time_zone": _zone,
     "city": _city,
 }
+
+
+def too_many_attributes(left_out: int) -> Finding:
+    """Tell how many attributes a profile had no room for."""
+    return Finding(ATTRIBUTES, "changed", "too_many", str(left_out))

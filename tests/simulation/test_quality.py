@@ -94,3 +94,28 @@ def test_simulate_tells_of_it_when_asked(tmp_path: Path):
     told = json.loads(line)
     assert (told["kind"], told["member_id"], told["at"]) == ("profile_check", "m", "2018-01-01T00:00:00Z")
     assert {"field": "zone", "outcome": "valid", "rule": "city"} in told["findings"]
+
+
+def test_attributes_without_room_when_states_become_one_are_told_and_the_members_own_stay():
+    counted = """
+        trigger: {event: site_visited}
+        audience: {member.attributes.own299: true, member.attributes.theirs199: true}
+        actions: [{send: {channel: in_app, template: hello}}]
+    """
+
+    def known(member, at, name, count, **names):
+        attributes = {f"{name}{number}": True for number in range(count)}
+        return event(member, "profile_updated", at, attributes=attributes, **names)
+
+    events = [
+        known(None, "2018-01-01T00:00:00Z", "theirs", 400, visitor_id="v"),
+        known("m", "2018-01-02T00:00:00Z", "own", 300),
+        event("m", "site_visited", "2018-01-03T00:00:00Z", visitor_id="v"),
+    ]
+    lines = run(directory(QUIET, c=counted), events, END, kinds=("profile_check", "dispatch"))
+    *_, line, _dispatch = lines
+    assert [each["kind"] for each in lines[-2:]] == ["profile_check", "dispatch"]
+    assert (line["at"], line["member_id"]) == ("2018-01-03T00:00:00Z", "m")
+    assert (line["source"], line["event"], line["event_id"]) == ("identity", "states_merged", "visitor:v")
+    assert line["occurred_at"] == "2018-01-03T00:00:00Z"
+    assert line["findings"] == [{"field": "attributes", "outcome": "changed", "rule": "too_many", "detail": "200"}]
