@@ -28,6 +28,7 @@ from streams.engine.limits import (
     RETURN_MS,
     SENT_KEPT_MAX,
 )
+from streams.engine.profile import cut
 from streams.engine.spans import Span, span_of
 from streams.engine.state import Attributed, MemberState, Sent
 from streams.engine.values import Duration
@@ -99,7 +100,7 @@ def _note_status(handling: Handling, event: Event) -> None:
 
 
 def _attribute(handling: Handling, event: Event) -> None:
-    at, receipt_id = event.occurred_at, event.body.get("receipt_id")
+    at, receipt_id = event.occurred_at, _number(event, "receipt_id")
     if event.historical or handling.now - at > LATE_PURCHASE_MS:
         return
     best, best_touch = None, (-1, 0)
@@ -123,6 +124,12 @@ def _attribute(handling: Handling, event: Event) -> None:
     _put_out(handling, event, best, purchase, total)
 
 
+def _number(event: Event, field: str) -> str | None:
+    """The number of a receipt or an order as the state keeps it."""
+    number = event.body.get(field)
+    return None if number is None else cut(number)
+
+
 def _touch(sent: Sent, at: int) -> tuple[int, int] | None:
     """How, and when (ms), the dispatch last reached the member by the moment `at`; None if it doesn't cover that."""
     if sent.period is None or sent.at > at:
@@ -141,7 +148,7 @@ def _touch(sent: Sent, at: int) -> tuple[int, int] | None:
 def _take_back(handling: Handling, event: Event) -> None:
     """What was returned, or all of a cancelled order, goes off the latest purchase of that number."""
     is_return = event.type == "purchase_returned"
-    number = event.body.get("receipt_id" if is_return else "order_id")
+    number = _number(event, "receipt_id" if is_return else "order_id")
     if event.historical or number is None:
         return
     for sent in handling.state.sent:

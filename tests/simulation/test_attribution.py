@@ -307,6 +307,24 @@ def test_a_correction_survives_other_messages_and_restarts():
     assert len({line["dispatch_id"] for line in found}) == 1
 
 
+def test_endless_numbers_of_receipts_are_kept_cut():
+    live = Live()
+    campaign = (
+        "trigger: {event: feedback_received}\ngoal: {event: site_visited, within: P1D}\n"
+        "actions: [{send: {channel: email, template: mail}}]"
+    )
+    live.apply("2018-01-01T00:00:00Z", c=campaign)
+    live.handle(registered("m", DAY_1), event("m", "feedback_received", DAY_1))
+    for number in range(5):
+        live.handle(bought("m", "2018-01-01T13:00:00Z", total=40, receipt_id=f"{number}{'x' * 150_000}"))
+    live.handle(returned("2018-01-02T00:00:00Z", 15, receipt_id=f"3{'x' * 150_000}"))
+    found = [line for line in live.lines if line["kind"] == "attribution"]
+    assert [(line["amount"], line["purchase"][0]) for line in found][-1] == (-15, "3")
+    assert all(len(line["purchase"]) == limits.TEXT_CHARS_MAX for line in found)
+    kept = [each.receipt_id for sent in decode(live.stored).sent for each in sent.purchases]
+    assert {len(each) for each in kept} == {limits.TEXT_CHARS_MAX}
+
+
 def test_messages_that_matter_no_more_are_forgotten():
     live = Live()
     live.apply(
