@@ -26,18 +26,22 @@ from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHande
 
 VALUE_BYTES_MAX = 1_048_576
 """A record's value at most: what Kafka itself takes by default."""
+HANDED_OVER_BYTES_MAX = 4 * 1_048_576
+"""Of a state on its way to another partition, which nobody would have any more if it wasn't read: what producers send
+(`streams.kafka.MESSAGE_BYTES_MAX`)."""
 
 _PREFIX = struct.Struct(">bI")
 _HEAD_BYTES = _PREFIX.size
 _RECORD_OF_EVENT = {event_type.name: event_type.record for event_type in EVENT_TYPES.values()}
 _EVENT_OF_RECORD = {record: name for name, record in _RECORD_OF_EVENT.items()}
+_HANDED_OVER = "rekindle.log.StateHandedOver"
 _LOG_RECORDS = frozenset(
     {
         *_EVENT_OF_RECORD,
         "rekindle.log.Tick",
         "rekindle.log.ProgrammeApplied",
         "rekindle.log.StateMoved",
-        "rekindle.log.StateHandedOver",
+        _HANDED_OVER,
     }
 )
 _STRUCTS: Mapping[
@@ -54,7 +58,7 @@ _STRUCTS: Mapping[
     "rekindle.log.DeadLetter": DeadLetter,
     "rekindle.log.ProgrammeApplied": ProgrammeApplied,
     "rekindle.log.StateMoved": StateMoved,
-    "rekindle.log.StateHandedOver": StateHandedOver,
+    _HANDED_OVER: StateHandedOver,
 }
 _NAME_OF_STRUCT: Mapping[type[Any], str] = {each: name for name, each in _STRUCTS.items()}
 _PLAIN_STRUCTS = frozenset(_NAME_OF_STRUCT) - {Webhook}  # what their fields hold is what is written
@@ -206,7 +210,12 @@ class Codec:
         results: list[Any] = [None] * len(values)
         by_head: dict[bytes, list[int]] = {}
         for index, value in enumerate(values):
-            if value is None or len(value) > VALUE_BYTES_MAX or len(value) < _HEAD_BYTES or value[0] != 0:
+            if (
+                value is None
+                or len(value) < _HEAD_BYTES
+                or value[0] != 0
+                or (len(value) > VALUE_BYTES_MAX and self._is_too_long(value))
+            ):
                 results[index] = BadRecord(_refusal(value), value or b"")
                 continue
             head = value[:_HEAD_BYTES]
@@ -230,6 +239,11 @@ class Codec:
             for index, result in zip(indexes, group, strict=True):
                 results[index] = BadRecord(result, values[index] or b"") if isinstance(result, str) else result
         return results
+
+    def _is_too_long(self, value: bytes) -> bool:
+        decoder = self._decoder(int.from_bytes(value[1:_HEAD_BYTES], "big"))
+        is_handed_over = isinstance(decoder, _Decoder) and decoder.record == _HANDED_OVER
+        return len(value) > HANDED_OVER_BYTES_MAX or not is_handed_over
 
     def _decoder(self, schema_id: int) -> _Decoder | str:
         """Compose the decoder of a writer schema, once; a text says why there is none.

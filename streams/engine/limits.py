@@ -31,6 +31,8 @@ STATE_BYTES_MAX = 524_288
 JOURNEYS_LIGHT = 10
 STATE_ITEMS_LIGHT = 20
 """A state with no more things than this in its lists is light; it isn't weighed."""
+STATE_GATHERED_LIGHT = 1_000
+"""Nor is one with no more messages and buckets of counters than this, when it has just become part of another."""
 TIMERS_FIRED_PER_HANDLING_MAX = 5_000
 """The rest is fired with the next record."""
 SENT_KEPT_MAX = 500

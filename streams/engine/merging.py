@@ -101,7 +101,7 @@ def merge(
         note_changes(handling, react)
     set_segment_timer(handling)
     fire_due(handling, state.clock)
-    relieve(handling)
+    relieve(handling, gathered=True)
     return handling.output
 
 

@@ -43,6 +43,9 @@ class Engine(Protocol):
     def decode(self, data: bytes) -> Any:
         """Read a state."""
 
+    def lightened(self, data: bytes, bytes_max: int) -> bytes:
+        """Return an encoded state without what is too much for so many bytes."""
+
     def recordless_types(self, programme: Any) -> frozenset[str]:
         """Name the event types that the programme takes without their lists of records."""
 
@@ -57,7 +60,7 @@ class RealEngine:
     """The engine that decides in production. Its modules are imported when it is made."""
 
     def __init__(self) -> None:
-        from streams.engine import merging, state, state_bytes, step  # noqa: PLC0415 - the engine takes a second to import
+        from streams.engine import merging, state, state_bytes, step, weight  # noqa: PLC0415 - the engine takes a second to import
         from streams.programme import looked_at  # noqa: PLC0415
 
         self.handle = step.handle
@@ -67,6 +70,7 @@ class RealEngine:
         self.new = state.new
         self.encode = state_bytes.encode
         self.decode = state_bytes.decode
+        self.lightened = weight.lightened
         self.recordless_types = looked_at.recordless_types
         self.needs_records = looked_at.needs_records
         self.erased_at = step.erased_at

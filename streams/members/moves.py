@@ -6,15 +6,18 @@
 2. Under the member's key, what comes next waits (`streams.members.held`).
 3. When the state has come, it becomes part of the member's, and what waited is handled in its order.
 
+A state is handed over whatever its size, as it is kept; one that has outgrown a record leaves what is oldest behind.
 A state that nobody waits for any more (too much was kept) becomes part of the member's when it comes. Where two members
 were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays;
 and whoever is sent what was their own, round more of them, keeps it.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from schemas.codec import Codec
+from schemas.codec import HANDED_OVER_BYTES_MAX, Codec
+from streams import metrics
 from streams.engine.commands import Command
 from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHandedOver, StateMoved, Tick
 from streams.members.emit import Outgoing
@@ -30,8 +33,12 @@ Do = Callable[[Loaded, Any, Step], bool]
 """Applies a step for a record, which is put aside if that fails; tells whether it didn't."""
 Told = Callable[[Loaded, Any, Event | StateMoved], None]
 """Learns of a key that was erased, the record and what it says."""
+STATE_BYTES_MAX = HANDED_OVER_BYTES_MAX - 65_536
+"""Of a state that is handed over: the rest is for the names beside it, and a seal."""
 ADVANCES_MAX = 4
 """How often a tick is handled for a member who still has timers due by it."""
+
+logger = logging.getLogger(__name__)
 
 
 class LogPlace:
@@ -171,7 +178,7 @@ class Moves:
             if member.moved_to is not None:
                 member.hand_over(None)
             return
-        state = member.hand_over(moved.into)
+        state = self._fitting(member.hand_over(moved.into), moved)
         handed = StateHandedOver(
             occurred_at=moved.occurred_at,
             move_id=moved.move_id,
@@ -188,6 +195,17 @@ class Moves:
         What happened weeks ago would be gone before its ingest task has read it.
         """
         self._put_out(Outgoing(CONTROL, into.encode(), self._codec.encode(item), None))
+
+    def _fitting(self, state: bytes | None, moved: StateMoved) -> bytes | None:
+        if state is None or len(state) <= STATE_BYTES_MAX:
+            return state
+        fitting = self._engine.lightened(state, STATE_BYTES_MAX)
+        metrics.limits_exceeded.labels("state_bytes").inc()
+        logger.warning(
+            "partition %d: the state that goes by move %s has %d bytes, %d at most are handed over: %d are",
+            *(self._partition, moved.move_id, len(state), STATE_BYTES_MAX, len(fitting)),
+        )
+        return fitting
 
     def _add(self, member: Loaded, item: Item) -> None:
         assert member.held is not None

@@ -5,7 +5,12 @@ from collections import Counter
 
 import pytest
 
+from schemas.values import parse_time
 from streams.engine import limits
+from streams.engine.merging import merge
+from streams.engine.state import MemberState, Tally, new
+from streams.engine.state_bytes import decode, encode
+from streams.engine.weight import lightened, weigh
 from tests.simulation.support import Live, directory, event, happened, registered
 
 AT, END = "2018-01-10T10:00:00Z", "2018-01-11T00:00:00Z"
@@ -198,6 +203,44 @@ def test_a_flood_of_large_events_keeps_the_state_within_its_bound(kind):
         assert len(live.stored) <= limits.STATE_BYTES_MAX
     live.handle(event("m", "phone_bound", AT, phone="+79001234567"))
     assert [line.split(" ", 1)[1] for line in live.happened()] == ["suppressed unsubscribed", "ended completed"]
+
+
+def with_counters(key: str, counters: int, buckets: int, clock: int) -> MemberState:
+    """Somebody of whom an hour's bucket was counted ever so often."""
+    state = new(key)
+    state.clock = clock
+    state.profile.attributes = {"kept": key}
+    state.tallies = {
+        f"c{number}": Tally("ab" * 16, {clock // 3_600_000 - each: each for each in range(buckets)})
+        for number in range(counters)
+    }
+    return state
+
+
+def test_counters_of_many_buckets_become_fewer_and_nothing_else_when_states_become_one():
+    clock = parse_time(AT)
+    own, other = (with_counters(key, 20, 9_000, clock) for key in ("m", "visitor:v"))
+    counter = "{event: site_visited, aggregate: count, window: P375D, step: PT1H}"
+    counters = "\n".join(f"  c{number}: {counter}" for number in range(20))
+    programme = directory({"counters.yaml": f"counters:\n{counters}"}, other=OTHER)
+    for name, counter in programme.plan.counters.items():
+        for state in (own, other):
+            state.tallies[name].definition = counter.fingerprint
+    merge(programme, own, other, clock)
+    assert weigh(own) <= limits.STATE_BYTES_MAX
+    assert own.profile.attributes == {"kept": "m"}
+    latest = clock // 3_600_000
+    assert all(len(tally.numbers) > 1_000 and max(tally.numbers) == latest for tally in own.tallies.values())
+    assert all(min(tally.numbers) == latest - len(tally.numbers) + 1 for tally in own.tallies.values())
+
+
+def test_a_state_without_what_is_too_much_for_a_record_is_the_same_otherwise():
+    state = with_counters("m", 3, 9_000, parse_time(AT))
+    data = encode(state)
+    assert lightened(data, len(data)) == data
+    less = decode(lightened(data, len(data) - 1))
+    assert sorted(len(tally.numbers) for tally in less.tallies.values()) == [4_500, 9_000, 9_000]
+    assert decode(lightened(data, 1_000)).profile == state.profile
 
 
 def test_journeys_that_keep_too_much_end_and_the_heaviest_first():

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from schemas.codec import HANDED_OVER_BYTES_MAX
+from streams import metrics
 from streams.engine import step
 from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, StateMoved
 from streams.engine.state import MemberState, new
 from streams.engine.state_bytes import decode, encode
+from streams.kafka import MESSAGE_BYTES_MAX
 from streams.members import held as held_module
+from streams.members import moves
 from streams.members.engine import RealEngine
 from streams.members.record import due_of
 from streams.programme import Programme, load
@@ -213,6 +217,39 @@ def test_two_who_wait_for_each_others_state_do_not_wait_for_ever(partition: Part
     assert (to, later.event_id) == ("a", "e3")
     partition.handle(given, event("e4", "a", 7))
     assert partition.state("a").seen == ["e1@P0/None", "b ['e2@P0/None']@5", "e4@P0/None"]
+
+
+def test_a_state_larger_than_an_event_may_be_is_handed_over_whole(partition: Partition) -> None:
+    for number in range(3):
+        partition.handle(event(f"{number}" * 900_000, "visitor:v", 1))
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    ((_, _, given),) = partition.sent
+    partition.move("a", "visitor:v", "a", 5)
+    partition.handle(given, event("e1", "a", 6))
+    assert partition.dead == []
+    assert [len(line) > 2_700_000 for line in partition.state("a").seen] == [True, False]
+
+
+def test_of_a_state_larger_than_any_record_as_much_is_handed_over_as_fits(
+    partition: Partition, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(moves, "STATE_BYTES_MAX", 100)
+    exceeded = metrics.limits_exceeded.labels("state_bytes")
+    before = exceeded._value.get()
+    partition.handle(event("e" * 100, "visitor:v", 1))
+    partition.move("visitor:v", "visitor:v", "a", 5)
+    assert partition.sent == [("control", "a", handed(State("visitor:v", ["lightened"])))]
+    assert exceeded._value.get() == before + 1
+    assert "partition 0: the state that goes by move m has 1" in caplog.text
+
+
+def test_a_record_with_the_largest_state_is_read_and_sent() -> None:
+    name = "x" * 20_000
+    largest = handed(None, move_id="members.registrations/99/9999999999999/9", gone=name)
+    largest.state, largest.into = b"x" * moves.STATE_BYTES_MAX, name
+    value = CODEC.encode(largest)
+    assert len(value) + len(name) + 1_000 < MESSAGE_BYTES_MAX == HANDED_OVER_BYTES_MAX
+    assert CODEC.decode_log([value], [name.encode()]) == [largest]
 
 
 # The real engine, and programmes that the partitions of the member and the stranger get at different places

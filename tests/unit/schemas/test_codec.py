@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.catalogue import EVENT_TYPES
-from schemas.codec import VALUE_BYTES_MAX, BadRecord, Codec
+from schemas.codec import HANDED_OVER_BYTES_MAX, VALUE_BYTES_MAX, BadRecord, Codec
 from schemas.dead_letters import DeadLetter, encode_dead_letter
 from schemas.declarations import avro_schemas
 from schemas.registry import CommittedSchemas
 from schemas.values import MS_MAX
 from streams.engine.commands import Command, Decision, Dispatch, Webhook
-from streams.engine.events import Event, ProgrammeApplied, Tick
+from streams.engine.events import Event, ProgrammeApplied, StateHandedOver, Tick
 from tests.unit.schemas import strategies
 
 PURCHASE = "rekindle.events.PurchaseCompleted"
@@ -187,6 +187,17 @@ def test_a_number_where_bytes_belong_is_named_before_it_is_written() -> None:
     letter = DeadLetter(at=0, topic="t", partition=0, offset=0, key=5, value=None, reason="r")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"DeadLetter\.key: unfit value 5"):
         CODEC.encode(letter)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_state_that_is_handed_over_may_be_as_large_as_producers_send(beyond: int) -> None:
+    handed = StateHandedOver(occurred_at=0, move_id="m", gone="visitor:v", into="k", state=b"")
+    handed.state = b"x" * (HANDED_OVER_BYTES_MAX - len(CODEC.encode(handed)) - 3 + beyond)
+    value = CODEC.encode(handed)
+    assert len(value) == HANDED_OVER_BYTES_MAX + beyond
+    found = CODEC.decode_log([value, value[:-1]], [b"k", b"k"])
+    assert found[0] == (handed if beyond == 0 else BadRecord(found[0].reason, value))
+    assert isinstance(found[1], BadRecord)
 
 
 def bad_values() -> dict[str, bytes]:
