@@ -1,10 +1,16 @@
-"""What is left of an erased member in ClickHouse: rows of their time, and texts that should be found nowhere."""
+"""What is left of an erased member in ClickHouse: rows of their time, and texts that should be found nowhere.
+
+A stranger who gave the member's e-mail or phone is somebody else as far as anybody knows; who they are is told, too.
+"""
 
 from collections.abc import Mapping, Sequence
 
 from sinks.clickhouse.connect import Client
 from sinks.clickhouse.erase import erased_tables, of_erased
 from sinks.clickhouse.erased import read_erasures
+
+STRANGERS_TOLD_MAX = 100
+_STRANGERS = "^(visitor|card|phone|email|receipt):"
 
 
 def rows_left(client: Client, member: str) -> Mapping[str, int] | None:
@@ -39,3 +45,13 @@ def find_texts(client: Client, texts: Sequence[str]) -> Mapping[str, int]:
         ).result_rows[0][0]
         found[str(name)] = int(count)
     return {name: count for name, count in found.items() if count}
+
+
+def strangers_who_said(client: Client, texts: Sequence[str]) -> Mapping[str, int]:
+    """Count the events in which strangers said one of the texts, by the key of each. Raises `ClickHouseError`."""
+    rows = client.query(
+        "SELECT key, count() FROM events WHERE match(key, %(strangers)s) AND multiSearchAny(body, %(texts)s) "
+        "GROUP BY key ORDER BY key LIMIT %(most)s",
+        parameters={"strangers": _STRANGERS, "texts": list(texts), "most": STRANGERS_TOLD_MAX},
+    ).result_rows
+    return {str(key): int(count) for key, count in rows}

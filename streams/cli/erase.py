@@ -1,5 +1,6 @@
 """`rekindle erase`: asks for a member to be forgotten, and looks at what is left of them afterwards."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from streams.engine.events import Event
     from streams.settings import Settings
+
+_STRANGERS = {"visitor": "visitor_id", "card": "card_number", "phone": "phone", "email": "email"}
+"""Kinds of strangers' names, and the fields that give them."""
 
 
 @click.command()
@@ -19,9 +24,13 @@ if TYPE_CHECKING:
 def command(context: click.Context, member: str, at: str | None, verify: bool, texts: tuple[str, ...]) -> None:
     """Publish the `member_erased` of MEMBER; with --verify, look whether it has been done.
 
+    MEMBER is a member's id, or a stranger's name as the log has it (visitor:…, card:…, phone:…, email:…): whoever has
+    that name by now is erased, a member too.
+
     --verify prints a JSON line {"place", "left"} for each place that still has something, and returns 0 if none has,
     else 1. Keys and rows in ClickHouse are counted; with --find, every record of every topic and every row of every
-    table that holds the text (a name, a phone, as it was written). What is only waiting for its retention shows, too.
+    table that holds the text (a name, a phone, as it was written), and strangers who said it, by their names. What is
+    only waiting for its retention shows, too.
     """
     from streams import settings
 
@@ -44,7 +53,6 @@ def command(context: click.Context, member: str, at: str | None, verify: bool, t
 def _publish(settings: "Settings", member: str, at: str | None) -> None:
     from schemas.values import parse_time
     from streams.clock import wall_clock
-    from streams.engine.events import Event
     from streams.publisher import Publisher, check_topics, topic_of
 
     if not member:
@@ -54,17 +62,27 @@ def _publish(settings: "Settings", member: str, at: str | None) -> None:
     except ValueError as error:
         raise click.UsageError(f"--at {at}: {error}") from None
     check_topics(settings, {topic_of("member_erased")})
-    event = Event(
-        event_id=f"erase/{member}/{moment}",
+    publisher = Publisher(settings)
+    publisher.publish(erasure_of(member, moment))
+    publisher.flush()
+
+
+def erasure_of(member: str, at: int) -> "Event":
+    """Make the `member_erased` of a member, or of whoever has a stranger's name, at a moment (ms)."""
+    from streams.engine.events import Event
+
+    kind, colon, text = member.partition(":")
+    field = _STRANGERS.get(kind) if colon and text else None
+    digest = hashlib.sha256(member.encode(errors="surrogatepass")).hexdigest()[:32]  # a name may say who somebody is
+    return Event(
+        event_id=f"erase/{digest}/{at}",
         type="member_erased",
-        occurred_at=moment,
+        occurred_at=at,
         source="rekindle",
         key=member,
-        member_id=member,
+        member_id=None if field else member,
+        body={field: text} if field else {},
     )
-    publisher = Publisher(settings)
-    publisher.publish(event)
-    publisher.flush()
 
 
 def _left(settings: "Settings", member: str, texts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -90,5 +108,7 @@ def _left(settings: "Settings", member: str, texts: tuple[str, ...]) -> Iterator
             if texts:
                 found = in_clickhouse.find_texts(client, texts)
                 yield from ({"place": f"clickhouse {table}, text", "left": count} for table, count in found.items())
+                said = in_clickhouse.strangers_who_said(client, texts)
+                yield from ({"place": f"clickhouse events, text of {key}", "left": each} for key, each in said.items())
     except (ClickHouseError, OSError) as error:
         raise RekindleError(f"ClickHouse cannot be looked at: {str(error).splitlines()[0]}") from error

@@ -14,6 +14,7 @@ from sinks.clickhouse.erase import erased_tables, sweep
 from sinks.clickhouse.erased import HEARD_MS, Erased
 from sinks.clickhouse.rows import tables
 from sinks.clickhouse.run import migrate_database
+from sinks.clickhouse.traces import strangers_who_said
 from sinks.clickhouse.write import write
 from streams.engine.commands import Attribution, Award, Decision, Dispatch, ProfileCheck, Webhook
 from streams.engine.events import Event, StateMoved
@@ -173,6 +174,17 @@ def test_an_erasure_is_looked_at_until_every_sink_has_heard_of_it(client):
     since = sweep(client, since)
     assert rows(client, "anna") == KEPT
     assert since <= client.command("SELECT toUnixTimestamp64Milli(now64(3))") - HEARD_MS
+
+
+def test_strangers_who_said_a_text_are_named(client):
+    common = {"source": "web", "member_id": None, "occurred_at": AT, "type": "profile_updated"}
+    said = {"email": "ann@x.org"}
+    keys = ("visitor:v", "visitor:v", "card:~1", "visitor:other", "receipt:r")
+    events = [Event(event_id=f"e{n}", key=key, body=said, **common) for n, key in enumerate(keys)]
+    events[3].body = {"email": "bob@x.org"}
+    events.append(Event(event_id="own", key="ann", body=said, **{**common, "member_id": "ann"}))
+    Batches(client).put(events)
+    assert strangers_who_said(client, ["ann@x.org", "+7"]) == {"card:~1": 1, "receipt:r": 1, "visitor:v": 2}
 
 
 def test_many_are_erased_at_once(client):
