@@ -44,6 +44,8 @@ def test_whatever_the_network_does_the_outputs_are_those_of_a_calm_run(
                 workers.until(lambda before=before: replay.committed() > before, 90, "progress")
                 assert replay.waiting() > 0, "the replay was over before the disturbances"
                 disturb()
+            before = replay.committed()
+            workers.until(lambda: replay.committed() > before, 90, "progress")
             workers.run("last")  # quickly: nothing disturbs it any more
             workers.finish()
         assert replay.differences(120) == []
