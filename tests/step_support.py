@@ -165,8 +165,11 @@ class Partition:
 
     def move(self, under: str, gone: str, into: str | None, at: int, move_id: str = "m") -> None:
         """Handle one side of a move."""
-        value = CODEC.encode(StateMoved(occurred_at=at, move_id=move_id, gone=gone, into=into))
-        self.records = [Record(self.offset, under.encode(), value)]
+        self.handle_under(under, StateMoved(occurred_at=at, move_id=move_id, gone=gone, into=into))
+
+    def handle_under(self, key: str, item: LogRecord) -> None:
+        """Handle a record under this key, as what is handed over or sent on comes."""
+        self.records = [Record(self.offset, key.encode(), CODEC.encode(item))]
         self.offset += 1
         self.again()
 

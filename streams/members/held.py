@@ -82,9 +82,11 @@ class Held:
         """Whether it waits for too long."""
         return len(self._items) > KEPT_MAX or self._bytes + self.state_bytes > BYTES_MAX
 
-    def awaits(self, gone: str) -> bool:
-        """Tell whether the state of this key is waited for."""
-        return any(isinstance(item, Awaited) and item.gone == gone for item in self._items)
+    def awaits(self, gone: str, into: str | None = None) -> bool:
+        """Tell whether the state of this key is waited for; as what was to become part of `into`, if that is named."""
+        return any(
+            isinstance(item, Awaited) and item.gone == gone and into in (None, item.into) for item in self._items
+        )
 
     def add(self, item: Item) -> None:
         """Put an item to the end."""

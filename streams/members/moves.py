@@ -8,8 +8,9 @@
 
 A state is handed over whatever its size, as it is kept; one that has outgrown a record leaves what is oldest behind.
 A state that nobody waits for any more (too much was kept) becomes part of the member's when it comes. Where two members
-were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays;
-and whoever is sent what was their own, round more of them, keeps it.
+were merged into each other at once, each by a task that didn't know of the other, the one of the smaller id stays, and
+hands over nothing; whoever is sent what was their own, round more of them, keeps it. Whom several tasks gave to several
+others, the first has.
 """
 
 import logging
@@ -125,13 +126,16 @@ class Moves:
         """Hand the state over, or, on the other side, wait for it; or forget the key of someone who was erased."""
         is_given = member.key == moved.gone.encode()
         held = member.held
-        if not is_given and member.moved_to == moved.gone:
-            return  # each was to become part of the other: this one has, and the other stays
-        if is_given and not moved.erased and held is not None and moved.into is not None and held.awaits(moved.into):
-            if member.key > moved.into.encode():
-                self._hand_over(member, moved)
-                self._send_all_on(member, held)
-                self._overlay.hold(member, held)
+        if not is_given and member.moved_to == moved.gone:  # each was to become part of the other
+            if member.key > moved.gone.encode() or moved.into != member.key.decode():
+                return  # this one has, and the other stays
+            member.moved_to, member.is_changed = None, True  # this one stays; what it had comes back
+        if held is not None and _stays(member, held, moved):
+            self._give(moved, None)
+        elif held is not None and _goes_at_once(member, held, moved):
+            self._hand_over(member, moved)
+            self._send_all_on(member, held)
+            self._overlay.hold(member, held)
         elif is_given and not member.is_waiting:
             self._let_go(member, record, moved)
         elif is_given or member.moved_to is not None:
@@ -149,15 +153,19 @@ class Moves:
     ) -> None:
         """Let a state that was handed over become part of the member's, and handle what waited for it."""
         gone = arrived.gone.encode()
-        comes_back = member.moved_to is not None and (
-            gone == member.key or (member.moved_to == arrived.gone and member.key < gone)
+        is_own = gone == member.key
+        comes_back = (
+            member.moved_to in (None, arrived.into) if is_own else member.moved_to == arrived.gone and member.key < gone
         )
         held = member.held
         self._end_keys(member, record)
-        if comes_back:
-            member.moved_to = None
+        if comes_back and member.moved_to is not None:
+            member.moved_to, member.is_changed = None, True  # to be written, also if there is no state
         if member.moved_to is not None:
-            self._send_on(member, record, arrived)
+            if arrived.state is not None or (
+                not is_own and member.moved_to != arrived.gone
+            ):  # else nobody waits for it
+                self._send_on(member, record, arrived)
         elif held is not None and held.arrive(arrived.move_id, arrived.state):
             member.is_changed = True
             self._go_on(member)
@@ -178,16 +186,20 @@ class Moves:
             if member.moved_to is not None:
                 member.hand_over(None)
             return
-        state = self._fitting(member.hand_over(moved.into), moved)
+        heir = member.moved_to or moved.into  # one who was given before has nothing left: what comes yet goes there
+        self._give(moved, self._fitting(member.hand_over(heir), moved))
+
+    def _give(self, moved: StateMoved, state: bytes | None) -> None:
+        into = moved.into or ""  # never empty here
         handed = StateHandedOver(
             occurred_at=moved.occurred_at,
             move_id=moved.move_id,
             gone=moved.gone,
-            into=moved.into,
+            into=into,
             historical=moved.historical,
             state=state,
         )
-        self._put_on_its_way(moved.into, handed)
+        self._put_on_its_way(into, handed)
 
     def _put_on_its_way(self, into: str, item: Event | Moved) -> None:
         """Send something to another's partition, stamped with the time of writing: Kafka deletes by this time.
@@ -259,6 +271,9 @@ class Moves:
         place = LogPlace(self._partition, item.offset, member.key, item.value)
         found = self._read(member, item)
         if isinstance(found, StateMoved):
+            if _stays(member, held, found):
+                self._give(found, None)
+                return True
             self._let_go(member, place, found)
             if member.moved_to is not None:
                 self._send_all_on(member, held)
@@ -282,7 +297,7 @@ class Moves:
                     self._let_go(member, LogPlace(self._partition, item.offset, member.key, item.value), later)
                 elif later is not None:
                     self._send_on(member, item, later)
-            elif isinstance(item, Awaited) and item.gone != member.moved_to:
+            elif isinstance(item, Awaited):
                 at = item.at
                 facts: dict[str, Any] = {
                     "move_id": item.move_id,
@@ -290,7 +305,8 @@ class Moves:
                     "into": item.into,
                     "historical": item.historical,
                 }
-                self._send_on(member, item, StateMoved(occurred_at=at, **facts))
+                if item.gone != member.moved_to:
+                    self._send_on(member, item, StateMoved(occurred_at=at, **facts))
                 if has_come:
                     self._send_on(member, item, StateHandedOver(occurred_at=at, **facts, state=state))
 
@@ -313,3 +329,15 @@ class Moves:
     def _made(self, member: Loaded, record: LogRecord) -> LogPlace:
         """Make up the record, of which no more than this is kept, for a dead letter."""
         return LogPlace(self._partition, -1, member.key, self._codec.encode(record))
+
+
+def _stays(member: Loaded, held: Held, moved: StateMoved) -> bool:
+    """Tell whether a member doesn't go: who they are to become part of becomes part of them, and has the greater id."""
+    gone, into = moved.gone, moved.into or ""
+    return gone.encode() == member.key < into.encode() and not moved.erased and held.awaits(into, gone)
+
+
+def _goes_at_once(member: Loaded, held: Held, moved: StateMoved) -> bool:
+    """Tell whether a member needn't wait to go: they wait for who they go to, and have the greater id."""
+    into = moved.into or ""
+    return moved.gone.encode() == member.key > into.encode() and not moved.erased and held.awaits(into)

@@ -2,7 +2,7 @@
 
 1. Every record of the sources is once in `member.events`, in the partition of its key, and those of a source partition
    are there in its order; what is unfit stands once in `dead.letters`. Ticks never go back. Every state that moves is
-   told of on both sides, and handed over once.
+   told of on both sides, and handed over once: `tests.pipeline.waits` says who may wait for one.
 2. What the members stage put out is, record for record, what the pure engine says to the same `member.events`, read
    from beginning to end without interruption; where ticks stay open, in the order of each member's. So is every
    member's state, in the changelog and in the local stores.
@@ -22,6 +22,7 @@ from streams.engine.events import Event, LogRecord, ProgrammeApplied, StateHande
 from streams.ingest.partitions import partition_of
 from streams.members.emit import Outgoing, encode_commands
 from streams.members.engine import Engine
+from streams.members.held import Adopted, Awaited, Held, Kept
 from streams.members.record import MOVED, RESERVED, pack
 from streams.members.step import DUE_MAX
 from streams.profiles.make import is_members, profile_value
@@ -31,6 +32,7 @@ from tests.pipeline.check_senders import STATUSES, check_senders, reported, unre
 from tests.pipeline.opened import check_sealed, opened
 from tests.pipeline.partition import Stored
 from tests.pipeline.upstream import PROGRAMME_FILES
+from tests.pipeline.waits import check_waits, comparable, record_of_who_waits
 from tests.pipeline.world import COMMAND_TOPICS, SENDERS_TOPIC, World
 
 SOURCES = tuple(topic for topic in INGEST_INPUTS if topic != CONTROL)
@@ -52,6 +54,8 @@ class CalmRun:
         self._moved: dict[str, str] = {}
         self._put_off: dict[str, list[tuple[Any, bytes, int | None, Any]]] = {}  # item, bytes, last tick, programme
         self._arrived: dict[str, StateHandedOver] = {}
+        self.handed: Counter[str] = Counter()  # the moves by which a state was given away
+        self.united: Counter[str] = Counter()  # those whose state became part of another
         self.out: list[Outgoing] = []
         self.gone: set[str] = set()  # the keys whose state was handed over
         self.erasures: list[Erasure] = []
@@ -72,31 +76,36 @@ class CalmRun:
 
     def _of_one(self, key: str, item: Any, value: bytes) -> None:
         gives = isinstance(item, StateMoved) and item.gone == key
-        comes_back = (
-            isinstance(item, StateHandedOver)
-            and key in self._moved
-            and (item.gone == key or (self._moved[key] == item.gone and key < item.gone))
-        )
+        comes_back = isinstance(item, StateHandedOver) and self._comes_back(key, item)
         if isinstance(item, StateMoved) and not gives and self._moved.get(key) == item.gone:
-            return  # each into the other at once: the smaller id stays
-        awaited = {each.gone for each, *_ in self._waits(key) if isinstance(each, StateMoved)}
-        if gives and not item.erased and item.into in awaited:
-            if key > item.into:
-                waits = [each for each, *_ in self._put_off.pop(key)]
-                self._give(key, item)
-                self._send_all_on(key, [each for each in waits if getattr(each, "gone", None) != item.into])
+            if key > item.gone or item.into != key:
+                return  # each into the other at once: the smaller id stays
+            del self._moved[key]
+        waits = [each for each, *_ in self._waits(key)]
+        if self._stays(key, item, waits):
+            self._hand_over(item, None)
+            return
+        awaited = {each.gone for each in waits if isinstance(each, StateMoved)}
+        if gives and not item.erased and item.into in awaited and key > item.into:
+            del self._put_off[key]
+            self._give(key, item)
+            self._send_all_on(key, waits)
             return
         if comes_back:
-            del self._moved[key]  # merged into each other: the smaller id stays
+            self._moved.pop(key, None)
         if key in self._moved and not gives:
-            self._send_on(key, item)
+            self._pass_on(key, item)
         elif isinstance(item, StateHandedOver):
             self._arrived[item.move_id] = item
             waits = self._put_off.pop(key, [])
             if comes_back:
                 self._unite(key, item, self._programme, self._tick_at)
             while waits and self._may_go_on(waits[0][0], key):
-                self._one(key, *waits.pop(0))
+                first, *of_it = waits.pop(0)
+                if self._stays(key, first, [later for later, *_ in waits]):
+                    self._hand_over(first, None)
+                else:
+                    self._one(key, first, *of_it)
                 if key in self._moved:
                     self._send_all_on(key, [later for later, *_ in waits])
                     return
@@ -106,6 +115,17 @@ class CalmRun:
             self._put_off.setdefault(key, []).append((item, value, self._tick_at, self._programme))
         else:
             self._one(key, item, value, self._tick_at, self._programme)
+
+    def _comes_back(self, key: str, item: StateHandedOver) -> bool:
+        """Whether it is their own, or of who was merged into them as they were into that one: the smaller id stays."""
+        moved = self._moved.get(key)
+        return moved in (None, item.into) if item.gone == key else moved == item.gone and key < item.gone
+
+    def _stays(self, key: str, item: Any, later: Sequence[Any]) -> bool:
+        """Whether it is to become part of who becomes part of it, by what comes later: the smaller id stays."""
+        coming = {each.gone for each in later if isinstance(each, StateMoved) and each.into == key}
+        gives = isinstance(item, StateMoved) and item.gone == key and not item.erased
+        return gives and item.into in coming and key < item.into
 
     def _waits(self, key: str) -> Sequence[Any]:
         return self._put_off.get(key, ())
@@ -131,6 +151,7 @@ class CalmRun:
     def _unite(self, key: str, item: StateMoved | StateHandedOver, programme: Any, tick_at: int | None) -> None:
         came, at = self._arrived[item.move_id].state, item.occurred_at
         if came is not None:
+            self.united[item.move_id] += 1
             state, other = self._states.setdefault(key, self._engine.new(key)), self._engine.decode(came)
             self._put(self._engine.merge(programme, state, other, at, historical=item.historical, tick_at=tick_at))
 
@@ -139,10 +160,15 @@ class CalmRun:
             if isinstance(item, StateMoved) and item.gone == key:
                 self._let_go(key, item)
                 continue
-            if isinstance(item, Event | StateMoved):
+            if isinstance(item, Event) or (isinstance(item, StateMoved) and item.gone != self._moved[key]):
                 self._send_on(key, item)
             if isinstance(item, StateMoved) and item.move_id in self._arrived:
                 self._send_on(key, self._arrived[item.move_id])
+
+    def _pass_on(self, key: str, item: Event | StateMoved | StateHandedOver) -> None:
+        is_nothing = isinstance(item, StateHandedOver) and item.state is None and item.gone in (key, self._moved[key])
+        if not is_nothing:  # else nobody waits for it
+            self._send_on(key, item)
 
     def _send_on(self, key: str, item: Event | StateMoved | StateHandedOver) -> None:
         into = self._moved[key].encode()
@@ -160,17 +186,21 @@ class CalmRun:
             return
         state = self._states.pop(key, None)
         self.gone.add(key)
-        self._moved[key] = moved.into
+        self._moved.setdefault(key, moved.into)  # who has the state gets what is on its way, too
+        self.handed[moved.move_id] += state is not None
+        self._hand_over(moved, None if state is None else self._engine.encode(state))
+
+    def _hand_over(self, moved: StateMoved, state: bytes | None) -> None:
+        into = moved.into or ""
         handed = StateHandedOver(
             occurred_at=moved.occurred_at,
             move_id=moved.move_id,
-            gone=key,
-            into=moved.into,
+            gone=moved.gone,
+            into=into,
             historical=moved.historical,
-            state=None if state is None else self._engine.encode(state),
+            state=state,
         )
-        value = self._codec.encode(handed)
-        self.out.append(Outgoing(CONTROL, moved.into.encode(), value, None))
+        self.out.append(Outgoing(CONTROL, into.encode(), self._codec.encode(handed), None))
 
     def _catch_up(self, key: str, tick_at: int | None = None, programme: Any = None) -> None:
         """Fire what ticks have due that passed while the member waited."""
@@ -213,20 +243,59 @@ class CalmRun:
         self.out.extend(encode_commands(self._codec, commands))
 
     @property
+    def came(self) -> Counter[str]:
+        """The moves whose state has come, and waits for what comes before."""
+        return Counter(
+            item.move_id
+            for key, items in self.waits.items()
+            for item in items
+            if isinstance(item, StateMoved) and item.gone != key and self._has_come(item)
+        )
+
+    def _has_come(self, item: StateMoved) -> bool:
+        return item.move_id in self._arrived and self._arrived[item.move_id].state is not None
+
+    @property
+    def waits(self) -> dict[str, Sequence[Any]]:
+        """Who waits for a state: what is kept for them, longest ago first."""
+        return {key: [item for item, *_ in waits] for key, waits in self._put_off.items()}
+
+    @property
     def members(self) -> dict[bytes, bytes]:
-        """Every member's record, as the stores keep it."""
-        assert not self._put_off, f"a state never came: {self._put_off}"
+        """Every member's record, as the stores keep it; of who waits as `comparable` has it."""
         states = {key.encode(): pack(each.next_due(), self._engine.encode(each)) for key, each in self._states.items()}
-        return states | {key.encode(): pack(None, MOVED + into.encode()) for key, into in self._moved.items()}
+        moved = {key.encode(): pack(None, MOVED + into.encode()) for key, into in self._moved.items()}
+        return states | moved | {key.encode(): self._record_of_who_waits(key) for key in self._put_off}
+
+    def _record_of_who_waits(self, key: str) -> bytes:
+        held, state = Held(0), self._states.get(key)
+        for item, _, tick_at, _ in self._put_off[key]:
+            if isinstance(item, ProgrammeApplied):
+                held.add(Adopted(item.programme, item.occurred_at, tick_at))
+            elif isinstance(item, Event) or item.gone == key:
+                held.add(Kept(0, b"", tick_at))
+            else:
+                held.add(Awaited(item.move_id, item.gone, item.into or "", item.occurred_at, item.historical, tick_at))
+                if item.move_id in self._arrived:
+                    held.arrive(item.move_id, self._arrived[item.move_id].state)
+        return record_of_who_waits(held, None if state is None else self._engine.encode(state))
 
 
-def check(world: World) -> None:
-    """Check a run that has come to its end."""
+def check(world: World) -> Collection[str]:
+    """Check a run that has come to its end; returns who waits for a state all the same, in a circle."""
     runs = []
     for number in range(world.partitions):
         run = CalmRun(world.engine, world.codec)
         run.handle(opened(world, number))
         runs.append(run)
+    waits = {key: kept for run in runs for key, kept in run.waits.items()}
+    check_waits(waits)
+    handed, united, came = (
+        sum((getattr(run, name) for run in runs), Counter()) for name in ("handed", "united", "came")
+    )
+    assert handed == united + came, (
+        f"states were lost: {handed - united - came}, or became part twice: {united + came - handed}"
+    )
     reentered = [each for run in runs for each in run.out if each.topic in SOURCES]
     passed_on = [each for run in runs for each in run.out if each.topic == CONTROL]
     _check_ingest(world, reentered, passed_on)
@@ -236,8 +305,9 @@ def check(world: World) -> None:
     _check_states(world, runs)
     _check_profiles(world, runs)
     check_senders(world)
-    check_sealed(world)
+    check_sealed(world, {key.encode() for key in waits})
     _check_erasures(world, runs)
+    return waits.keys()
 
 
 def _check_ingest(world: World, reentered: Sequence[Outgoing], passed_on: Sequence[Outgoing]) -> None:
@@ -371,13 +441,15 @@ def _check_states(world: World, runs: Sequence[CalmRun]) -> None:
     for number, run in enumerate(runs):
         changelog = world.log.topics[members_changelog(world.settings)][number].committed()
         latest = {each.key: each.value for each in changelog if each.key and not each.key.startswith(RESERVED)}
-        latest = {key: value for key, value in latest.items() if value is not None}
+        latest = comparable({key: value for key, value in latest.items() if value is not None})
         assert latest == run.members, (
             f"changelog/{number}: {_difference(list(run.members.items()), list(latest.items()))}"
         )
     for process in world.owners("members"):
         for number, store in process.stores.items():
-            assert store.files.members == runs[number].members, f"the store of partition {number} in {process.name}"
+            assert comparable(store.files.members) == runs[number].members, (
+                f"the store of partition {number} in {process.name}"
+            )
             assert store.files.due == store.expected_due(), f"the due index of partition {number} in {process.name}"
 
 

@@ -4,7 +4,7 @@ The topic of keys is not compacted in the simulation: what a tombstone takes awa
 has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,11 @@ def _open(record: Stored, ciphers: dict[bytes, AESGCM]) -> bytes:
     )
 
 
-def check_sealed(world: "World") -> None:
-    """What is personal is sealed; a key is drawn once for each owner and generation, and gone after their erasure."""
+def check_sealed(world: "World", waiting: Container[bytes]) -> None:
+    """What is personal is sealed; a key is drawn once for each owner and generation, and gone after their erasure.
+
+    Of who is waiting for a state, erasures may wait, too.
+    """
     for number, partition in enumerate(world.log.topics[MEMBER_EVENTS]):
         records = partition.committed()
         plain = [each.value or b"" for each in opened(world, number)]
@@ -80,7 +83,11 @@ def check_sealed(world: "World") -> None:
                 assert ended_keys(record.value) == ([current[owner]] if owner in current else [])
                 if owner in current:
                     ended.add(topic_key(owner, current.pop(owner)))
-        last = {each.key: each.value for each in world.log.topics[MEMBER_KEYS][number].committed() if each.value != b""}
+        keys = world.log.topics[MEMBER_KEYS][number].committed()
+        last = {each.key: each.value for each in keys if each.value != b"" and each.key is not None}
+        last = {key: value for key, value in last.items() if owner_and_id(key)[0] not in waiting}
+        current = {owner: key_id for owner, key_id in current.items() if owner not in waiting}
+        ended = {key for key in ended if owner_and_id(key)[0] not in waiting}
         alive = {key for key, value in last.items() if value is not None}
         assert alive == {topic_key(*each) for each in current.items()}, f"the keys of partition {number}"
         assert ended == set(last) - alive, f"destroyed keys of partition {number}"

@@ -33,6 +33,10 @@ KEPT = {
 }
 UNSENT = (172, 338, 973)
 """A process sleeps when its offsets were taken and its records weren't sent yet, and its heir recovers meanwhile."""
+MERGED = {27: None, 33: None, 56: None, 153: None, 324: None, 19: True, 293: True, 1129: True, 1266: True}
+"""Whether sealed. Tasks that don't know of each other's mergers give a member to two, or two to each other."""
+MERGING_TEST = "tests/pipeline/test_pipeline.py::test_members_that_are_merged_at_once_lose_nothing"
+MERGING_SEEDS_IN_CI = 60
 
 
 def run(seed: int, due_max: int | None = None, *, profiles: bool = True, programmes: int = 3) -> World:
@@ -73,6 +77,21 @@ def test_records_that_come_after_their_offsets_are_waited_for(seed: int) -> None
     world = World(seed, only=("sleep", "spawn", "stop"))
     world.run()
     check(world)
+
+
+def run_merging(seed: int, *, sealed: bool | None = None) -> None:
+    world = World(seed, merges=True, sealed=sealed)
+    world.run()
+    check(world)
+
+
+def test_members_that_are_merged_at_once_lose_nothing() -> None:
+    assert failures_of(run_merging, MERGING_TEST, MERGING_SEEDS_IN_CI) == []
+
+
+@pytest.mark.parametrize(("seed", "sealed"), MERGED.items())
+def test_what_mergers_at_once_once_lost_is_kept(seed: int, sealed: bool | None) -> None:
+    run_merging(seed, sealed=sealed)
 
 
 def test_sealing_is_among_the_seeds_and_destroys_keys() -> None:

@@ -90,6 +90,9 @@ PROGRAMME_FILES = (FIRST, SECOND, THIRD)
 
 KINDS = [*["registration_completed"] * 2, *["purchase_completed"] * 4, *["site_visited"] * 2, *["cart_item_added"] * 2]
 
+MERGERS = ["members_merged"] * 6
+"""Besides, where there are many: every member is soon merged with others, by several tasks at once."""
+
 
 class Published(NamedTuple):
     """A record on its way into a topic; `at` in milliseconds."""
@@ -114,6 +117,7 @@ class Upstream:
         start: int,
         erases: bool = False,
         in_order: bool = False,
+        merges: bool = False,
     ) -> None:
         self._rng = rng
         self._codec = codec
@@ -121,7 +125,7 @@ class Upstream:
         self._wall = wall
         self._start = start
         self._in_order = in_order  # events come in the order of their times, and none is of another member
-        self._kinds = [*KINDS, *(["member_erased", "feedback_received"] if erases else [])]
+        self._kinds = [*KINDS, *(["member_erased", "feedback_received"] if erases else []), *MERGERS * merges]
         self._members = [f"m{number}" for number in range(rng.randint(2, 10))]
         self._number = 0
 

@@ -140,6 +140,7 @@ class World:
         profiles: bool = False,
         is_stored: bool = False,
         sealed: bool | None = None,
+        merges: bool = False,
         programmes: int = 3,
         first_at: int = START_MS - 86_400_000,
         stormy_steps: int | None = None,
@@ -166,9 +167,8 @@ class World:
         draw = random.Random(f"keys {seed}").randbytes
         is_sealed = random.Random(f"sealed {seed}").random() < SEALED if sealed is None else sealed
         self.keys = Keys(MasterKeys([draw(MASTER_BYTES)], draw), draw) if is_sealed else None
-        self.upstream = Upstream(
-            rng, self.codec, self.partitions, wall=self.wall, start=START_MS, erases=is_sealed, in_order=is_stored
-        )
+        kinds = {"erases": is_sealed, "merges": merges, "in_order": is_stored}
+        self.upstream = Upstream(rng, self.codec, self.partitions, wall=self.wall, start=START_MS, **kinds)
         self.published: list[Published] = []
         self.faults = 0
         self.killed_at: set[str] = set()

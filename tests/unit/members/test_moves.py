@@ -17,7 +17,7 @@ from streams.kafka import MESSAGE_BYTES_MAX
 from streams.members import held as held_module
 from streams.members import moves
 from streams.members.engine import RealEngine
-from streams.members.record import due_of
+from streams.members.record import MOVED, due_of, pack
 from streams.programme import Programme, load
 from streams.programme.programme import EMPTY
 from tests.simulation.support import bundle, directory
@@ -182,7 +182,10 @@ def test_of_two_merged_into_each_other_at_once_the_smaller_id_stays(partition: P
     partition.records = [type(partition.records[0])(partition.offset, b"b", CODEC.encode(from_a))]
     partition.offset += 1
     partition.again()
-    assert [(topic, key) for topic, key, _ in partition.sent] == [("control", "a")]
+    ((topic, key, own),) = partition.sent
+    partition.handle_under(key, own)
+    assert (topic, key) == ("control", "a")
+    assert partition.state("a").seen == ["b ['e2@P0/None']@5", "a ['e1@P0/None']@5"], "nor is what it had lost"
 
 
 def test_a_state_that_cannot_be_read_is_put_aside_and_the_member_goes_on(partition: Partition) -> None:
@@ -198,10 +201,31 @@ def test_who_is_sent_their_own_state_keeps_it(partition: Partition) -> None:
     partition.handle(event("e1", "a", 1))
     partition.move("a", "a", "b", 5, "m1")
     ((*_, own),) = partition.sent
-    partition.handle(StateHandedOver(occurred_at=5, move_id="m1", gone="a", into="a", state=own.state))
+    partition.handle_under("a", own)
     assert partition.state("a").seen == ["a ['e1@P0/None']@5"]
     partition.handle(event("e2", "a", 6))
     assert partition.outputs[-1] == ("a", 6)
+
+
+def test_who_is_sent_back_that_there_was_nothing_is_there_again(partition: Partition) -> None:
+    partition.move("a", "a", "b", 5, "m1")
+    partition.handle_under("a", partition.sent.pop()[2])
+    assert partition.store.get([b"a"]) == [None]
+    partition.handle(event("e1", "a", 6))
+    assert (partition.sent, partition.state("a").seen) == ([], ["e1@P0/None"])
+
+
+def test_the_smaller_id_is_back_when_it_is_told_of_the_other(partition: Partition) -> None:
+    """What comes for it then doesn't go round by the other, where what belongs to it may overtake it."""
+    partition.handle(event("e1", "a", 1), event("e2", "b", 1))
+    partition.move("a", "a", "b", 5, "m1")
+    partition.move("b", "b", "a", 5, "m2")
+    partition.move("a", "b", "a", 5, "m2")
+    partition.move("a", "visitor:v", "a", 6, "m3")
+    partition.handle_under("a", handed(VISITOR, 6, "m3"))
+    while partition.sent:
+        partition.handle_under(*partition.sent.pop()[1:])
+    assert partition.state("a").seen == ["b ['e2@P0/None']@5", "visitor:v ['e0']@6", "a ['e1@P0/None']@5"]
 
 
 def test_two_who_wait_for_each_others_state_do_not_wait_for_ever(partition: Partition) -> None:
@@ -210,13 +234,75 @@ def test_two_who_wait_for_each_others_state_do_not_wait_for_ever(partition: Part
     partition.move("b", "a", "b", 5, "m2")
     partition.handle(event("e3", "b", 6))
     partition.move("a", "a", "b", 5, "m2")
-    assert partition.sent == [], "the smaller id stays"
     partition.move("b", "b", "a", 5, "m1")
-    (topic, key, given), (_, to, later) = partition.sent
+    (_, other, nothing), (topic, key, given), (_, to, later) = partition.sent
+    assert (other, nothing.move_id, nothing.state) == ("b", "m2", None), "the smaller id stays"
     assert (topic, key, Engine().decode(given.state).seen) == ("control", "a", ["e2@P0/None"])
     assert (to, later.event_id) == ("a", "e3")
     partition.handle(given, event("e4", "a", 7))
     assert partition.state("a").seen == ["e1@P0/None", "b ['e2@P0/None']@5", "e4@P0/None"]
+
+
+def test_the_smaller_id_stays_though_it_waits_for_another_before(partition: Partition) -> None:
+    partition.handle(event("e1", "a", 1))
+    partition.move("a", "visitor:v", "a", 4, "m1")
+    partition.move("a", "a", "b", 5, "m2")
+    partition.move("a", "b", "a", 5, "m3")
+    partition.handle(handed(State("b", ["e2"]), 5, "m3", "b"), handed(VISITOR, 4, "m1"))
+    assert [(key, item.move_id, item.state) for _, key, item in partition.sent] == [("b", "m2", None)]
+    assert partition.state("a").seen == ["e1@P0/None", "visitor:v ['e0']@4", "b ['e2']@5"]
+
+
+def test_a_state_that_came_to_who_goes_to_its_owner_goes_back_there(partition: Partition) -> None:
+    partition.handle(event("e1", "a", 1), event("e2", "b", 1))
+    partition.move("a", "a", "b", 5, "m1")
+    partition.move("b", "visitor:v", "b", 4, "m2")
+    partition.move("b", "b", "a", 5, "m3")
+    partition.move("b", "a", "b", 5, "m1")
+    partition.handle_under("b", partition.sent.pop()[2])
+    assert partition.sent == []
+    partition.handle_under("b", handed(VISITOR, 4, "m2"))
+    while partition.sent:
+        partition.handle_under(*partition.sent.pop(0)[1:])
+    assert partition.state("a").seen == ["b ['e2@P0/None', \"visitor:v ['e0']@4\"]@5", "a ['e1@P0/None']@5"]
+
+
+def test_who_was_given_first_gets_all_that_was_on_its_way(partition: Partition) -> None:
+    """Tasks that don't know of each other's mergers give a member to two: the state goes to one, and so does all."""
+    partition.move("c", "visitor:v", "c", 4, "m1")
+    partition.move("c", "a", "c", 5, "m2")
+    partition.move("c", "c", "a", 5, "m3")
+    partition.move("c", "c", "b", 6, "m4")
+    partition.sent.clear()
+    partition.handle_under("c", handed(VISITOR, 4, "m1"))
+    assert [(key, item.move_id) for _, key, item in partition.sent] == [("a", "m1")]
+    partition.sent.clear()
+    partition.handle_under("c", StateHandedOver(occurred_at=6, move_id="m4", gone="c", into="b", state=None))
+    assert partition.sent == []
+    assert partition.store.get([b"c"]) == [pack(None, MOVED + b"a")], "the second is nothing, and changes nothing"
+
+
+def test_three_who_wait_in_a_circle_wait_until_too_much_is_kept_and_one_has_it_all(
+    partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_module, "KEPT_MAX", 4)
+    names = ("a", "b", "c")
+    partition.handle(*(event(f"{name}1", name, 1) for name in names))
+    for gone, into in (("a", "b"), ("b", "c"), ("c", "a")):
+        partition.move(into, gone, into, 5, f"{gone}{into}")
+    for gone, into in (("a", "b"), ("b", "c"), ("c", "a")):
+        partition.move(gone, gone, into, 5, f"{gone}{into}")
+    partition.handle(*(event(f"{name}2", name, 6) for name in names), event("a3", "a", 7))
+    partition.restart()
+    assert partition.sent == []
+    partition.handle(event("a4", "a", 8))
+    while partition.sent:
+        _, key, item = partition.sent.pop(0)
+        partition.handle_under(key, item)
+    first, *rest = partition.state("b").seen
+    assert all(f"{name}1@" in first for name in names), "each state became part of the next"
+    assert [line.partition("@")[0] for line in rest] == ["c2", "b2", "a2", "a3", "a4"]
+    assert partition.store.get([b"a", b"c"]) == [pack(None, MOVED + b"b"), pack(None, MOVED + b"a")]
 
 
 def test_a_state_larger_than_an_event_may_be_is_handed_over_whole(partition: Partition) -> None:
