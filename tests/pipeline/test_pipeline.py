@@ -94,6 +94,14 @@ def test_what_mergers_at_once_once_lost_is_kept(seed: int, sealed: bool | None) 
     run_merging(seed, sealed=sealed)
 
 
+def test_members_merged_in_a_circle_wait_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of them, by two tasks; the checks say that they have what they had, and that all others go on."""
+    monkeypatch.setattr(profiles_stage, "MEMBERS_MAX", 1)  # it makes this history of the seed
+    world = World(61, records=150, only=("kill", "lose"), profiles=True)
+    world.run()
+    assert sorted(check(world)) == ["m0", "m1", "m2"]
+
+
 def test_sealing_is_among_the_seeds_and_destroys_keys() -> None:
     """The checks above say that sealing did no harm; here it is seen that there was any."""
     world = World(4, records=150, sealed=True)

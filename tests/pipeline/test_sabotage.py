@@ -24,7 +24,7 @@ from tests.pipeline.log import Log
 from tests.pipeline.producer import MemoryProducer, decode_group_metadata
 from tests.pipeline.world import World
 
-SEEDS_MAX = 150
+SEEDS_MAX = 300
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

@@ -1,7 +1,8 @@
 """What is published into the pipeline: events of a few members, with everything that a real upstream does to them.
 
-Duplicates, records out of order, keys of another partition or none, strangers, poison, a schema that nobody registered,
-times far ahead; and through `control` a second programme and ticks. All of it drawn from a seed.
+Duplicates, records out of order, forms that come behind an erasure, keys of another partition or none, strangers,
+poison, a schema that nobody registered, times far ahead; and through `control` a second programme and ticks. All of it
+drawn from a seed.
 """
 
 import json
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+import msgspec
 
 from schemas.catalogue import EVENT_TYPES
 from schemas.codec import Codec
@@ -21,6 +24,7 @@ from tests.pipeline.log import Log
 from tests.simulation.support import bundle
 
 HOUR_MS = 3_600_000
+LATE = 0.5  # of erasures: a form of who is erased comes behind it
 
 FIRST = bundle(
     {
@@ -154,6 +158,8 @@ class Upstream:
         event = self._event(now)
         record = self._record(event)
         yield record
+        if event.type == "member_erased" and not self._in_order and rng.random() < LATE:
+            yield self._record(self._late(event))
         if rng.random() < 0.1:
             yield record
         if rng.random() < 0.05:
@@ -182,6 +188,17 @@ class Upstream:
             member = None if rng.random() < 0.6 else member
         return Event(
             event_id=f"e{self._number}", type=kind, occurred_at=at, source="up", key="", member_id=member, body=body
+        )
+
+    def _late(self, erasure: Event) -> Event:
+        """A form of who was erased, of the time before it."""
+        self._number += 1
+        return msgspec.structs.replace(
+            erasure,
+            event_id=f"e{self._number}",
+            type="registration_completed",
+            occurred_at=erasure.occurred_at - self._rng.randrange(10_000),
+            body=self._body("registration_completed"),
         )
 
     def _body(self, kind: str) -> Mapping[str, Any]:
