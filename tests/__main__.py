@@ -3,7 +3,7 @@
 Most of the time of tests that need services is waiting: for sessions that expire, brokers that come back. One core
 decides and one waits, so two sessions, each with services of its own, take little more than half as long as one; they
 share the modules (`tests.share`). The third reckons meanwhile, and yields to them: all that needs no services in plain
-Python, then, where it is compiled, what holds engine and codec to the contract once more.
+Python, then, where it is compiled, what holds engine and codec to the contract once more; then it takes its share, too.
 
 The first is shown as it goes; what the others say follows when it has ended.
 """
@@ -33,8 +33,8 @@ Session = tuple[Sequence[str], Mapping[str, str]]
 def main() -> int:
     """Run all; the exit status is 0 only if all pass."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
-        sharing = ([*PYTEST, "-p", "tests.share", *WITH_SERVICES], {VARIABLE: folder})
-        beside = [pool.submit(_run, [sharing]), pool.submit(_run, _reckoning())]
+        sharing: Session = ([*PYTEST, "--durations=8", "-p", "tests.share", *WITH_SERVICES], {VARIABLE: folder})
+        beside = [pool.submit(_run, [sharing]), pool.submit(_run, [*_reckoning(), sharing])]
         statuses = [subprocess.run(sharing[0], env=os.environ | sharing[1], check=False).returncode]
         print("the other tests, which ran beside those above:", flush=True)
         for each in beside:
