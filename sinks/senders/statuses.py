@@ -3,31 +3,25 @@
 import hashlib
 
 from streams.engine.commands import Dispatch
-from streams.engine.events import Event
+from streams.engine.events import Event, of_state
 
 SENT = "message_sent"
 FAILED = "message_failed"
 TOPIC = "delivery.statuses"
 
-# A dispatch to someone unknown goes by the key of the stranger's state; its status must find the same state again.
-_STRANGERS = {"visitor": "visitor_id", "card": "card_number", "phone": "phone", "email": "email"}
-
 
 def status(dispatch: Dispatch, kind: str, *, at: int, reason: str | None = None) -> Event:
     """Make a delivery status of a dispatch. `at` is in milliseconds since the epoch."""
-    body = {"dispatch_id": dispatch.dispatch_id, "channel": dispatch.channel}
+    member_id, names = of_state(dispatch.member_id)  # of a stranger, too, the status must find the state
+    body = {"dispatch_id": dispatch.dispatch_id, "channel": dispatch.channel, **names}
     if reason is not None:
         body["reason"] = reason
-    prefix, colon, rest = dispatch.member_id.partition(":")
-    stranger = _STRANGERS.get(prefix) if colon else None
-    if stranger is not None:
-        body[stranger] = rest
     return Event(
         event_id=hashlib.sha256(f"{dispatch.dispatch_id}/{kind}".encode()).hexdigest()[:32],
         type=kind,
         occurred_at=at,
         source=f"sender.{dispatch.channel}",
         key=dispatch.member_id,
-        member_id=None if stranger is not None else dispatch.member_id,
+        member_id=member_id,
         body=body,
     )

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from streams.engine.events import Event
     from streams.settings import Settings
 
-_STRANGERS = {"visitor": "visitor_id", "card": "card_number", "phone": "phone", "email": "email"}
-"""Kinds of strangers' names, and the fields that give them."""
-
 
 @click.command()
 @click.argument("member")
@@ -69,10 +66,9 @@ def _publish(settings: "Settings", member: str, at: str | None) -> None:
 
 def erasure_of(member: str, at: int) -> "Event":
     """Make the `member_erased` of a member, or of whoever has a stranger's name, at a moment (ms)."""
-    from streams.engine.events import Event
+    from streams.engine.events import Event, of_state
 
-    kind, colon, text = member.partition(":")
-    field = _STRANGERS.get(kind) if colon and text else None
+    member_id, names = of_state(member)
     digest = hashlib.sha256(member.encode(errors="surrogatepass")).hexdigest()[:32]  # a name may say who somebody is
     return Event(
         event_id=f"erase/{digest}/{at}",
@@ -80,8 +76,8 @@ def erasure_of(member: str, at: int) -> "Event":
         occurred_at=at,
         source="rekindle",
         key=member,
-        member_id=None if field else member,
-        body={field: text} if field else {},
+        member_id=member_id,
+        body=names,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from streams.engine.commands import Dispatch
-from streams.engine.events import Event
+from streams.engine.events import Event, of_state
 from streams.errors import RekindleError
 
 Purpose = Literal["unsubscribe", "confirm"]
@@ -24,7 +24,6 @@ TOKEN_CHARS_MAX = 4_096
 SOURCE = "consent.link"
 """The source of the events that links make."""
 _DAY_MS, _MINUTE_MS = 86_400_000, 60_000
-_STRANGERS = {"visitor": "visitor_id", "card": "card_number", "phone": "phone", "email": "email"}
 
 
 class TokenError(RekindleError):
@@ -108,18 +107,15 @@ def events_of(statement: Statement, now: int) -> list[Event]:
 
 
 def _event(statement: Statement, now: int, event_type: str, said: dict[str, object], suffix: str = "") -> Event:
-    prefix, colon, rest = statement.member_id.partition(":")
-    stranger = _STRANGERS.get(prefix) if colon else None
-    body: dict[str, object] = {} if stranger is None else {stranger: rest}
-    body |= {"channel": statement.channel, **said}
+    member_id, names = of_state(statement.member_id)
     return Event(
         event_id=f"{statement.dispatch_id}/{statement.purpose}/{statement.messaging_type}/{now // _MINUTE_MS}{suffix}",
         type=event_type,
         occurred_at=now,
         source=SOURCE,
         key=statement.member_id,
-        member_id=None if stranger is not None else statement.member_id,
-        body=body,
+        member_id=member_id,
+        body={**names, "channel": statement.channel, **said},
     )
 
 

@@ -96,6 +96,20 @@ _STRANGERS = (
 
 
 _STRANGER_PREFIXES = tuple(f"{prefix}:" for _, prefix in _STRANGERS)
+_NAMED = {prefix: field for field, prefix in _STRANGERS if field != "receipt_id"}  # no event comes by a receipt alone
+
+
+def of_state(key: str) -> tuple[str | None, dict[str, str]]:
+    """Return what an event gives to come to the state of this key: a member id, or the field of a stranger's name.
+
+    >>> of_state("m-1001")
+    ('m-1001', {})
+    >>> of_state("card:77")
+    (None, {'card_number': '77'})
+    """
+    prefix, _, name = key.partition(":")
+    field = _NAMED.get(prefix)
+    return (None, {field: name}) if field is not None and name else (key, {})
 
 
 def is_stranger(key: str) -> bool:
