@@ -68,7 +68,7 @@ class GroupOffsets:
 
     def __init__(self, kafka: Kafka, group: str) -> None:
         self._consumer = kafka.consumer(group, {})
-        self._admin = kafka.admin()
+        self._kafka = kafka
         self._group = group
 
     def committed(self, inputs: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Committed | None]:
@@ -105,7 +105,8 @@ class GroupOffsets:
     def end(self, topic: str, partition: int) -> int:
         """Return the offset behind the last record of a partition, decided or not. Raises `RekindleError`."""
         place = TopicPartition(topic, partition)
-        found = self._admin.list_offsets(
+        admin = self._kafka.admin()  # its calls end when it is let go
+        found = admin.list_offsets(
             {place: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
         )

@@ -67,7 +67,6 @@ class Stage(Protocol):
 
     def progress(self) -> Mapping[Input, int]:
         """Tell for each input a number that changes when it gets on; it may wait for others, and get on with them."""
-        return self.next_offsets()
 
     def close(self) -> None:
         """Close local state."""
